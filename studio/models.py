@@ -105,7 +105,9 @@ class ModelCard(_Data):
     needs: tuple[str, ...] = Field((), description="Packages to install first")
     unverified: tuple[str, ...] = Field((), description="Fields not yet read at their origin")
     url: str = ""
+    companions: Mapping[str, Source] = Field(default_factory=dict, description="Further files it uses where they are here")
     files: Path | None = Field(None, exclude=True)
+    companion_files: Mapping[str, Path] = Field(default_factory=dict, exclude=True)
 
 
 def engines() -> dict[str, ModuleType]:
