@@ -1,0 +1,8 @@
+"""The starter picture model "Atelier Icons": words choose openly licensed icons, a sampler composes new pictures from them.
+
+Reading order:
+
+    icons.py         the library: icons with their names, licences and pixels
+    vocabulary.py    the small closed lists of English the reader of prompts needs: colours, relations, filler
+    words.py         a prompt becomes a scene: parts, candidates, a relation, a background
+"""
