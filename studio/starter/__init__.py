@@ -3,6 +3,7 @@
 Reading order:
 
     icons.py         the library: icons with their names, licences and pixels
+    scene.py         what a prompt means: parts, candidates, a relation, a background
     vocabulary.py    the small closed lists of English the reader of prompts needs: colours, relations, filler
-    words.py         a prompt becomes a scene: parts, candidates, a relation, a background
+    words.py         a prompt becomes a scene
 """
