@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 import secrets
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal, TypeVar
@@ -158,23 +158,21 @@ def named(cards: Iterable[ModelCard], name: str, kind: str) -> ModelCard:
     raise ModelUnavailable(f"There is no model of that name here; choose one of: {', '.join(card.name for card in fitting)}.")
 
 
-def choose(task: Task, cards: Iterable[ModelCard], here: Mapping[str, Path], memory: int) -> ModelCard:
-    """The card for `task`, with its `files` set.
+def choose(task: Task, cards: Iterable[ModelCard], here: Mapping[str, ModelCard], memory: Callable[[], int]) -> ModelCard:
+    """The card for `task`: the one it names; else the best of `here` that fits `memory()` bytes; else the starter.
 
-    The one it names; else the best of those on this machine (`here`: card name to files) that fits `memory` bytes; else the starter.
+    `here` holds the cards whose files are on this machine, by name. `memory` is asked only when a card needs comparing: on a GPU
+    machine the answer imports a framework.
     """
-    cards = tuple(cards)
     if task.model:
         card = named(cards, task.model, task.kind)
         if card.name not in here:
             raise ModelUnavailable(f"{card.name} is not on this machine yet: press Download under the model's name, or choose another.")
-        return card.model_copy(update={"files": here[card.name]})
-    fitting = [c for c in cards if task.kind in c.serves and c.name in here]
-    fitting = [c for c in fitting if c.starter or (c.memory_gb is not None and c.memory_gb * 1e9 <= memory)]
+        return here[card.name]
+    fitting = [c for c in here.values() if c.starter or (c.memory_gb is not None and c.memory_gb * 1e9 <= memory())]
     if not fitting:
         raise ModelUnavailable("No model for this is on this machine yet: download one in the model list.")
-    best = max(fitting, key=lambda c: (c.quality, c.starter))
-    return best.model_copy(update={"files": here[best.name]})
+    return max(fitting, key=lambda c: (c.quality, c.starter))
 
 
 def resolve(task: AnyTask, card: ModelCard) -> AnyTask:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
@@ -71,8 +71,9 @@ class Task(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: ClassVar[str]
     medium: ClassVar[str]
-    model: str
-    seed: int | None
+    if TYPE_CHECKING:  # every task has these two; each declares them in its own place, since the order is that of the endpoint
+        model: str
+        seed: int | None
 
     @classmethod
     def checked(cls, values: Mapping[str, object]) -> Self:

@@ -1,0 +1,86 @@
+"""Start here: reads the settings, builds the studio and its page, serves it. `python app.py --help` lists the options."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from studio.errors import StudioError
+from studio.settings import Settings, on_spaces, prepare_environment
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+    from studio.studio import Studio
+
+
+def page(studio: Studio) -> gr.Blocks:
+    """The whole page: a tab for every module in tabs/, the ways between them, and the foot."""
+    import gradio as gr
+
+    import tabs
+    from tabs import _memory
+    from tabs._form import Form
+
+    with gr.Blocks(title="Atelier", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
+        gr.HTML('<header class="masthead"><h1>Atelier</h1><p>A studio for pictures and words</p></header>')
+        built: list[tuple[ModuleType, Form, Any]] = []
+        with gr.Tabs() as bar:
+            for module in tabs.discover():
+                with gr.Tab(module.NAME, id=module.TASK.kind) as tab:
+                    form = Form(studio, module.TASK, demo)
+                    module.build(form)
+                built.append((module, form, tab))
+        for source, form, tab in built:
+            for target, other, _ in built:
+                for medium in set(form.outbox) & set(target.ACCEPTS) if target is not source else ():
+                    with tab:
+                        send = gr.Button(f"Send to {target.NAME}", size="sm")
+                    field = other.fields[target.ACCEPTS[medium]]
+                    kind: str = target.TASK.kind
+                    send.click(lambda value, kind=kind: (value, gr.Tabs(selected=kind)), form.outbox[medium], [field, bar],
+                               api_visibility="private", queue=False, show_progress="hidden")  # fmt: skip
+        _memory.build(demo, studio)
+    return demo
+
+
+def serve(studio: Studio, **options: Any) -> Any:
+    """Launch the page; `options` go to Gradio's launch on top of the studio's own. Returns what launch returns."""
+    from starlette.middleware import Middleware
+
+    from studio import passwords
+    from tabs import _web
+
+    settings = studio.settings
+    demo = page(studio)
+    demo.queue(max_size=settings.max_queue * 4, default_concurrency_limit=4, api_open=True)
+    return demo.launch(**{
+        "server_name": settings.host, "server_port": settings.port, "auth": passwords.reader(settings.auth_file) if settings.auth_file else None,
+        "theme": _web.theme(), "css": _web.style_sheet(settings.assets), "head": _web.script(settings.assets),
+        "favicon_path": settings.assets / "logo.svg", "footer_links": ["api"], "blocked_paths": [str(settings.home), str(settings.presets), str(settings.cache)],
+        "allowed_paths": [], "app_kwargs": {"middleware": [Middleware(_web.Guard, hosts=settings.hosts)]}, "max_file_size": "20mb",
+        "max_threads": settings.max_queue + 24, "state_session_capacity": 500, "show_error": False, "enable_monitoring": False,
+        "run_history": False, "strict_cors": True, "ssr_mode": False, "pwa": False, "share": False, **options,
+    })  # fmt: skip
+
+
+def main() -> None:
+    """Serve until Ctrl+C."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    settings = Settings(_cli_parse_args=True)  # pyright: ignore[reportCallIssue]
+    prepare_environment(settings)
+    from studio.studio import Studio
+
+    try:
+        studio = Studio.open(settings)
+        serve(studio, quiet=on_spaces())
+    except StudioError as error:
+        sys.exit(str(error))
+    studio.close()
+
+
+if __name__ == "__main__":
+    main()

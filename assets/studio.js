@@ -1,0 +1,57 @@
+// The page's own script: keys, the attribution pointer, and the autosave of drafts. No library, no network.
+(() => {
+  "use strict";
+  const seen = (element) => element && element.offsetParent !== null;
+  const press = (selector) => {
+    const button = [...document.querySelectorAll(selector)].map((e) => (e.tagName === "BUTTON" ? e : e.querySelector("button"))).find(seen);
+    if (button) button.click();
+    return Boolean(button);
+  };
+
+  // Ctrl+Enter runs and Esc stops, in whichever tab is open.
+  document.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key === "Enter" && press(".run")) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    } else if (event.key === "Escape" && !document.querySelector("dialog[open], [role=listbox]")) press(".stop");
+  }, true);
+
+  // The part of a picture under the pointer, read from an invisible map: the grey value is the number of the part.
+  const maps = new WeakMap();
+  const mapOf = (image) => {
+    if (!maps.has(image)) {
+      const map = new Image();
+      maps.set(image, null);
+      map.onload = () => {
+        const canvas = document.createElement("canvas");
+        canvas.width = map.naturalWidth;
+        canvas.height = map.naturalHeight;
+        const context = canvas.getContext("2d", { willReadFrequently: true });
+        context.drawImage(map, 0, 0);
+        maps.set(image, { context, width: canvas.width, height: canvas.height });
+      };
+      map.src = image.dataset.map;
+    }
+    return maps.get(image);
+  };
+  document.addEventListener("pointermove", (event) => {
+    const image = event.target instanceof Element && event.target.closest("img.mapped");
+    if (!image) return;
+    const map = mapOf(image);
+    const line = image.closest(".parts")?.querySelector(".part");
+    if (!map || !line) return;
+    const box = image.getBoundingClientRect();
+    const x = Math.min(map.width - 1, Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * map.width)));
+    const y = Math.min(map.height - 1, Math.max(0, Math.floor(((event.clientY - box.top) / box.height) * map.height)));
+    const part = map.context.getImageData(x, y, 1, 1).data[0];
+    line.textContent = JSON.parse(image.dataset.parts)[part] || "Background";
+  });
+
+  // A draft is saved two seconds after the last key.
+  let wait;
+  document.addEventListener("input", (event) => {
+    if (!(event.target instanceof Element) || !event.target.closest(".draft")) return;
+    clearTimeout(wait);
+    wait = setTimeout(() => document.querySelector("#save-draft")?.click(), 2000);
+  });
+})();

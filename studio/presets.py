@@ -1,0 +1,44 @@
+"""Text styles: templates that put an artist's words into a look. Read from presets/styles.toml. Knows no model and no page."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from studio.errors import InvalidInput
+from studio.tasks import TextToImage
+
+
+class TextStyle(BaseModel):
+    """A style as a template: `prompt` holds `{prompt}`; `negative_prompt` joins the artist's own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=40)
+    prompt: str = Field(pattern=r"\{prompt\}")
+    negative_prompt: str = ""
+
+    def applied(self, task: TextToImage) -> TextToImage:
+        """The task with the template around its prompt and no style left."""
+        negative = ", ".join(part for part in (task.negative_prompt, self.negative_prompt) if part)
+        prompt = self.prompt.replace("{prompt}", task.prompt)
+        return TextToImage.checked({**task.model_dump(), "prompt": prompt, "negative_prompt": negative, "style": ""})
+
+
+def text_styles(folder: Path) -> Mapping[str, TextStyle]:
+    """All text styles by name, in the order of the file."""
+    tables = tomllib.loads((folder / "styles.toml").read_text("utf-8"))["style"]
+    styles = [TextStyle.model_validate(table) for table in tables]
+    return {style.name: style for style in styles}
+
+
+def styled(task: TextToImage, styles: Mapping[str, TextStyle]) -> TextToImage:
+    """The task as the model should read it. Raises InvalidInput for an unknown style."""
+    if not task.style:
+        return task
+    if task.style not in styles:
+        raise InvalidInput(f"There is no style of that name; choose one of: {', '.join(styles)}.", "style")
+    return styles[task.style].applied(task)

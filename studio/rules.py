@@ -1,0 +1,37 @@
+"""Rules of a deployment: functions from a task to nothing that refuse by raising. Knows no model and no page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from studio.errors import Refused
+from studio.tasks import Task, TextToImage, Write
+
+Rule = Callable[[Task], None]
+
+PUBLIC_PIXELS = 1024 * 1024
+PUBLIC_STEPS = 50
+PUBLIC_COUNT = 4
+PUBLIC_TOKENS = 1024
+
+
+def public_limits(task: Task) -> None:
+    """What one visitor of a public studio may ask at once: it is shared."""
+    match task:
+        case TextToImage():
+            if (task.width or 0) * (task.height or 0) > PUBLIC_PIXELS:
+                raise Refused("This public studio makes pictures of at most 1024 x 1024 pixels: choose a smaller size.")
+            if (task.steps or 0) > PUBLIC_STEPS:
+                raise Refused(f"This public studio allows {PUBLIC_STEPS} steps: choose fewer.")
+            if task.count > PUBLIC_COUNT:
+                raise Refused(f"This public studio makes {PUBLIC_COUNT} pictures at once: choose a smaller count.")
+        case Write():
+            if (task.max_new_tokens or 0) > PUBLIC_TOKENS:
+                raise Refused(f"This public studio writes {PUBLIC_TOKENS} tokens at once: choose a shorter answer.")
+        case _:
+            pass
+
+
+def rules(public: bool) -> tuple[Rule, ...]:
+    """The rules of this deployment."""
+    return (public_limits,) if public else ()

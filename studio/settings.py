@@ -1,0 +1,93 @@
+"""The studio's settings: command-line options, each also an environment variable `ATELIER_*`. The only reader of the environment."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated, Literal
+
+import platformdirs
+from pydantic import Field
+from pydantic_settings import BaseSettings, CliImplicitFlag, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Options of app.py and of the command line; frozen."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ATELIER_", env_ignore_empty=True, frozen=True, extra="ignore", cli_kebab_case=True, cli_prog_name="app.py", cli_avoid_json=True
+    )
+
+    host: str | None = Field(None, description="Address to serve on; default: this machine alone")
+    port: int | None = Field(None, ge=1, le=65535, description="Port to serve on; default: 7860 or the next free one")
+    home: Path = Field(Path(platformdirs.user_data_dir("atelier", appauthor=False)), description="Folder of your creations")
+    cache: Path = Field(Path(platformdirs.user_cache_dir("atelier", appauthor=False)), description="Folder of downloaded models")
+    device: Literal["auto", "cuda", "mps", "cpu"] = Field("auto", description="Where models run")
+    memory: Annotated[float, Field(gt=0)] | None = Field(None, description="GB that models may take on the device; default: what is free")
+    idle_minutes: float = Field(0, ge=0, description="Unload models nobody used for so long; 0: never")
+    offline: CliImplicitFlag[bool] = Field(False, description="Never download anything")
+    models: Path | None = Field(None, description="TOML file with further model cards")
+    auth_file: Path | None = Field(None, description="File with lines made by `python -m studio password`")
+    allow_host: str = Field("", description="Further host names that pages may be served under, separated by commas")
+    max_queue: int = Field(32, ge=1, le=1000, description="Runs that may wait")
+    mode: Literal["local", "public"] | None = Field(None, description="public: results belong to a browser session alone")
+
+    @property
+    def public(self) -> bool:
+        """Public unless said otherwise as soon as other machines can reach it, and on Spaces."""
+        if self.mode is not None:
+            return self.mode == "public"
+        return on_spaces() or not _loopback(self.served_host)
+
+    @property
+    def served_host(self) -> str:
+        """The address in effect: ours, else Gradio's own variable, else loopback."""
+        return self.host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Host names that requests may name, in lower case."""
+        own = {"localhost", "127.0.0.1", "::1", self.served_host, os.environ.get("SPACE_HOST", "")}
+        return frozenset(name.strip().casefold() for name in {*own, *self.allow_host.split(",")} if name.strip())
+
+    @property
+    def assets(self) -> Path:
+        """What ships with the studio."""
+        return ROOT / "assets"
+
+    @property
+    def presets(self) -> Path:
+        """Styles, prompts and model lists."""
+        return ROOT / "presets"
+
+    @property
+    def web_temp(self) -> Path:
+        """Gradio's own temp folder: outside home, of this user and process tree alone."""
+        return Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / f"atelier-web-{os.getuid() if hasattr(os, 'getuid') else 0}")
+
+
+def on_spaces() -> bool:
+    """Whether this runs as a Hugging Face Space."""
+    return os.environ.get("SYSTEM") == "spaces"
+
+
+def prepare_environment(settings: Settings) -> None:
+    """Set what libraries read from the environment at import: telemetry off, Gradio's temp folder, no remote code. Call it first."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ["DIFFUSERS_DISABLE_REMOTE_CODE"] = "1"
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ["GRADIO_TEMP_DIR"] = str(settings.web_temp)
+    if settings.offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

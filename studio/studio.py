@@ -1,0 +1,202 @@
+"""The life of one task, from a filled-in form to a finished creation. The file to read first.
+
+Joins rules, models, manager, library and provenance. Knows no page and no framework.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from types import ModuleType
+
+from studio import models, sources
+from studio.creations import Creation, Event, Media, Passage, Picture, Progress
+from studio.device import Device
+from studio.errors import Busy, Cancelled, StudioError
+from studio.library import Library
+from studio.manager import Manager
+from studio.models import ModelCard
+from studio.presets import TextStyle, styled, text_styles
+from studio.provenance import pictures, record
+from studio.rules import rules
+from studio.settings import Settings
+from studio.stream import Stream
+from studio.tasks import Task, TextToImage, Write
+
+log = logging.getLogger("atelier")
+
+
+class Studio:
+    """One studio on one machine: its cards, models, library and running jobs. Thread-safe."""
+
+    def __init__(self, settings: Settings, cards: tuple[ModelCard, ...], device: Device, manager: Manager, library: Library) -> None:
+        self.settings = settings
+        self.cards = cards
+        self.device = device
+        self.manager = manager
+        self.library = library
+        self.places = sources.Places(settings.assets, settings.cache, settings.home, settings.offline)
+        self.styles: Mapping[str, TextStyle] = text_styles(settings.presets)
+        self._engines: Mapping[str, ModuleType] = models.engines()
+        self._rules = rules(settings.public)
+        self._streams: dict[Stream, tuple[str, str]] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, settings: Settings) -> Studio:
+        """The studio that `settings` describe. Imports no framework. Raises InvalidInput for a bad `--models` file."""
+        device = Device(settings.device, settings.memory)
+        manager = Manager(device, settings.idle_minutes * 60)
+        return cls(settings, models.discover(settings.models), device, manager, Library(settings.home))
+
+    def run(self, asked: Task, owner: str = "local", session: str = "") -> Iterator[Event]:
+        """Yield progress, previews and each finished creation, at least four events a second, until the run ends.
+
+        Refusals are raised at the first step, before anything is queued. A stopped run raises Cancelled after its last creation;
+        leaving the iteration stops it too. What was finished by then is kept.
+        """
+        # 1. The chosen card fills what was left open; the rules of this deployment may refuse.
+        card = self.card_for(asked)
+        task = models.resolve(asked, card)
+        for rule in self._rules:
+            rule(task)
+        # 2. A place in the queue, and a journal row before anything else happens.
+        if self.manager.waiting() > self.settings.max_queue:
+            raise Busy(f"The studio is busy: {self.settings.max_queue} runs wait. Try again in a few minutes.")
+        job = self.library.begin(task, card.name, owner, session, _units(task))
+        # 3. The pipeline runs in a thread; its events come out here.
+        stream = Stream(lambda stream: self._work(stream, job, asked, task, card, owner, session), name=f"run {job}")
+        with self._lock:
+            self._streams[stream] = (owner, session)
+        try:
+            yield from stream
+        finally:
+            with self._lock:
+                self._streams.pop(stream, None)
+
+    def stop(self, owner: str = "local", session: str | None = None) -> int:
+        """Stop the runs of an owner, or of one of their browser sessions; returns how many. Each ends at its next report."""
+        with self._lock:
+            mine = [s for s, (o, n) in self._streams.items() if o == owner and session in (None, n) and not s.stopped]
+        for stream in mine:
+            stream.stop()
+        return len(mine)
+
+    def card_for(self, task: Task) -> ModelCard:
+        """The card this task gets now, with its files."""
+        return models.choose(task, self.cards, self.here(task.kind), lambda: self.device.memory)
+
+    def here(self, kind: str) -> dict[str, ModelCard]:
+        """The cards of a kind that are on this machine, with their files, by name."""
+        fitting = (sources.ready(card, self.places) for card in self.cards if kind in card.serves)
+        return {card.name: card for card in fitting if card is not None}
+
+    def download(self, name: str, kind: str) -> Iterator[Event]:
+        """Bring a card's files and companions here, yielding progress in bytes. Leaving the iteration stops it, without half files."""
+        card = models.named(self.cards, name, kind)
+        stream = Stream(lambda stream: self._fetch(stream, card), name=f"download {card.name}")
+        with self._lock:
+            self._streams[stream] = ("local", "")
+        try:
+            yield from stream
+        finally:
+            with self._lock:
+                self._streams.pop(stream, None)
+
+    def missing_starters(self) -> tuple[ModelCard, ...]:
+        """Starter cards that are not whole on this machine yet, companions included."""
+        missing: list[ModelCard] = []
+        for card in self.cards:
+            ready = sources.ready(card, self.places) if card.starter else card
+            if card.starter and (ready is None or set(ready.companion_files) != set(card.companions)):
+                missing.append(card)
+        return tuple(missing)
+
+    def estimate(self, asked: Task) -> float | None:
+        """Seconds the task should take, learned from earlier runs of the same model; None while nothing is known."""
+        card = self.card_for(asked)
+        per_unit = self.library.seconds_per_unit(card.name)
+        return None if per_unit is None else per_unit * _units(models.resolve(asked, card))
+
+    def close(self) -> None:
+        """Stop every run, unload the models, close the library."""
+        with self._lock:
+            streams = list(self._streams)
+        for stream in streams:
+            stream.stop()
+        for stream in streams:
+            stream.wait(10)
+        self.manager.close()
+        self.library.close()
+
+    def _work(self, stream: Stream, job: str, asked: Task, task: Task, card: ModelCard, owner: str, session: str) -> None:
+        started = time.monotonic()
+        outcome, message = "failed", ""
+        try:
+            stream.report(Progress("waiting"))
+            recipe = self._engines[card.engine].recipe(card, task, self.device)
+            with self.manager.lease(recipe, task, stream.report) as pipeline:
+                self.library.running(job)
+                began = started = time.monotonic()
+                for media in pipeline(self._worded(task, card), stream.report):
+                    creation = self._keep(media, job, asked, task, card, owner, session, time.monotonic() - began)
+                    began = time.monotonic()
+                    stream.deliver(creation)
+            outcome = "cancelled" if stream.stopped else "done"
+            if stream.stopped:
+                raise Cancelled
+        except Cancelled:
+            outcome = "cancelled"
+            raise
+        except StudioError as error:
+            message = str(error)
+            raise
+        except MemoryError:
+            message = "There was not enough memory for this: choose a smaller size or a smaller model."
+            raise
+        except Exception:
+            message = "Something unexpected went wrong; the log has the details."
+            log.exception("run %s with %s failed", job, card.name)
+            raise
+        finally:
+            self.library.finish(job, outcome, message, time.monotonic() - started)
+
+    def _worded(self, task: Task, card: ModelCard) -> Task:
+        """The task in the words the model should read: text styles applied unless the model has styles of its own."""
+        return styled(task, self.styles) if isinstance(task, TextToImage) and not card.styles else task
+
+    def _keep(
+        self, media: Media, job: str, asked: Task, task: Task, card: ModelCard, owner: str, session: str, seconds: float
+    ) -> Creation:
+        entry = record.compose(task, asked, card, media, self.device.name, seconds)
+        match media:
+            case Picture():
+                data, suffix, text = pictures.encode_png(media.pixels, entry), ".png", None
+                attachments = media.attachments
+            case Passage():
+                data, suffix, text = media.text.encode(), ".txt", media.text
+                attachments = {}
+        return self.library.keep(
+            data, suffix, entry, owner=owner, session=session, job=job, text=text, attachments=attachments
+        )
+
+    def _fetch(self, stream: Stream, card: ModelCard) -> None:
+        if card.source.kind not in ("bundled", "folder", "file"):
+            sources.fetch(card.source, self.places, stream.report)
+        for companion in card.companions.values():
+            if sources.locate(companion, self.places) is None:
+                sources.fetch(companion, self.places, stream.report)
+
+
+def _units(task: Task) -> float:
+    """The size of a task in units whose time is about constant for one model: megapixel-steps, or tokens."""
+    match task:
+        case TextToImage():
+            return task.count * (task.steps or 1) * (task.width or 1) * (task.height or 1) / 1e6
+        case Write():
+            return float(task.max_new_tokens or 1)
+        case _:
+            return 1.0
+

@@ -1,0 +1,21 @@
+"""The tabs of the studio, one module each, layout only. Modules that begin with an underscore serve them all.
+
+A tab module has `NAME` (its title), `TASK` (what it asks for), `build(form)` (its layout) and `ACCEPTS` (medium to field: what other
+tabs may send here). Tabs never import one another.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+ORDER = ("text_to_image", "inpainting", "music", "writing")
+"""Known tabs in the order of the page; any further ones follow by name."""
+
+
+def discover() -> tuple[ModuleType, ...]:
+    """Every tab module in the folder, in page order."""
+    names = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    names.sort(key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+    return tuple(importlib.import_module(f"tabs.{name}") for name in names)

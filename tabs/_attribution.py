@@ -1,0 +1,40 @@
+"""Where each part of a picture comes from: the picture with an invisible map; the page's script names the part under the pointer."""
+
+from __future__ import annotations
+
+import base64
+import json
+from html import escape
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from studio.creations import Creation
+from tabs import _status
+
+
+def html(creation: Creation) -> str:
+    """The attribution of a picture as HTML, or '' when its record has none. Works by pointer and, as a list, by keyboard."""
+    facts = creation.record.get("facts")
+    sources = facts.get("attribution") if isinstance(facts, dict) else None
+    path = creation.attachments.get("attribution.png")
+    if not isinstance(sources, list) or not sources or path is None:
+        return ""
+    names = [_words(source) for source in sources if isinstance(source, dict)]
+    shares = [float(source.get("share") or 0) for source in sources if isinstance(source, dict)]
+    picture = _status.data_url(np.asarray(Image.open(creation.path).convert("RGB")))
+    parts = json.dumps(names)
+    lines = "".join(f"<li>{escape(name)} <b>{share:.0%}</b></li>" for name, share in zip(names, shares, strict=True) if share >= 0.005)
+    close = facts.get("close_to") if isinstance(facts, dict) else None
+    near = f"<p>Close to: {escape(str(close))}.</p>" if close else ""
+    map_url = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+    return (
+        f'<details class="attribution" open><summary>Where each part comes from</summary>{near}<div class="parts">'
+        f'<img class="mapped" alt="The picture; point at a part to see its source" src="{picture}" data-map="{map_url}" data-parts="{escape(parts)}">'
+        f'<div><p class="part" role="status">Point at a part of the picture.</p><ul>{lines}</ul></div></div></details>'
+    )
+
+
+def _words(source: dict[str, Any]) -> str:
+    return ", ".join(str(source[key]) for key in ("set", "name", "licence") if source.get(key))

@@ -1,0 +1,298 @@
+"""From a form to a run and back to the page: written once, used by every tab.
+
+A tab fills `Form.fields` with the components of its task's fields and calls `bind`; the same call becomes the page's run button and the HTTP
+endpoint. Knows no single tab.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from studio import models
+from studio.creations import Creation, Event, Preview, Progress
+from studio.errors import Cancelled, StudioError
+from studio.models import ModelCard
+from studio.studio import Studio
+from studio.tasks import Task
+from tabs import _fields, _status
+
+log = logging.getLogger("atelier.page")
+
+UNEXPECTED = "Something unexpected went wrong. Nothing you typed is lost: try again, or choose another model. The log has the details."
+DEVICE = "device"
+"""One `concurrency_id` for every run; the studio's own queue orders them, so the limit only bounds Gradio's threads."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A moment of a run for a tab to draw: what is finished, the newest preview, and whether the run is over."""
+
+    asked: Task
+    creations: tuple[Creation, ...]
+    preview: Preview | None
+    over: bool
+
+
+@dataclass
+class Form:
+    """The form of one tab while the page is built.
+
+    `fields` maps the task's field names to components; `outbox` maps a medium ("text", "picture") to the component that other tabs
+    may take it from.
+    """
+
+    studio: Studio
+    task: type[Task]
+    demo: gr.Blocks
+    fields: dict[str, Any] = field(default_factory=dict[str, Any])
+    outbox: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def add(self, name: str, component: Any) -> Any:
+        """Name a component as the field `name` of the task."""
+        self.fields[name] = component
+        return component
+
+    def bind(self, triggers: Sequence[Any], stage: gr.HTML, outputs: Sequence[Any], draw: Callable[[Shown], Sequence[Any]]) -> Any:
+        """Run the task on any of `triggers`, at `/<kind>` over HTTP too. `draw` gives the values of `outputs` for each moment.
+
+        Outputs that `draw` leaves out (fewer values) stay as they are. Returns the event for `.then`.
+        """
+        handler = self._handler(outputs, draw)
+        return gr.on(
+            list(triggers), handler, inputs_kwargs=self.fields, outputs=[*outputs, stage], api_name=self.task.kind, show_progress="hidden",
+            api_description=(self.task.__doc__ or "").split("\n")[0], trigger_mode="once", **self.device_limits,
+        )  # fmt: skip
+
+    @property
+    def device_limits(self) -> dict[str, Any]:
+        """Equal on every event of the device: Gradio applies the lowest limit that it meets."""
+        return {"concurrency_id": DEVICE, "concurrency_limit": self.studio.settings.max_queue + 1}
+
+    def stop_on(self, button: Any, js: str | None = None) -> None:
+        """A press stops this browser session's runs; each ends at its next step and keeps what is finished."""
+        button.click(self._stop, js=js, queue=False, api_visibility="private", show_progress="hidden")
+
+    def owner(self, request: gr.Request | None) -> tuple[str, str]:
+        """Whose run this is: (owner, browser session)."""
+        session = (request.session_hash if request is not None else None) or "http"
+        name = (request.username if request is not None else None) or "local"
+        return (name, session)
+
+    def recent(self, request: gr.Request, limit: int = 24) -> tuple[Creation, ...]:
+        """The newest creations to show when the page opens: everything of the owner at home, this session's alone in public."""
+        owner, session = self.owner(request)
+        return self.studio.library.list(self.task.kind, owner, session if self.studio.settings.public else "", limit)
+
+    def creation(self, id: str, request: gr.Request) -> Creation:
+        """One creation that this visitor may see; gr.Error in words otherwise."""
+        owner, session = self.owner(request)
+        try:
+            creation = self.studio.library.get(id, owner)
+            if self.studio.settings.public and id not in {c.id for c in self.studio.library.list("", owner, session, 1000)}:
+                raise StudioError("That creation belongs to another browser session.")
+            return creation
+        except StudioError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    def _stop(self, request: gr.Request) -> None:
+        self.studio.stop(*self.owner(request))
+
+    def _handler(self, outputs: Sequence[Any], draw: Callable[[Shown], Sequence[Any]]) -> Callable[..., Iterator[Any]]:
+        def handler(request: gr.Request, **values: Any) -> Iterator[Any]:
+            width = len(outputs)
+            keep = (gr.skip(),) * width
+            try:
+                asked = self.task.checked(values)
+                run = Run(self.studio, asked, *self.owner(request))
+                for moment in run:
+                    drawn = tuple(draw(moment))
+                    yield (*drawn, *keep[len(drawn) :], run.stage())
+            except Cancelled:
+                yield (*keep, _status.message(run.stopped_words(), "stopped"))
+            except StudioError as error:
+                yield (*keep, _status.message(str(error), "error"))
+                raise gr.Error(str(error), print_exception=False) from None
+            except gr.Error:
+                raise
+            except Exception:
+                log.exception("a run of %s failed", self.task.kind)
+                yield (*keep, _status.message(UNEXPECTED, "error"))
+                raise gr.Error(UNEXPECTED, print_exception=False) from None
+
+        named = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in self.fields]
+        request = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=gr.Request)
+        handler.__signature__ = inspect.Signature([request, *named])  # pyright: ignore[reportFunctionMemberAccess]
+        handler.__annotations__ = {"request": gr.Request}
+        return handler
+
+
+class Run:
+    """One run as the page follows it: iterating yields a `Shown` for each event; `stage()` is the progress beside it."""
+
+    def __init__(self, studio: Studio, asked: Task, owner: str, session: str) -> None:
+        self._asked = asked
+        self._events: Iterator[Event] = studio.run(asked, owner, session)
+        self._creations: tuple[Creation, ...] = ()
+        self._preview: Preview | None = None
+        self._progress = Progress("waiting")
+        self._began = time.monotonic()
+        self._marks: tuple[float, float] | None = None
+        self._over = False
+
+    def __iter__(self) -> Iterator[Shown]:
+        for event in self._events:
+            match event:
+                case Creation():
+                    self._creations += (event,)
+                    self._preview = None
+                case Preview():
+                    self._preview = event
+                case Progress():
+                    if event.phase != self._progress.phase:
+                        self._marks = None
+                    self._progress = event
+            yield Shown(self._asked, self._creations, self._preview, over=False)
+        self._over = True
+        yield Shown(self._asked, self._creations, None, over=True)
+
+    def stage(self) -> str:
+        """The progress as HTML; at the end one closing line."""
+        if self._over:
+            took = f"{time.monotonic() - self._began:.1f} s"
+            notes = [str(note) for c in self._creations for note in _list(_facts(c).get("notes"))]
+            return _status.message(" ".join([f"Done in {took}.", *dict.fromkeys(notes)]))
+        pixels = self._preview.pixels if self._preview is not None else None
+        return _status.progress(self._progress, self._left(), pixels)
+
+    def stopped_words(self) -> str:
+        """What a stopped run left behind."""
+        made = len(self._creations)
+        return "Stopped." if not made else f"Stopped; {made} finished result{'s are' if made > 1 else ' is'} kept."
+
+    def _left(self) -> float | None:
+        """Seconds until the end at the pace since the phase began; None until two seconds have shown one."""
+        event, now = self._progress, time.monotonic()
+        if event.phase not in ("running", "downloading") or not event.total:
+            return None
+        done = event.item - 1 + event.done / event.total if event.unit != "bytes" else event.done / event.total
+        of = event.items if event.unit != "bytes" else 1
+        if self._marks is None:
+            self._marks = (now, done)
+        since, start = self._marks
+        if now - since < 2 or done <= start:
+            return None
+        return (of - done) * (now - since) / (done - start)
+
+
+def show(path: Path) -> str:
+    """A path that Gradio serves byte for byte: the file hard-linked (or copied) into a random folder of Gradio's temp directory."""
+    folder = Path(os.environ["GRADIO_TEMP_DIR"]) / secrets.token_hex(16)
+    folder.mkdir(parents=True)
+    target = folder / path.name
+    try:
+        os.link(path, target)
+    except OSError:
+        shutil.copyfile(path, target)
+    return str(target)
+
+
+def show_bytes(files: Mapping[str, bytes]) -> list[str]:
+    """Files made for a download, by name, in a random folder that Gradio serves."""
+    folder = Path(os.environ["GRADIO_TEMP_DIR"]) / secrets.token_hex(16)
+    folder.mkdir(parents=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return [str(folder / name) for name in files]
+
+
+def model_choices(studio: Studio, kind: str) -> list[tuple[str, str]]:
+    """The models of a kind for a picker, best first, each with where it is; '' lets the studio choose."""
+    here = studio.here(kind)
+    cards = sorted((c for c in studio.cards if kind in c.serves), key=lambda c: (c.name not in here, -c.quality, c.name))
+    best = max(here.values(), key=lambda c: (c.starter, c.quality), default=None)
+    automatic = f"Automatic ({best.name})" if best is not None and len(here) == 1 else "Automatic (the best one here)"
+    return [(automatic, ""), *((c.name if c.name in here else f"{c.name} · not here yet", c.name) for c in cards)]
+
+
+def picked(studio: Studio, name: str, kind: str) -> ModelCard:
+    """The card behind a picker's value; for '' the one the studio would choose among those here, else the starter."""
+    if name:
+        return models.named(studio.cards, name, kind)
+    here = studio.here(kind).values() or [c for c in studio.cards if kind in c.serves]
+    return max(here, key=lambda c: (c.starter, c.quality))
+
+
+def picker(form: Form, stage: gr.HTML) -> tuple[Any, gr.HTML]:
+    """The model field with its facts and, where the model is not here, a Download button."""
+    kind, studio = form.task.kind, form.studio
+    model = form.add("model", _fields.choice(form.task, "model", model_choices(studio, kind)))
+    card = picked(studio, "", kind)
+    facts = gr.HTML(_status.card_facts(card, card.name in studio.here(kind)), elem_classes="quiet")
+    fetch = gr.Button("Download", size="sm", visible=False)
+
+    def describe(name: str | None) -> Any:
+        try:
+            card = picked(studio, name or "", kind)
+        except StudioError:
+            return gr.skip(), gr.skip()
+        here = card.name in studio.here(kind)
+        allowed = not here and not studio.settings.public and not studio.settings.offline
+        return _status.card_facts(card, here), gr.Button(visible=allowed, value=f"Download {card.name}")
+
+    def download(name: str | None) -> Iterator[Any]:
+        began = time.monotonic()
+        try:
+            for event in studio.download(name or "", kind):
+                if isinstance(event, Progress):
+                    rate = event.done / max(time.monotonic() - began, 0.1)
+                    left = (event.total - event.done) / rate if rate and event.total and time.monotonic() - began > 2 else None
+                    yield _status.progress(event, left), gr.skip(), gr.skip()
+            yield _status.message(f"{name} is on this machine now."), gr.Dropdown(choices=model_choices(studio, kind)), gr.Button(visible=False)
+        except Cancelled:
+            yield _status.message("Download stopped; what was fetched is kept for the next try.", "stopped"), gr.skip(), gr.skip()
+        except StudioError as error:
+            yield _status.message(str(error), "error"), gr.skip(), gr.skip()
+
+    model.change(describe, model, [facts, fetch], api_visibility="private", show_progress="hidden", queue=False)
+    fetch.click(download, model, [stage, model, fetch], api_visibility="private", show_progress="hidden", concurrency_limit=2)
+    return model, facts
+
+
+def remember(form: Form, demo: gr.Blocks, after: Any) -> None:
+    """Keep the form's values in the browser at each run and put them back when the page opens."""
+    names = list(form.fields)
+    state = gr.BrowserState({}, storage_key=f"atelier-{form.task.kind}", secret="atelier")
+    after.then(lambda *values: dict(zip(names, values, strict=True)), list(form.fields.values()), state, api_visibility="private", queue=False)
+
+    def restore(saved: Any) -> list[Any]:
+        saved = saved if isinstance(saved, dict) else {}
+        return [saved[name] if saved.get(name) is not None else gr.skip() for name in names]
+
+    demo.load(restore, state, list(form.fields.values()), api_visibility="private", show_progress="hidden", queue=False)
+
+
+def examples(field: Any, prompts: Sequence[str]) -> None:
+    """Clickable prompts that fill `field`."""
+    with gr.Row(elem_classes="chips"):
+        for prompt in prompts:
+            gr.Button(prompt, size="sm", elem_classes="chip").click(None, js=f"() => {prompt!r}", outputs=field, api_visibility="private")
+
+
+def _facts(creation: Creation) -> Mapping[str, Any]:
+    facts = creation.record.get("facts")
+    return facts if isinstance(facts, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,94 @@
+"""The foot of the page: what is in memory, where files stay, and starters on their way. Knows no single tab."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from html import escape
+
+import gradio as gr
+
+from studio.creations import Progress
+from studio.errors import StudioError
+from studio.studio import Studio
+from tabs import _status
+
+log = logging.getLogger("atelier.page")
+
+
+class Starters:
+    """Fetches missing starters once, in the background, after the first page was served."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self.progress: Progress | None = None
+        self.error = ""
+        self.over = False
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin, unless it has begun, everything is here, or the studio is offline."""
+        with self._lock:
+            if self._thread is None and not self.over:
+                self._thread = threading.Thread(target=self._fetch, name="starters", daemon=True)
+                self._thread.start()
+
+    def _fetch(self) -> None:
+        try:
+            for card in self.studio.missing_starters():
+                for event in self.studio.download(card.name, card.serves[0]):
+                    self.progress = event if isinstance(event, Progress) else self.progress
+        except StudioError as error:
+            self.error = str(error)
+        except Exception:
+            log.exception("fetching the starter models failed")
+            self.error = "A starter model could not be fetched; run `python -m studio starters` to try again."
+        finally:
+            self.over = True
+
+
+def build(demo: gr.Blocks, studio: Studio) -> None:
+    """Lay out the foot of the page and the banner of starters on their way."""
+    starters = Starters(studio)
+    banner = gr.HTML(elem_classes="banner")
+    with gr.Accordion("Memory", open=False, elem_classes="memory") as fold:
+        table = gr.HTML()
+        with gr.Row():
+            look = gr.Button("Refresh", size="sm")
+            clear = gr.Button("Unload all models", size="sm", visible=not studio.settings.public)
+    where = "for this browser session alone, then they are deleted" if studio.settings.public else "on this machine"
+    gr.HTML(f'<p class="notice">What you make stays {where}. Every result carries a record that says it was made by a machine.</p>')
+
+    def report() -> Iterator[str]:
+        starters.start()
+        while not starters.over:
+            yield _status.progress(starters.progress) if starters.progress is not None else ""
+            time.sleep(0.5)
+        yield _status.message(starters.error, "error") if starters.error else ""
+
+    def unload() -> str:
+        if not studio.settings.public:
+            studio.manager.unload()
+        return residents(studio)
+
+    quiet = {"api_visibility": "private", "show_progress": "hidden"}
+    demo.load(report, None, banner, concurrency_limit=20, **quiet)
+    gr.on([look.click, fold.expand], lambda: residents(studio), None, table, queue=False, **quiet)
+    clear.click(unload, None, table, queue=False, **quiet)
+
+
+def residents(studio: Studio) -> str:
+    """What is resident, as a table: model part, size, last use."""
+    status = studio.manager.status()
+    if not status.residents:
+        return "<p>No model is in memory; the next run loads what it needs.</p>"
+    rows = "".join(
+        f"<tr><td>{escape(r.key)}</td><td>{_status.gigabytes(r.bytes)}</td><td>{'in use' if r.in_use else f'{r.idle:.0f} s ago'}</td></tr>"
+        for r in status.residents
+    )
+    used = sum(r.bytes for r in status.residents) + status.working
+    head = f"<p>{escape(status.device)}: {_status.gigabytes(used)} of {_status.gigabytes(status.budget)} in use.</p>"
+    return f"{head}<table><thead><tr><th>Part</th><th>Size</th><th>Last used</th></tr></thead><tbody>{rows}</tbody></table>"

@@ -1,0 +1,97 @@
+"""Progress, errors and facts as small pieces of HTML. Everything that came from a person or a file is escaped here."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from studio.creations import Progress
+from studio.models import ModelCard
+
+PREVIEW_SIDE = 320
+"""Pixels: a live preview is sent no larger than this."""
+
+PHASES = {"waiting": "Waiting", "downloading": "Downloading", "loading": "Loading", "running": "Working", "saving": "Saving"}
+
+
+def progress(event: Progress, seconds_left: float | None = None, preview: NDArray[np.uint8] | None = None) -> str:
+    """A progress bar with its words, and the unfinished picture above it if there is one."""
+    share = event.done / event.total if event.total else None
+    value = f' value="{share:.4f}"' if share is not None and event.phase != "waiting" else ""
+    left = f" · {duration(seconds_left)} left" if seconds_left is not None else ""
+    picture = f'<img class="preview" alt="Unfinished picture" src="{data_url(preview)}">' if preview is not None else ""
+    words = escape(progress_words(event) + left)
+    return f'<div class="stage">{picture}<progress{value} max="1" aria-label="{words}"></progress><p role="status">{words}</p></div>'
+
+
+def progress_words(event: Progress) -> str:
+    """For example 'Loading 2 of 4, 0.4 of 1.2 GB' or 'Picture 1 of 4 · step 12 of 18'."""
+    if event.phase == "waiting":
+        ahead = int(event.total)
+        return f"Waiting: {ahead} run{'s' if ahead != 1 else ''} ahead" if ahead else "Starting"
+    if event.unit == "bytes":
+        which = f" {event.item} of {event.items}" if event.items > 1 else ""
+        of = f" of {gigabytes(event.total)}" if event.total else ""
+        note = f" {event.note}" if event.note else ""
+        return f"{PHASES[event.phase]}{which}{note}, {gigabytes(event.done) if event.total < 1e8 else f'{event.done / 1e9:.1f}'}{of}"
+    words = [f"Picture {event.item} of {event.items}"] if event.items > 1 else []
+    if event.total:
+        words.append(f"{event.unit.rstrip('s')} {event.done:.0f} of {event.total:.0f}")
+    words.append(event.note)
+    text = " · ".join(word for word in words if word) or PHASES[event.phase]
+    return text[0].upper() + text[1:]
+
+
+def message(words: str, kind: str = "done") -> str:
+    """A closing line; `kind` is done, stopped or error."""
+    return f'<div class="stage {kind}"><p role="status">{escape(words)}</p></div>' if words else ""
+
+
+def duration(seconds: float) -> str:
+    """For example 'about 8 s' or 'about 3 min'."""
+    return f"about {max(1, round(seconds))} s" if seconds < 90 else f"about {round(seconds / 60)} min"
+
+
+def gigabytes(count: float) -> str:
+    """Bytes in words: '98 MB' or '1.2 GB'."""
+    return f"{count / 1e6:.0f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
+
+
+def data_url(pixels: NDArray[np.uint8]) -> str:
+    """A picture (H, W, 3 or 4) as an inline WebP of at most PREVIEW_SIDE pixels a side."""
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=80, method=0)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def card_facts(card: ModelCard, here: bool) -> str:
+    """What an artist should know of a model before using it: one sentence, licence, use, size."""
+    commercial = {True: "commercial use allowed", False: "no commercial use", "limited": "commercial use limited"}.get(
+        card.commercial, "commercial use unknown"
+    )
+    facts = [f"Licence: {card.licence}", commercial]
+    if card.memory_gb:
+        facts.append(f"{card.memory_gb:g} GB of memory")
+    if not here:
+        facts.append(f"{card.download_gb:g} GB to download" if card.download_gb else "download size unknown")
+    if card.gated is True:
+        facts.append("needs a Hub account that accepted its licence")
+    if card.needs and not here:
+        facts.append(f"first run: pip install {' '.join(card.needs)}")
+    link = f' <a href="{escape(card.url)}" target="_blank" rel="noopener">Model page</a>' if card.url.startswith("https://") else ""
+    return f'<p class="card">{escape(card.summary)} <span>{escape(" · ".join(facts))}.</span>{link}</p>'
+
+
+def facts_table(rows: Mapping[str, Any]) -> str:
+    """A two-column list of facts; empty ones are left out."""
+    cells = "".join(f"<dt>{escape(str(k))}</dt><dd>{escape(str(v))}</dd>" for k, v in rows.items() if v not in (None, "", ()))
+    return f'<dl class="facts">{cells}</dl>'

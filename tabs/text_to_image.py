@@ -1,0 +1,222 @@
+"""The text-to-image tab: words on the left, pictures on the right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from studio.creations import Creation
+from studio.errors import StudioError
+from studio.provenance import pictures, record
+from studio.tasks import TextToImage
+from tabs import _attribution, _fields, _form, _status
+from tabs._form import Form, Shown
+
+NAME = "Text to image"
+TASK = TextToImage
+ACCEPTS: Mapping[str, str] = {"text": "prompt"}
+
+PROMPTS = ("a red apple", "a cat on a rocket", "a purple castle")
+SHAPES = {"Square": (1, 1), "Portrait 3:4": (3, 4), "Landscape 4:3": (4, 3), "Tall 9:16": (9, 16), "Wide 16:9": (16, 9)}
+
+
+def build(form: Form) -> None:
+    """Lay out the tab."""
+    with gr.Row(elem_classes="desk"):
+        with gr.Column(scale=4, min_width=320):
+            parts = _ask(form)
+        with gr.Column(scale=6, min_width=320):
+            view = _answer()
+    _wire(form, parts, view)
+
+
+def _ask(form: Form) -> dict[str, Any]:
+    card = _form.picked(form.studio, "", TASK.kind)
+    prompt = form.add("prompt", _fields.text(TASK, "prompt", lines=3, placeholder="What should the picture show?", elem_classes="prompt"))
+    _form.examples(prompt, PROMPTS)
+    style = form.add("style", _fields.Radio(_styles(form, card.name), value="", label="Style", elem_classes="styles"))
+    with gr.Row():
+        run = gr.Button("Create", variant="primary", elem_classes="run", scale=3)
+        stop = gr.Button("Stop", elem_classes="stop", scale=1, min_width=80)
+    estimate = gr.HTML(elem_classes="quiet")
+    stage = gr.HTML(elem_classes="status")
+    with gr.Row():
+        shape = gr.Dropdown(list(SHAPES), value="Square", label="Shape")
+        form.add("count", _fields.slider(TASK, "count", label="Pictures"))
+    with gr.Row(elem_classes="seed"):
+        seed = form.add("seed", _fields.number(TASK, "seed", placeholder="fresh each time", scale=3, min_width=120))
+        dice = gr.Button("New seed", size="sm", min_width=80)
+        reuse = gr.Button("Last seed", size="sm", min_width=80)
+    _, facts = _form.picker(form, stage)
+    with gr.Accordion("Advanced", open=False):
+        form.add("negative_prompt", _fields.text(TASK, "negative_prompt", lines=2, placeholder="What to keep out"))
+        with gr.Row():
+            form.add("steps", _fields.number(TASK, "steps", min_width=110))
+            form.add("guidance_scale", _fields.number(TASK, "guidance_scale", min_width=110))
+        with gr.Row():
+            form.add("width", _fields.number(TASK, "width", min_width=110))
+            form.add("height", _fields.number(TASK, "height", min_width=110))
+        form.add("scheduler", _fields.choice(TASK, "scheduler", [("Model's own", ""), *card.schedulers]))
+        drop = gr.File(label="Restore the settings of a picture", file_types=[".png", ".webp", ".jpg", ".jpeg"], height=110, type="filepath")
+    form.fields = {name: form.fields[name] for name in TASK.model_fields}
+    return {"run": run, "stop": stop, "stage": stage, "shape": shape, "seed": seed, "dice": dice, "reuse": reuse, "drop": drop,
+            "style": style, "estimate": estimate, "facts": facts}  # fmt: skip
+
+
+def _answer() -> dict[str, Any]:
+    gallery = gr.Gallery(
+        label="Pictures", format="png", type="filepath", interactive=False, columns=3, object_fit="contain", height=420,
+        buttons=["fullscreen"], elem_classes="gallery",
+    )  # fmt: skip
+    files = gr.File(label="Download", file_count="multiple", interactive=False, visible="hidden")
+    details = gr.HTML(elem_classes="details")
+    with gr.Row(elem_classes="actions"):
+        again = gr.Button("Use these settings", size="sm")
+    with gr.Accordion("Compare with the picture before it", open=False):
+        slider = gr.ImageSlider(format="png", type="filepath", show_label=False, height=360, buttons=[])
+    shown, chosen, last_seed = gr.State([]), gr.State(""), gr.State(None)
+    return {"gallery": gallery, "files": files, "details": details, "again": again, "slider": slider, "shown": shown, "chosen": chosen,
+            "last_seed": last_seed}  # fmt: skip
+
+
+def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
+    quiet = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+    done = form.bind([ask["run"].click, form.fields["prompt"].submit], ask["stage"], [view["files"]], _files)
+    form.stop_on(ask["stop"])
+    refresh = [view["gallery"], view["shown"], view["chosen"], view["details"], view["files"], view["slider"], view["last_seed"]]
+
+    def newest(request: gr.Request) -> tuple[Any, ...]:
+        creations = form.recent(request)
+        gallery = [(_form.show(c.path), _caption(c)) for c in creations]
+        return gallery, [c.id for c in creations], *_chosen(form, creations[0].id if creations else "", [c.id for c in creations], request)
+
+    def select(event: gr.SelectData, shown: list[str], request: gr.Request) -> tuple[Any, ...]:
+        index = event.index if isinstance(event.index, int) else 0
+        return _chosen(form, shown[index] if index < len(shown) else "", shown, request)
+
+    def again(chosen: str, request: gr.Request) -> list[Any]:
+        return _settings(form, form.creation(chosen, request).record if chosen else {})
+
+    def dropped(path: str | None) -> list[Any]:
+        if path is None:
+            return [gr.skip()] * len(form.fields)
+        try:
+            found = pictures.read_record(Path(path))
+        except StudioError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        if found is None:
+            raise gr.Error("This picture carries no settings: it was not made here, or they were removed.", print_exception=False)
+        return _settings(form, found.model_dump())
+
+    done.then(newest, None, refresh, **quiet)
+    form.demo.load(newest, None, refresh, **quiet)
+    view["gallery"].select(select, view["shown"], refresh[2:], **quiet)
+    view["again"].click(again, view["chosen"], list(form.fields.values()), **quiet)
+    ask["drop"].upload(dropped, ask["drop"], list(form.fields.values()), **quiet)
+    ask["dice"].click(None, js="() => Math.floor(Math.random() * 4294967295)", outputs=ask["seed"], api_visibility="private")
+    ask["reuse"].click(lambda seed: gr.skip() if seed is None else seed, view["last_seed"], ask["seed"], **quiet)
+    ask["shape"].input(lambda shape, model: _size(form, shape, model), [ask["shape"], form.fields["model"]],
+                       [form.fields["width"], form.fields["height"]], **quiet)  # fmt: skip
+    form.fields["model"].change(lambda model: _for_model(form, model), form.fields["model"],
+                                [ask["style"], form.fields["scheduler"]], **quiet)  # fmt: skip
+    watched = [form.fields[name] for name in ("model", "count", "steps", "width", "height")]
+    gr.on([c.change for c in watched], lambda *values: _estimate(form, values), watched, ask["estimate"], **quiet)
+    _form.remember(form, form.demo, done)
+
+
+def _files(moment: Shown) -> tuple[Any, ...]:
+    return ([_form.show(c.path) for c in moment.creations],) if moment.over or moment.creations else ()
+
+
+def _chosen(form: Form, id: str, shown: list[str], request: gr.Request) -> tuple[Any, ...]:
+    """What goes with the chosen picture: its id, details, downloads, the comparison and its seed."""
+    if not id:
+        return "", "", gr.File(visible="hidden"), None, None
+    creation = form.creation(id, request)
+    place = shown.index(id) if id in shown else 0
+    before = form.creation(shown[place + 1], request) if place + 1 < len(shown) else None
+    pair = (_form.show(before.path), _form.show(creation.path)) if before is not None else None
+    return id, _details(creation), gr.File(value=_downloads(creation), visible=True), pair, _task(creation).get("seed")
+
+
+def _downloads(creation: Creation) -> list[str]:
+    """The PNG as kept, its companions, and lossy copies named so."""
+    png = creation.path.read_bytes()
+    title = f"atelier-{_task(creation).get('seed', creation.id)}"
+    drawing = creation.attachments.get("drawing.svg")
+    files = {f"{title}.png": png, **({f"{title}.svg": drawing.read_bytes()} if drawing else {})}
+    for kind, suffix in (("webp", "webp"), ("jpeg", "jpg")):
+        files[f"{title}-lossy.{suffix}"] = pictures.encode_lossy(png, kind)
+    return _form.show_bytes(files)
+
+
+def _details(creation: Creation) -> str:
+    task, model = _task(creation), creation.record.get("model")
+    name = model if isinstance(model, dict) else {}
+    rows = {
+        "Prompt": task.get("prompt"), "Negative prompt": task.get("negative_prompt"), "Style": task.get("style"),
+        "Model": f"{name.get('name')} ({name.get('licence')})", "Seed": task.get("seed"), "Steps": task.get("steps"),
+        "Size": f"{task.get('width')} x {task.get('height')}", "Made": f"by a machine, in {creation.record.get('seconds', 0):.1f} s",
+    }  # fmt: skip
+    return _status.facts_table(rows) + _attribution.html(creation)
+
+
+def _caption(creation: Creation) -> str:
+    task = _task(creation)
+    words = str(task.get("prompt", ""))
+    return f"{words[:60]}{'…' if len(words) > 60 else ''} · {task.get('seed')}"
+
+
+def _task(creation: Creation) -> Mapping[str, Any]:
+    task = creation.record.get("task")
+    return task if isinstance(task, dict) else {}
+
+
+def _settings(form: Form, found: Mapping[str, Any]) -> list[Any]:
+    if not found:
+        return [gr.skip()] * len(form.fields)
+    try:
+        task = record.task_of(record.Record.model_validate(found))
+    except StudioError as error:
+        raise gr.Error(str(error), print_exception=False) from None
+    if not isinstance(task, TextToImage):
+        raise gr.Error("That picture was made in another tab: drop it there.", print_exception=False)
+    values = task.model_dump()
+    return [values[name] for name in form.fields]
+
+
+def _size(form: Form, shape: str, model: str | None) -> tuple[int | None, int | None]:
+    """Width and height of the shape with the area of the model's own size, in steps of 8; empty for the model's own."""
+    card = _form.picked(form.studio, model or "", TASK.kind)
+    across, down = SHAPES.get(shape, (1, 1))
+    if across == down:
+        return None, None
+    side = float(card.defaults.get("width", 512))
+    return round(side * (across / down) ** 0.5 / 8) * 8, round(side * (down / across) ** 0.5 / 8) * 8
+
+
+def _styles(form: Form, model: str) -> list[tuple[str, str]]:
+    card = _form.picked(form.studio, model, TASK.kind)
+    return [("None", "") if not card.styles else ("Any", ""), *((name, name) for name in card.styles or form.studio.styles)]
+
+
+def _for_model(form: Form, model: str | None) -> tuple[Any, Any]:
+    try:
+        card = _form.picked(form.studio, model or "", TASK.kind)
+    except StudioError:
+        return gr.skip(), gr.skip()
+    schedulers = [("Model's own", ""), *((name, name) for name in card.schedulers)]
+    return gr.Radio(choices=_styles(form, model or ""), value=""), gr.Dropdown(choices=schedulers, value="")
+
+
+def _estimate(form: Form, values: tuple[Any, ...]) -> str:
+    names = ("model", "count", "steps", "width", "height")
+    try:
+        asked = TASK.checked({"prompt": "x", **dict(zip(names, values, strict=True))})
+        seconds = form.studio.estimate(asked)
+    except StudioError:
+        return ""
+    return f"<p>This takes {_status.duration(seconds)} here.</p>" if seconds is not None and seconds >= 10 else ""

@@ -1,0 +1,102 @@
+"""A stream yields what its work reports, and stops it when nobody listens."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from studio.creations import Creation, Preview, Progress
+from studio.errors import Cancelled, InvalidInput
+from studio.stream import BEAT, Stream
+
+
+def creation(number: int) -> Creation:
+    return Creation(str(number), "text_to_image", Path("x.png"), {}, "2026-01-01")
+
+
+def test_every_creation_arrives_in_order_and_the_newest_progress_does() -> None:
+    def work(stream: Stream) -> None:
+        for step in range(200):
+            stream.report(Progress("running", step, 200))
+            stream.deliver(creation(step))
+
+    events = list(Stream(work))
+    assert [e.id for e in events if isinstance(e, Creation)] == [str(n) for n in range(200)]
+    assert [e.done for e in events if isinstance(e, Progress)][-1] == 199
+
+
+def test_a_slow_reader_sees_the_newest_preview_alone() -> None:
+    sent = threading.Event()
+
+    def work(stream: Stream) -> None:
+        stream.report(Preview(text="0"))
+        for step in range(1, 50):
+            stream.report(Preview(text=str(step)))
+        sent.set()
+
+    events = iter(Stream(work))
+    first = next(events)
+    sent.wait(5)
+    rest = [e.text for e in [first, *events] if isinstance(e, Preview)]
+    assert rest[-1] == "49" and len(rest) < 50
+
+
+def test_stopping_raises_cancelled_at_the_next_report_and_keeps_what_is_finished() -> None:
+    steps: list[int] = []
+
+    def work(stream: Stream) -> None:
+        stream.deliver(creation(1))
+        for step in range(1000):
+            time.sleep(0.01)
+            steps.append(step)
+            stream.report(Progress("running", step, 1000))
+
+    stream = Stream(work)
+    kept: list[Creation] = []
+    with pytest.raises(Cancelled):
+        for event in stream:
+            if isinstance(event, Creation):
+                kept.append(event)
+                seen = len(steps)
+                stream.stop()
+                stream.stop()
+    assert [c.id for c in kept] == ["1"] and len(steps) <= seen + 2
+
+
+def test_leaving_the_iteration_stops_the_work() -> None:
+    ended = threading.Event()
+
+    def work(stream: Stream) -> None:
+        try:
+            while True:
+                time.sleep(0.01)
+                stream.report(Progress("running", 0, 1))
+        except Cancelled:
+            ended.set()
+            raise
+
+    stream = Stream(work)
+    for event in stream:
+        if isinstance(event, Progress):
+            break
+    assert ended.wait(2) and stream.wait(2)
+
+
+def test_an_error_of_the_work_reaches_the_reader() -> None:
+    def work(stream: Stream) -> None:
+        raise InvalidInput("Say something else.")
+
+    with pytest.raises(InvalidInput, match="Say something else"):
+        list(Stream(work))
+
+
+def test_while_nothing_happens_the_last_progress_is_repeated() -> None:
+    def work(stream: Stream) -> None:
+        stream.report(Progress("loading", 1, 4, "bytes"))
+        time.sleep(BEAT * 3)
+
+    events = [e for e in Stream(work) if isinstance(e, Progress) and e.phase == "loading"]
+    assert len(events) >= 3

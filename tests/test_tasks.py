@@ -1,0 +1,106 @@
+"""Tasks refuse bad values in one sentence that names the field."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from studio.errors import InvalidInput
+from studio.tasks import PROMPT_LIMIT, TASKS, TextToImage, Write, limits, range_in_words
+
+
+@pytest.mark.parametrize("value", [20.5, True, False, "20", "", [1], {}, math.nan, math.inf, -math.inf, 0, -1, 151, 10**9])
+def test_steps_that_are_no_whole_number_in_range_are_refused_in_words(value: object) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        TextToImage.checked({"prompt": "a cat", "steps": value})
+    assert str(refused.value) == "Steps must be a whole number from 1 to 150."
+    assert refused.value.field == "steps"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("width", 513), ("width", 16_384), ("height", 8), ("guidance_scale", math.nan), ("guidance_scale", -5), ("guidance_scale", 1e6),
+        ("seed", -1), ("seed", 2**32), ("seed", "abc"), ("count", 0), ("count", 1000), ("count", True),
+    ],
+)  # fmt: skip
+def test_every_number_out_of_range_names_its_field(field: str, value: object) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        TextToImage.checked({"prompt": "a cat", field: value})
+    title = TextToImage.model_fields[field].title
+    assert str(refused.value) == f"{title} must be {range_in_words(TextToImage, field)}."
+
+
+def test_a_whole_number_may_arrive_as_a_float() -> None:
+    assert TextToImage.checked({"prompt": "a cat", "steps": 20.0}).steps == 20
+
+
+def test_nothing_given_means_the_default() -> None:
+    task = TextToImage.checked({"prompt": "a cat", "steps": None, "count": None, "style": None, "negative_prompt": None})
+    assert (task.steps, task.count, task.style, task.negative_prompt) == (None, 1, "", "")
+
+
+@pytest.mark.parametrize("prompt", ["", "   ", "\n\t"])
+def test_an_empty_prompt_is_refused(prompt: str) -> None:
+    with pytest.raises(InvalidInput, match="Prompt is empty: say what you would like."):
+        TextToImage.checked({"prompt": prompt})
+
+
+def test_a_missing_prompt_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="Prompt is empty"):
+        TextToImage.checked({})
+
+
+def test_a_prompt_of_100_000_characters_is_refused_with_both_numbers() -> None:
+    with pytest.raises(InvalidInput, match="Prompt is 100,000 characters long; 4,000 is the most. Shorten it."):
+        TextToImage.checked({"prompt": "x" * 100_000})
+
+
+@pytest.mark.parametrize("prompt", ["\ud800", "cat \udfff", "a\x00b", "a\x1bb", "a\x85b"])
+def test_broken_and_invisible_characters_are_refused(prompt: str) -> None:
+    with pytest.raises(InvalidInput, match="^Prompt holds"):
+        TextToImage.checked({"prompt": prompt})
+
+
+@pytest.mark.parametrize("prompt", ["قطة على صاروخ", "👩‍🚀 🐱", "a\u200bcat", "猫", "e\u0301" * 50, "<img src=x onerror=alert(1)>", "{{7*7}}"])
+def test_every_script_and_emoji_passes_unchanged(prompt: str) -> None:
+    assert TextToImage.checked({"prompt": prompt}).prompt == prompt
+
+
+def test_line_ends_become_newlines() -> None:
+    assert Write.checked({"prompt": "a\r\nb\rc"}).prompt == "a\nb\nc"
+
+
+def test_an_unknown_field_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InvalidInput, match="the fields are prompt, "):
+        TextToImage.checked({"prompt": "a cat", "stepz": 3})
+
+
+def test_stop_texts_come_one_a_line_or_as_a_list() -> None:
+    assert Write.checked({"prompt": "x", "stop": "END\n\n###"}).stop == ("END", "###")
+    assert Write.checked({"prompt": "x", "stop": ["END"]}).stop == ("END",)
+    with pytest.raises(InvalidInput, match="Stop takes at most 8 entries"):
+        Write.checked({"prompt": "x", "stop": ["x"] * 9})
+
+
+@given(st.dictionaries(st.sampled_from([*TextToImage.model_fields, "other"]), st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20))))
+def test_any_values_give_a_task_or_one_sentence(values: dict[str, object]) -> None:
+    try:
+        task = TextToImage.checked(values)
+    except InvalidInput as refused:
+        assert str(refused).endswith((".", "!")) and "\n" not in str(refused)
+    else:
+        assert 0 < len(task.prompt) <= PROMPT_LIMIT
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_every_field_has_a_title_and_its_default_is_inside_its_limits(kind: str) -> None:
+    task = TASKS[kind]
+    assert next(iter(task.model_fields)) == "prompt"
+    for name, field in task.model_fields.items():
+        assert field.title and field.description
+        if isinstance(field.default, int | float):
+            assert limits(task, name).get("ge", field.default) <= field.default <= limits(task, name)["le"]
