@@ -1,0 +1,67 @@
+# The studio from one command. `make` alone lists what there is.
+#
+#   make run OPTIONS="--port 8000 --offline"     options of app.py
+#   make run TORCH_INDEX=ADDRESS                 take torch from that package index (README: CPU-only Linux)
+#   make test TESTS="tests/test_tasks.py -x"     arguments of pytest
+#   make run VENV=/elsewhere                     another place for the environment
+
+VENV ?= .venv
+PYTHON = $(VENV)/bin/python
+TORCH = torch==2.13.0
+OPTIONS ?=
+TESTS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run serve starters test check format bench eval-starter
+
+help: ## list these commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
+
+run: $(VENV)/.starters ## set up .venv and the starters, serve the studio on http://127.0.0.1:7860
+	$(PYTHON) app.py $(OPTIONS)
+
+serve: $(VENV)/.starters ## the same, started again after a crash
+	$(PYTHON) supervise.py $(OPTIONS)
+
+starters: $(VENV)/.installed ## fetch the starter models that assets/ does not carry
+	$(PYTHON) -m studio starters
+
+test: $(VENV)/.installed-dev $(VENV)/.starters ## every test that CI runs
+	HF_HUB_OFFLINE=1 $(PYTHON) -m pytest $(TESTS)
+
+check: $(VENV)/.installed-dev ## format, lint, types and licences
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/basedpyright --pythonpath $(PYTHON)
+	$(PYTHON) -m gate.licences
+
+format: $(VENV)/.installed-dev ## bring the code into the house's format
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+bench: $(VENV)/.installed-dev $(VENV)/.starters ## measure the claims; each script prints ratios from one run
+	for script in benchmarks/[a-z]*.py; do $(PYTHON) "$$script" || exit 1; done
+
+# Where it was set up: files that say so, so that the second `make run` starts at once. ---------------------------------------------
+
+$(VENV)/bin/pip:
+	@for python in python3.11 python3.12 python3.13; do \
+		if $$python -c "" 2>/dev/null; then echo "$$python -m venv $(VENV)"; $$python -m venv $(VENV) && exit 0 || exit 1; fi; \
+	done; echo "Atelier needs Python 3.11, 3.12 or 3.13, and none of them is installed here. Install one and run make again."; exit 1
+
+# constraints.txt holds what CI ran, and speaks for CI's platform and Python alone.
+$(VENV)/.installed: requirements.txt constraints.txt | $(VENV)/bin/pip
+	$(PYTHON) -m pip install $(TORCH) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	$(PYTHON) -m pip install -r requirements.txt $(call constraints)
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(PYTHON) -m pip install -r requirements-dev.txt $(call constraints)
+	@touch $@
+
+# Without a connection the studio starts all the same, and fetches them itself as soon as there is one.
+$(VENV)/.starters: $(VENV)/.installed $(wildcard studio/engines/*.py)
+	@if $(PYTHON) -m studio starters; then touch $@; else echo "The starter models are not all here yet; the studio fetches them later."; fi
+
+constraints = $$($(PYTHON) -c 'import platform as p, sys; \
+	print("-c constraints.txt" if (p.system(), p.machine(), sys.version_info[:2]) == ("Linux", "x86_64", (3, 11)) else "")')

@@ -1,0 +1,1 @@
+"""What `make check` asks beside ruff and basedpyright."""
