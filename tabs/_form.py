@@ -269,17 +269,18 @@ def picker(form: Form, stage: gr.HTML) -> tuple[Any, gr.HTML]:
     return model, facts
 
 
-def remember(form: Form, demo: gr.Blocks, after: Any) -> None:
-    """Keep the form's values in the browser at each run and put them back when the page opens."""
-    names = list(form.fields)
+def remember(form: Form, after: Any, leave: Sequence[str] = ()) -> None:
+    """Keep the form's values, but for those of `leave`, in the browser at each run and put them back when the page opens."""
+    fields = {name: component for name, component in form.fields.items() if name not in leave}
+    names = list(fields)
     state = gr.BrowserState({}, storage_key=f"atelier-{form.task.kind}", secret="atelier")
-    after.then(lambda *values: dict(zip(names, values, strict=True)), list(form.fields.values()), state, api_visibility="private", queue=False)
+    after.then(lambda *values: dict(zip(names, values, strict=True)), list(fields.values()), state, api_visibility="private", queue=False)
 
     def restore(saved: Any) -> list[Any]:
         saved = saved if isinstance(saved, dict) else {}
         return [saved[name] if saved.get(name) is not None else gr.skip() for name in names]
 
-    demo.load(restore, state, list(form.fields.values()), api_visibility="private", show_progress="hidden", queue=False)
+    form.demo.load(restore, state, list(fields.values()), api_visibility="private", show_progress="hidden", queue=False)
 
 
 def examples(field: Any, prompts: Sequence[str]) -> None:

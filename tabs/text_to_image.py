@@ -124,7 +124,7 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
                                 [ask["style"], form.fields["scheduler"]], **quiet)  # fmt: skip
     watched = [form.fields[name] for name in ("model", "count", "steps", "width", "height")]
     gr.on([c.change for c in watched], lambda *values: _estimate(form, values), watched, ask["estimate"], **quiet)
-    _form.remember(form, form.demo, done)
+    _form.remember(form, done)
 
 
 def _files(moment: Shown) -> tuple[Any, ...]:
