@@ -1,0 +1,74 @@
+"""One SQLite file that several threads and processes write: transactions, and steps from every earlier version of its tables.
+
+Knows SQL; knows none of the tables.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from studio.errors import StudioError
+from studio.storage import storing
+
+BUSY_TIMEOUT = 5.0
+"""Seconds a transaction waits for those of other processes."""
+
+
+class Index:
+    """One SQLite file. `steps` are SQL scripts: step k brings a file of version k to version k + 1, each in one transaction."""
+
+    def __init__(self, file: Path, steps: Sequence[str]) -> None:
+        self._lock = threading.RLock()
+        with storing():
+            self._connection = sqlite3.connect(file, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+            try:
+                self._connection.row_factory = sqlite3.Row
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                self._connection.execute("PRAGMA foreign_keys = ON")
+                self._migrate(steps)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def rows(self, question: str, *values: object) -> list[sqlite3.Row]:
+        """The answer to one SELECT."""
+        with self._lock, storing():
+            return self._connection.execute(question, values).fetchall()
+
+    @contextmanager
+    def transaction(self, durable: bool = False) -> Generator[sqlite3.Connection]:
+        """All that is done inside, or nothing. Holds the index against writers of every process: keep it short.
+
+        What is committed survives the death of the process; if `durable`, a power cut too, for one more fsync.
+        """
+        with self._lock, storing():
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def _migrate(self, steps: Sequence[str]) -> None:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version > len(steps):
+            raise StudioError("This library was used by a newer Atelier: update this one, or choose another folder with --home.")
+        for number in range(version, len(steps)):
+            try:
+                self._connection.executescript(f"BEGIN IMMEDIATE;\n{steps[number]};\nPRAGMA user_version = {number + 1};\nCOMMIT;")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise

@@ -1,0 +1,197 @@
+"""Pictures as files: pixels and record in, bytes out, and the record back from bytes of any origin.
+
+Our own record is exact. Beside it stand the words that other programs read: A1111's `parameters` and IPTC's DigitalSourceType in XMP.
+Knows no library and no disk layout; other programs' own formats beyond A1111's infotext are not read here.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import JsonValue
+
+from studio.errors import MediaUnreadable
+from studio.provenance import containers
+from studio.provenance.containers import PNG_START, XMP_KEYWORD, Contents, png_chunk, png_text, png_utf8
+from studio.provenance.infotext import infotext, read_parameters
+from studio.provenance.record import Record, parse, to_json
+
+__all__ = ["check", "encode_lossy", "encode_png", "infotext", "read_infotext", "read_parameters", "read_record"]
+
+FILE_LIMIT = 100_000_000
+KEYWORD = "atelier"
+PARAMETERS = "parameters"
+
+Pixels = NDArray[np.uint8]
+
+
+def encode_png(pixels: Pixels, record: Record) -> bytes:
+    """A lossless PNG of `pixels`, (H, W, 3) or (H, W, 4) uint8 sRGB, that carries `record`.
+
+    Written for speed (PNG filter "up", zlib level 1): a busy 512 px picture takes about 20 ms on one core.
+    """
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (3, 4) or not pixels.size:
+        raise ValueError(f"pixels must be (H, W, 3) or (H, W, 4) uint8, not {pixels.shape} {pixels.dtype}")
+    height, width, channels = pixels.shape
+    colour = 2 if channels == 3 else 6
+    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes((8, colour, 0, 0, 0))
+    parts = [
+        PNG_START,
+        png_chunk(b"IHDR", header),
+        png_chunk(b"sRGB", b"\x00"),
+        png_text(PARAMETERS, infotext(record)),
+        png_utf8(KEYWORD, to_json(record)),
+        png_utf8(XMP_KEYWORD, _xmp(record)),
+        png_chunk(b"IDAT", _packed(pixels)),
+        png_chunk(b"IEND", b""),
+    ]
+    return b"".join(parts)
+
+
+def encode_lossy(png: bytes, kind: Literal["webp", "jpeg"], quality: int = 90) -> bytes:
+    """A smaller copy of one of our PNG files for download, with its record; `kind` is the format, `quality` 1 to 100.
+
+    The record's `facts.copy` says that the pixels are no longer exact, and that JPEG put transparency on white. Where a record
+    is too long for JPEG's 64 KB it goes without the engine's facts, then without `asked`; `facts.copy.left_out` names them.
+    """
+    picture = Image.open(io.BytesIO(png), formats=["PNG"])
+    record = read_record(png)
+    copy: dict[str, JsonValue] = {"format": kind, "quality": quality, "lossless": False}
+    if kind == "jpeg" and picture.mode == "RGBA":
+        ground = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(ground, picture).convert("RGB")
+        copy["transparency"] = "flattened onto white"
+    found = io.BytesIO()
+    options: dict[str, object] = {"subsampling": 0, "optimize": True} if kind == "jpeg" else {"method": 4}
+    if record is not None:
+        options["xmp"] = _fitting_xmp(record, copy, 65_000 if kind == "jpeg" else containers.TEXT_LIMIT)
+        options["exif"] = _exif(infotext(record))
+    picture.save(found, kind, quality=quality, **options)
+    return found.getvalue()
+
+
+def check(data: bytes) -> None:
+    """Raise unless `data` is a picture that opens and decodes to its last pixel; any record in it must be readable."""
+    read_record(data)
+    with Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"]) as picture:
+        picture.load()
+
+
+def read_record(data: bytes | Path) -> Record | None:
+    """Our record in a PNG, JPEG or WebP file, or None where there is none. No pixel is decoded.
+
+    Raises MediaUnreadable for what is no sound picture of these formats or holds a damaged record, InvalidInput for a newer one.
+    """
+    found = _contents(data)
+    if KEYWORD in found.texts:
+        return parse(found.texts[KEYWORD])
+    inside = re.search(r"<atelier:Record>([A-Za-z0-9+/=\s]+)</atelier:Record>", found.xmp)
+    if inside is None:
+        return None
+    try:
+        packed = zlib.decompressobj().decompress(base64.b64decode(inside[1]), containers.TEXT_LIMIT + 1)
+    except (ValueError, zlib.error):
+        raise MediaUnreadable("The settings in this picture are damaged and were not read: set the fields by hand.") from None
+    return parse(packed)
+
+
+def read_infotext(data: bytes | Path) -> str:
+    """A1111's `parameters` text in a PNG, JPEG or WebP file (for `read_parameters`), or ''. Raises as `read_record` does."""
+    found = _contents(data)
+    return found.texts.get(PARAMETERS, "") or _user_comment(found.exif)
+
+
+_XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""
+ xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:atelier="urn:atelier:1:">
+<Iptc4xmpExt:DigitalSourceType>{source}</Iptc4xmpExt:DigitalSourceType><xmp:CreatorTool>{tool}</xmp:CreatorTool>{more}
+</rdf:Description></rdf:RDF></x:xmpmeta>
+<?xpacket end="r"?>"""
+
+
+def _packed(pixels: Pixels) -> bytes:
+    """PNG's image data. Run lengths suit noise and photographs, matches suit flat art: whichever packs a band of rows smaller."""
+    height, width, channels = pixels.shape
+    flat = pixels.reshape(height, width * channels)
+    rows = np.empty((height, 1 + width * channels), np.uint8)
+    rows[:, 0] = 2  # filter "up" (PNG 9.2): the difference from the row above
+    rows[0, 1:] = flat[0]
+    np.subtract(flat[1:], flat[:-1], out=rows[1:, 1:])
+    band = rows[height // 2 : height // 2 + 16].tobytes()
+    sizes = {strategy: len(_deflated(band, strategy)) for strategy in (zlib.Z_DEFAULT_STRATEGY, zlib.Z_RLE)}
+    return _deflated(rows.tobytes(), min(sizes, key=lambda strategy: sizes[strategy]))
+
+
+def _deflated(data: bytes, strategy: int) -> bytes:
+    packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, 9, strategy)
+    return packer.compress(data) + packer.flush()
+
+
+def _contents(data: bytes | Path) -> Contents:
+    if isinstance(data, Path):
+        try:
+            if not data.is_file() or data.stat().st_size > FILE_LIMIT:
+                raise MediaUnreadable("This is no picture file, or one of more than 100 MB: use a PNG, JPEG or WebP file.")
+            data = data.read_bytes()
+        except OSError:
+            raise MediaUnreadable("This picture file cannot be opened: choose it again.") from None
+    return containers.read(data, (KEYWORD, PARAMETERS))
+
+
+def _xmp(record: Record, more: str = "") -> str:
+    escaped = {name: re.sub("[<>&]", " ", value) for name, value in (("source", record.digital_source_type), ("tool", record.made_by))}
+    return _XMP.format(**escaped, more=more)
+
+
+def _fitting_xmp(record: Record, copy: Mapping[str, JsonValue], room: int) -> bytes:
+    """XMP with the whole record, or with what of it fits `room` bytes."""
+    left_out: list[JsonValue] = []
+    facts = dict(record.facts)
+    for drop in ("", "facts", "asked"):
+        if drop:
+            left_out.append(drop)
+        if drop == "facts":
+            facts = {}
+        if drop == "asked":
+            record = record.model_copy(update={"asked": {}})
+        said = dict(copy) | ({"left_out": left_out} if left_out else {})
+        text = to_json(record.model_copy(update={"facts": facts | {"copy": said}}))
+        packet = _xmp(record, f"<atelier:Record>{base64.b64encode(zlib.compress(text.encode(), 9)).decode()}</atelier:Record>").encode()
+        if len(packet) <= room:
+            return packet
+    return _xmp(record).encode()
+
+
+def _exif(comment: str) -> bytes:
+    """Exif with `comment` as UserComment (Exif 2.32, tag 0x9286, character code UNICODE), which A1111 and its kin read; b'' if too long."""
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9286] = b"UNICODE\x00" + comment.encode("utf-16-be", "replace")
+    data = exif.tobytes()
+    return data if len(data) < 65_000 else b""
+
+
+def _user_comment(exif: bytes) -> str:
+    if not exif:
+        return ""
+    found = Image.Exif()
+    try:
+        found.load(exif)
+        comment = found.get_ifd(0x8769).get(0x9286, b"")
+    except (SyntaxError, ValueError, KeyError, TypeError, OSError):  # what Pillow raises for broken Exif, which is no reason to refuse
+        return ""
+    if isinstance(comment, str):
+        return comment
+    code, words = bytes(comment[:8]), bytes(comment[8:])
+    if code == b"UNICODE\x00":
+        little = words[1:2] == b"\x00"  # programs disagree on the order; settings begin with a Latin letter more often than not
+        return words.decode("utf-16-le" if little else "utf-16-be", "replace")
+    return words.decode("utf-8", "replace") if code in (b"ASCII\x00\x00\x00", bytes(8)) else ""
