@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import StudioError
-from studio.settings import Settings, on_spaces, prepare_environment
+from studio.settings import Settings, prepare_environment
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -46,8 +46,8 @@ def page(studio: Studio) -> gr.Blocks:
     return demo
 
 
-def serve(studio: Studio, **options: Any) -> Any:
-    """Launch the page; `options` go to Gradio's launch on top of the studio's own. Returns what launch returns."""
+def serve(studio: Studio, **options: Any) -> tuple[gr.Blocks, str]:
+    """Launch the page and return it with its address; `options` go to Gradio's launch on top of the studio's own."""
     from starlette.middleware import Middleware
 
     from studio import passwords
@@ -56,14 +56,16 @@ def serve(studio: Studio, **options: Any) -> Any:
     settings = studio.settings
     demo = page(studio)
     demo.queue(max_size=settings.max_queue * 4, default_concurrency_limit=4, api_open=True)
-    return demo.launch(**{
+    _, address, _ = demo.launch(**{
         "server_name": settings.host, "server_port": settings.port, "auth": passwords.reader(settings.auth_file) if settings.auth_file else None,
         "theme": _web.theme(), "css": _web.style_sheet(settings.assets), "head": _web.script(settings.assets),
         "favicon_path": settings.assets / "logo.svg", "footer_links": ["api"], "blocked_paths": [str(settings.home), str(settings.presets), str(settings.cache)],
         "allowed_paths": [], "app_kwargs": {"middleware": [Middleware(_web.Guard, hosts=settings.hosts)]}, "max_file_size": "20mb",
         "max_threads": settings.max_queue + 24, "state_session_capacity": 500, "show_error": False, "enable_monitoring": False,
-        "run_history": False, "strict_cors": True, "ssr_mode": False, "pwa": False, "share": False, **options,
+        "run_history": False, "strict_cors": True, "ssr_mode": False, "pwa": False, "share": False, "quiet": True, "prevent_thread_lock": True,
+        **options,
     })  # fmt: skip
+    return demo, address
 
 
 def main() -> None:
@@ -76,7 +78,9 @@ def main() -> None:
 
     try:
         studio = Studio.open(settings)
-        serve(studio, quiet=on_spaces())
+        demo, address = serve(studio)
+        print(f"Atelier serves {address}", flush=True)
+        demo.block_thread()
     except StudioError as error:
         sys.exit(str(error))
     studio.close()

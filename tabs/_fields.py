@@ -14,12 +14,16 @@ from studio.tasks import Task, limits
 
 
 class Number(gr.Number):
-    """A number field whose limits are the task's to check."""
+    """A number field whose limits are the task's to check. It can start empty: Gradio's own shows 0 then, and sends it."""
 
     is_template = True
 
     def preprocess(self, payload: Any) -> Any:
-        return payload
+        return None if payload == "" else payload
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        return config if config.get("value") is not None else {**config, "value": ""}
 
 
 class Slider(gr.Slider):

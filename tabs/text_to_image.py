@@ -41,8 +41,8 @@ def _ask(form: Form) -> dict[str, Any]:
     with gr.Row():
         run = gr.Button("Create", variant="primary", elem_classes="run", scale=3)
         stop = gr.Button("Stop", elem_classes="stop", scale=1, min_width=80)
-    estimate = gr.HTML(elem_classes="quiet")
-    stage = gr.HTML(elem_classes="status")
+    estimate = gr.HTML(elem_classes="quiet", padding=False)
+    stage = gr.HTML(elem_classes="status", padding=False)
     with gr.Row():
         shape = gr.Dropdown(list(SHAPES), value="Square", label="Shape")
         form.add("count", _fields.slider(TASK, "count", label="Pictures"))
@@ -68,10 +68,10 @@ def _ask(form: Form) -> dict[str, Any]:
 
 def _answer() -> dict[str, Any]:
     gallery = gr.Gallery(
-        label="Pictures", format="png", type="filepath", interactive=False, columns=3, object_fit="contain", height=420,
-        buttons=["fullscreen"], elem_classes="gallery",
+        label="Pictures", format="png", type="filepath", interactive=False, columns=3, object_fit="contain", height=460,
+        buttons=["fullscreen"], preview=True, elem_classes="gallery",
     )  # fmt: skip
-    files = gr.File(label="Download", file_count="multiple", interactive=False, visible="hidden")
+    files = gr.File(label="Download", file_count="multiple", interactive=False, visible="hidden", elem_classes="downloads")
     details = gr.HTML(elem_classes="details")
     with gr.Row(elem_classes="actions"):
         again = gr.Button("Use these settings", size="sm")
@@ -90,8 +90,8 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
 
     def newest(request: gr.Request) -> tuple[Any, ...]:
         creations = form.recent(request)
-        gallery = [(_form.show(c.path), _caption(c)) for c in creations]
-        return gallery, [c.id for c in creations], *_chosen(form, creations[0].id if creations else "", [c.id for c in creations], request)
+        pictures = [(_form.show(c.path), _caption(c)) for c in creations]
+        return gr.Gallery(pictures, selected_index=0 if pictures else None), [c.id for c in creations], *_chosen(form, creations[0].id if creations else "", [c.id for c in creations], request)
 
     def select(event: gr.SelectData, shown: list[str], request: gr.Request) -> tuple[Any, ...]:
         index = event.index if isinstance(event.index, int) else 0
