@@ -1,0 +1,218 @@
+"""What every engine, card, tab, preset and module owes the others; each newcomer is tested by being found."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from pydantic_core import PydanticUndefined
+
+import tabs
+from studio import models
+from studio.models import ModelCard
+from studio.tasks import TASKS, Task, limits
+
+ROOT = Path(__file__).parent.parent
+ENGINES = models.engines()
+CARDS = [card for module in ENGINES.values() for card in module.CARDS]
+TABS = tabs.discover()
+HEAVY = {"accelerate", "audiocraft", "diffusers", "onnxruntime", "openvino", "torch", "transformers", "xllamacpp"}
+PAGE = {"gradio", "gradio_client", "spaces", "tabs", "app"}
+MEDIA = {"picture", "sound", "text"}
+
+card_names = pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+tab_names = pytest.mark.parametrize("tab", TABS, ids=lambda tab: tab.__name__)
+
+
+def sources(*folders: str) -> list[Path]:
+    """Every Python file of ours in these folders (or these files), by its path from the root."""
+    found = [path for folder in folders for path in ([ROOT / folder] if folder.endswith(".py") else (ROOT / folder).rglob("*.py"))]
+    assert found, f"nothing found in {folders}"
+    return sorted(path.relative_to(ROOT) for path in found)
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """The full names that a piece of code imports; `from a import b` gives a.b."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def imported_at_once(tree: ast.Module) -> set[str]:
+    """The top packages that importing the module imports: all but what functions and TYPE_CHECKING blocks hold."""
+    waiting: list[ast.AST] = [tree]
+    found: set[str] = set()
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            waiting.extend(node.orelse)
+            continue
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {name.split(".")[0] for name in imports(node)}
+        waiting.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse((ROOT / path).read_text("utf-8"))
+
+
+def first_field(task: type[Task]) -> str:
+    """The field a newcomer fills: the one that has no default."""
+    return next(name for name, field in task.model_fields.items() if field.default is PydanticUndefined)
+
+
+# Engines and cards -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_engine_is_cards_and_a_recipe(name: str) -> None:
+    engine = ENGINES[name]
+    assert isinstance(engine.CARDS, tuple)
+    assert all(isinstance(card, ModelCard) and card.engine == name for card in engine.CARDS)
+    assert list(inspect.signature(engine.recipe).parameters) == ["card", "task", "device"]
+
+
+def test_every_engine_has_its_own_test_file() -> None:
+    assert [name for name in ENGINES if not (ROOT / f"tests/test_{name}.py").exists()] == []
+
+
+def test_card_names_are_unique() -> None:
+    names = [card.name.casefold() for card in CARDS]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_every_task_has_one_starter() -> None:
+    assert {kind: sum(card.starter and kind in card.serves for card in CARDS) for kind in TASKS} == dict.fromkeys(TASKS, 1)
+
+
+@card_names
+def test_a_card_serves_known_tasks_and_says_its_licence(card: ModelCard) -> None:
+    assert set(card.serves) <= set(TASKS)
+    assert card.summary
+    assert card.licence != "unknown" or not card.starter
+
+
+@card_names
+def test_defaults_and_limits_name_fields_and_keep_within_the_tasks(card: ModelCard) -> None:
+    served = [TASKS[kind] for kind in card.serves]
+    for name in {*card.defaults, *card.limits}:
+        assert any(name in task.model_fields for task in served), f"{name} is a field of none of {card.serves}"
+    for task in served:
+        for name, (low, high) in card.limits.items():
+            rules = limits(task, name) if name in task.model_fields else {}
+            assert low <= high
+            assert rules.get("ge", rules.get("gt", low)) <= low, f"{name} from {low}"
+            assert high <= rules.get("le", high), f"{name} to {high}"
+
+
+@card_names
+def test_a_card_fills_a_task_that_says_only_the_first_field(card: ModelCard) -> None:
+    for task in (TASKS[kind] for kind in card.serves):
+        asked = task.checked({first_field(task): "a red apple"})
+        filled = models.resolve(asked, card)
+        assert filled.model == card.name
+        assert filled.seed is not None
+        for name, value in card.defaults.items():
+            if name in task.model_fields and getattr(asked, name) in (None, ""):
+                assert getattr(filled, name) == value
+
+
+# Tabs ------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_every_file_of_tabs_without_an_underscore_is_a_tab() -> None:
+    files = {path.stem for path in (ROOT / "tabs").glob("*.py") if not path.stem.startswith("_")}
+    assert {tab.__name__.removeprefix("tabs.") for tab in TABS} == files
+    assert len({tab.NAME for tab in TABS}) == len(TABS)
+
+
+@tab_names
+def test_a_tab_has_a_name_a_task_a_form_and_says_what_it_accepts(tab: ModuleType) -> None:
+    assert isinstance(tab.NAME, str)
+    assert tab.NAME
+    assert tab.TASK in TASKS.values()
+    assert len(inspect.signature(tab.build).parameters) == 1
+    assert set(tab.ACCEPTS) <= MEDIA
+    assert set(tab.ACCEPTS.values()) <= set(tab.TASK.model_fields)
+
+
+# Who may import whom ---------------------------------------------------------------------------------------------------------------
+
+
+def test_importing_every_engine_and_tab_loads_no_heavy_library() -> None:
+    code = f"import sys, tabs; from studio import models; models.engines(); tabs.discover(); print(sorted({HEAVY!r} & set(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert answer.stdout.strip() == "[]", answer.stderr
+
+
+def test_importing_the_core_loads_no_page() -> None:
+    names = [".".join(path.with_suffix("").parts) for path in sources("studio") if path.stem not in ("__init__", "__main__")]
+    code = f"import sys, importlib; [importlib.import_module(n) for n in {names!r}]; print(sorted({HEAVY | PAGE!r} & set(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert answer.stdout.strip() == "[]", answer.stderr
+
+
+@pytest.mark.parametrize("path", sources("studio", "tabs", "app.py", "supervise.py"), ids=str)
+def test_heavy_libraries_are_imported_inside_functions(path: Path) -> None:
+    assert imported_at_once(parsed(path)) & HEAVY == set()
+
+
+@pytest.mark.parametrize("path", sources("studio"), ids=str)
+def test_the_core_names_no_page(path: Path) -> None:
+    assert {name for name in imports(parsed(path)) if name.split(".")[0] in PAGE} == set()
+
+
+@pytest.mark.parametrize("path", sources("studio/engines"), ids=str)
+def test_an_engine_knows_no_other_engine_and_of_the_manager_only_its_contract(path: Path) -> None:
+    names = set(imports(parsed(path)))
+    contract = {f"studio.manager.{name}" for name in ("Component", "Recipe", "Pipeline")}
+    assert {name for name in names if name.startswith("studio.manager")} <= contract
+    assert {name for name in names if name.startswith("studio.engines.") and not name.startswith("studio.engines._")} == set()
+    above = {f"studio.{name}" for name in ("studio", "ledger", "library", "settings", "stream", "rules", "__main__")}
+    assert {name for name in names if name in above or name.rpartition(".")[0] in above} == set()
+
+
+@pytest.mark.parametrize("path", sources("tabs"), ids=str)
+def test_a_tab_knows_no_other_tab(path: Path) -> None:
+    named = {name.split(".")[1] for name in imports(parsed(path)) if name.startswith("tabs.")}
+    assert {name for name in named if not name.startswith("_")} == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "below"),
+    [("errors", set[str]()), ("tasks", {"errors"}), ("creations", {"errors", "tasks"}), ("models", {"errors", "tasks", "creations"})],
+)
+def test_plain_data_imports_only_downward(name: str, below: set[str]) -> None:
+    ours = {imported.split(".")[1] for imported in imports(parsed(Path(f"studio/{name}.py"))) if imported.startswith("studio.")}
+    assert ours <= below
+
+
+def test_only_the_app_touches_spaces() -> None:
+    naming = {str(path) for path in sources("studio", "tabs", "app.py") if any(n.split(".")[0] == "spaces" for n in imports(parsed(path)))}
+    assert naming <= {"app.py"}
+
+
+@pytest.mark.parametrize("path", [path for path in sources("studio", "tabs", "app.py") if path != Path("studio/settings.py")], ids=str)
+def test_only_the_settings_read_the_environment(path: Path) -> None:
+    tree = parsed(path)
+    handed_on = {
+        id(value) for node in ast.walk(tree) if isinstance(node, ast.Dict) for value in node.values
+    }  # {**os.environ, ...} for a child
+    read = [
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in ("os.environ", "os.getenv") and id(node) not in handed_on
+    ]
+    assert read == []
+    assert {"os.environ", "os.getenv"} & set(imports(tree)) == set()
