@@ -1,0 +1,138 @@
+"""Text to image as a person uses it."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import httpx
+import numpy as np
+from PIL import Image
+from playwright.sync_api import BrowserContext, Page, expect
+
+from studio.provenance import pictures, record
+from studio.tasks import TextToImage
+from tests.browser.conftest import opened
+
+LONG = 90_000
+"""Milliseconds: ten times what a picture takes on a loaded machine of two cores."""
+
+
+def status(page: Page) -> str:
+    return page.locator(".status p:visible").first.inner_text()
+
+
+def create(page: Page, prompt: str) -> None:
+    page.get_by_label("Prompt", exact=True).fill(prompt)
+    page.get_by_role("button", name="Create").click()
+    expect(page.locator(".status p:visible").first).to_contain_text("Done in", timeout=LONG)
+
+
+def shown(page: Page) -> Image.Image:
+    address = page.locator(".gallery img").first.get_attribute("src")
+    assert address
+    return Image.open(io.BytesIO(httpx.get(address).content))
+
+
+def test_a_red_apple_becomes_a_red_picture_whose_download_restores_its_settings(page: Page, tmp_path: Path) -> None:
+    create(page, "a red apple")
+    expect(page.locator(".details dl")).to_contain_text("a red apple")
+    with page.expect_download() as download:
+        page.locator(".downloads a", has_text="").first.click()
+    saved = tmp_path / "apple.png"
+    download.value.save_as(saved)
+    found = pictures.read_record(saved)
+    assert found is not None
+    task = record.task_of(found)
+    assert isinstance(task, TextToImage) and task.prompt == "a red apple"
+    pixels = np.asarray(Image.open(saved).convert("RGB"), dtype=int)
+    painted = pixels[(pixels.min(axis=2) < 200)]
+    assert len(painted) > 0.1 * pixels.shape[0] * pixels.shape[1]
+    assert (painted[:, 0] > painted[:, 2]).mean() > 0.6, "most of an apple's pixels are redder than blue"
+
+    page.get_by_label("Prompt", exact=True).fill("something else")
+    page.get_by_role("button", name="Advanced").first.click()
+    page.locator("input[type=file]").first.set_input_files(saved)
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("a red apple")
+    expect(page.get_by_label("Seed", exact=True).first).to_have_value(str(task.seed))
+
+
+def test_the_same_seed_gives_the_same_picture_and_another_seed_another(page: Page) -> None:
+    page.get_by_label("Seed", exact=True).first.fill("7")
+    create(page, "an owl")
+    first = shown(page)
+    create(page, "an owl")
+    assert shown(page).tobytes() == first.tobytes()
+    page.get_by_role("button", name="New seed").click()
+    create(page, "an owl")
+    assert shown(page).tobytes() != first.tobytes()
+
+
+def test_ctrl_enter_runs_and_escape_stops_and_the_finished_pictures_are_kept(page: Page) -> None:
+    page.get_by_label("Prompt", exact=True).fill("a castle")
+    page.get_by_label("number input for Pictures").fill("8")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".status p:visible").first).to_contain_text("Picture 2 of 8", timeout=LONG)
+    page.keyboard.press("Escape")
+    expect(page.locator(".status p:visible").first).to_contain_text("Stopped; ", timeout=LONG)
+    assert "kept" in status(page)
+    expect(page.locator(".gallery img").first).to_be_visible()
+
+
+def test_a_bad_value_is_one_sentence_and_costs_nothing_that_was_typed(page: Page) -> None:
+    page.get_by_role("button", name="Advanced").first.click()
+    page.get_by_label("Prompt", exact=True).fill("a boat")
+    page.get_by_label("Steps", exact=True).fill("9999")
+    page.get_by_role("button", name="Create").click()
+    expect(page.locator(".status p:visible").first).to_have_text("Steps must be a whole number from 1 to 150.")
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("a boat")
+    page.get_by_label("Steps", exact=True).fill("")
+    create(page, "a boat")
+
+
+def test_an_empty_prompt_is_refused_in_words(page: Page) -> None:
+    page.get_by_label("Prompt", exact=True).fill("")
+    page.get_by_role("button", name="Create").click()
+    expect(page.locator(".status p:visible").first).to_have_text("Prompt is empty: say what you would like.")
+
+
+def test_an_example_fills_the_prompt(page: Page) -> None:
+    page.get_by_role("button", name="a cat on a rocket").click()
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("a cat on a rocket")
+
+
+def test_the_settings_of_the_last_run_survive_a_reload_and_so_do_the_pictures(page: Page, server: str) -> None:
+    create(page, "a green tree")
+    opened(page, server)
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("a green tree")
+    expect(page.locator(".gallery img").first).to_be_visible()
+    expect(page.locator(".details dl")).to_contain_text("a green tree")
+
+
+def test_pointing_at_a_part_names_its_icon_and_licence(page: Page) -> None:
+    create(page, "a red apple")
+    image = page.locator(".mapped")
+    image.scroll_into_view_if_needed()
+    box = image.bounding_box()
+    assert box is not None
+    for dx, dy in ((0.5, 0.5), (0.5, 0.6), (0.45, 0.55)):
+        page.mouse.move(box["x"] + box["width"] * dx, box["y"] + box["height"] * dy)
+        page.wait_for_timeout(200)
+    expect(page.locator(".part")).to_contain_text("apple")
+    assert any(licence in page.locator(".part").inner_text() for licence in ("Apache-2.0", "MIT"))
+
+
+def test_a_picture_of_somebody_else_is_refused_in_words(page: Page, tmp_path: Path) -> None:
+    Image.new("RGB", (32, 32)).save(tmp_path / "plain.png")
+    page.get_by_role("button", name="Advanced").first.click()
+    page.locator("input[type=file]").first.set_input_files(tmp_path / "plain.png")
+    expect(page.get_by_text("This picture carries no settings")).to_be_visible()
+
+
+def test_the_page_fits_a_phone(context: BrowserContext, server: str) -> None:
+    page = context.new_page()
+    page.set_viewport_size({"width": 390, "height": 844})
+    opened(page, server)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    create(page, "a sun")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -1,0 +1,179 @@
+"""The endpoints as programs use them: gradio_client, plain HTTP, and visitors with bad intentions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from studio.provenance import pictures
+from tests.serving import running
+
+SNAPSHOT = Path(__file__).parent / "api.json"
+
+
+@pytest.fixture(scope="module")
+def studio(starter_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    folder = tmp_path_factory.mktemp("http")
+    with running(starter_cache, folder) as (url, _):
+        yield url, folder
+
+
+@pytest.fixture(scope="module")
+def url(studio: tuple[str, Path]) -> str:
+    return studio[0]
+
+
+@pytest.fixture(scope="module")
+def client(url: str) -> Iterator[Client]:
+    client = Client(url, verbose=False, analytics_enabled=False)
+    yield client
+    client.close()
+
+
+def call(url: str, endpoint: str, **values: Any) -> tuple[str, list[Any]]:
+    """Call by plain HTTP with named parameters; the last event's name and every event's data."""
+    joined = httpx.post(f"{url}/gradio_api/call/v2/{endpoint}", json=values, timeout=30)
+    joined.raise_for_status()
+    lines = httpx.get(f"{url}/gradio_api/call/{endpoint}/{joined.json()['event_id']}", timeout=120).text.splitlines()
+    names = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
+    data = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+    return names[-1], data
+
+
+def test_a_picture_needs_a_prompt_alone_and_comes_first_as_a_png_with_its_record(client: Client) -> None:
+    files = client.predict("a red apple", api_name="/text_to_image")[0]
+    (path,) = files
+    found = pictures.read_record(Path(path))
+    assert Image.open(path).format == "PNG"
+    assert found is not None and found.task["prompt"] == "a red apple" and found.machine_made is True
+
+
+def test_parameters_have_the_names_of_the_task(client: Client) -> None:
+    files = client.predict(prompt="an owl", seed=3, width=128, height=128, count=2, api_name="/text_to_image")[0]
+    assert [Image.open(path).size for path in files] == [(128, 128)] * 2
+    assert [record.task["seed"] for path in files if (record := pictures.read_record(Path(path)))] == [3, 4]
+
+
+def test_writing_streams_over_http(url: str) -> None:
+    last, data = call(url, "write", prompt="Write one sentence about the sea.", max_new_tokens=40, seed=1)
+    texts = [row[0] for row in data if isinstance(row, list) and isinstance(row[0], str)]
+    assert last == "complete" and len(texts[-1].split()) > 4
+
+
+def test_writing_streams_to_the_client_piece_by_piece(client: Client) -> None:
+    job = client.submit("Write three sentences about a garden.", max_new_tokens=80, seed=1, api_name="/write")
+    texts = [moment[0] for moment in job if moment[0]]
+    assert len(texts) > 3 and len(texts[-1]) > len(texts[0])
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"prompt": ""}, "Prompt is empty: say what you would like."),
+        ({"prompt": "x" * 100_000}, "Prompt is 100,000 characters long; 4,000 is the most. Shorten it."),
+        ({"prompt": "a\x00b"}, "Prompt holds an invisible control character; paste it as plain text."),
+        ({"prompt": "cat", "steps": 0}, "Steps must be a whole number from 1 to 150."),
+        ({"prompt": "cat", "steps": "20"}, "Steps must be a whole number from 1 to 150."),
+        ({"prompt": "cat", "steps": True}, "Steps must be a whole number from 1 to 150."),
+        ({"prompt": "cat", "width": 513}, "Width must be a whole number from 64 to 2048 in steps of 8."),
+        ({"prompt": "cat", "guidance_scale": -5}, "Guidance scale must be a number from 0 to 30."),
+        ({"prompt": "cat", "count": 1000}, "Count must be a whole number from 1 to 8."),
+        ({"prompt": "cat", "seed": 2**64}, "Seed must be a whole number from 0 to 4294967295."),
+        ({"prompt": "cat", "model": "../../etc/passwd"}, "There is no model of that name here"),
+        ({"prompt": "cat", "style": {"a": 1}}, "Style must be text."),
+        ({"prompt": "cat", "scheduler": "Nope"}, "scheduler"),
+    ],
+)
+def test_each_bad_value_gets_its_sentence(client: Client, values: dict[str, Any], words: str) -> None:
+    with pytest.raises(AppError) as refused:
+        client.predict(**values, api_name="/text_to_image")
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"prompt": "x", "temperature": 9}, "Temperature must be a number from 0 to 2."),
+        ({"prompt": "x", "max_new_tokens": 10**7}, "Longest answer must be a whole number from 1 to 4096."),
+        ({"prompt": "x", "top_p": 0}, "Top-p must be a number above 0 and up to 1."),
+        ({"prompt": "x", "stop": "\n".join("abcdefghi")}, "Stop takes at most 8 entries."),
+    ],
+)
+def test_each_bad_value_of_writing_gets_its_sentence(client: Client, values: dict[str, Any], words: str) -> None:
+    with pytest.raises(AppError) as refused:
+        client.predict(**values, api_name="/write")
+    assert words in str(refused.value)
+
+
+def test_the_api_is_the_one_we_promised(url: str) -> None:
+    """Deliberate changes: delete tests/api.json, run this test once, and look at the difference."""
+    info = httpx.get(f"{url}/gradio_api/info").json()
+    found = {
+        name: {
+            "parameters": {p["parameter_name"]: p["parameter_has_default"] for p in endpoint["parameters"]},
+            "first_output": endpoint["returns"][0]["component"],
+        }
+        for name, endpoint in info["named_endpoints"].items()
+    }
+    assert info["unnamed_endpoints"] == {}
+    if not SNAPSHOT.exists():
+        SNAPSHOT.write_text(json.dumps(found, indent=2) + "\n")
+    assert found == json.loads(SNAPSHOT.read_text())
+
+
+def test_no_file_of_the_machine_can_be_asked_for(url: str, studio: tuple[str, Path]) -> None:
+    secret = studio[1] / "home" / "secret.txt"
+    secret.write_text("secret")
+    for path in ("/etc/hostname", str(secret), "../../etc/hostname", "app.py", "presets/styles.toml", "file:///etc/hostname"):
+        answered = httpx.get(f"{url}/gradio_api/file={path}")
+        assert answered.status_code in (403, 404), path
+    config = httpx.get(f"{url}/config").json()
+    files = {c["id"] for c in config["components"] if c["type"] in ("file", "gallery", "image", "imageslider", "uploadbutton")}
+    tried = 0
+    for index, event in enumerate(config["dependencies"]):
+        if not any(id in files for id in event["inputs"]):
+            continue
+        tried += 1
+        forged = {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}
+        data = [forged if id in files else None for id in event["inputs"]]
+        session = {"data": data, "fn_index": event.get("id", index), "session_hash": f"thief{index}"}
+        httpx.post(f"{url}/gradio_api/queue/join", json=session)
+        with httpx.stream("GET", f"{url}/gradio_api/queue/data?session_hash=thief{index}", timeout=20) as stream:
+            answer = "".join(line for line in stream.iter_lines())
+        assert Path("/etc/hostname").read_text().strip() not in answer and '"success": true' not in answer.replace('":true', '": true')
+    assert tried >= 1
+
+
+def test_foreign_hosts_and_origins_are_refused(url: str) -> None:
+    assert httpx.get(url, headers={"host": "evil.example"}).status_code == 421
+    assert httpx.post(f"{url}/gradio_api/queue/join", json={}, headers={"origin": "https://evil.example"}).status_code == 403
+
+
+def test_monitoring_run_history_and_telemetry_are_off(url: str) -> None:
+    assert httpx.get(f"{url}/monitoring/summary").status_code in (403, 404)
+    assert httpx.get(f"{url}/gradio_api/runs").status_code == 404
+    assert httpx.get(f"{url}/config").json()["analytics_enabled"] is False
+
+
+def test_a_file_served_is_byte_for_byte_the_one_kept(client: Client, studio: tuple[str, Path]) -> None:
+    (path,) = client.predict("a house", seed=11, width=128, height=128, api_name="/text_to_image")[0]
+    kept = {file.read_bytes() for file in (studio[1] / "home").rglob("*.png")}
+    assert Path(path).read_bytes() in kept
+
+
+def test_public_mode_keeps_results_for_the_browser_session_alone(starter_cache: Path, tmp_path: Path) -> None:
+    with running(starter_cache, tmp_path, "--mode", "public") as (url, _):
+        assert "for this browser session alone" in httpx.get(f"{url}/config").text
+        client = Client(url, verbose=False, analytics_enabled=False)
+        client.predict("a house", seed=11, width=128, height=128, api_name="/text_to_image")
+        with pytest.raises(AppError, match="public studio"):
+            client.predict("a house", steps=150, api_name="/text_to_image")
+        client.close()
