@@ -77,6 +77,30 @@ def png_utf8(keyword: str, text: str) -> bytes:
     return png_chunk(b"iTXt", keyword.encode("latin-1") + b"\x00\x00\x00\x00\x00" + text.encode("utf-8", "replace"))
 
 
+def user_comment(exif: bytes) -> bytes:
+    """Exif's UserComment (tag 0x9286 of the IFD that tag 0x8769 points to), its 8-byte character code first; b'' if there is none."""
+    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
+    if order is None:
+        return b""
+    try:
+        (main,) = struct.unpack_from(f"{order}I", exif, 4)
+        _, inner = _tag(exif, order, main, 0x8769)
+        length, place = _tag(exif, order, inner, 0x9286)
+    except (struct.error, LookupError):
+        return b""
+    return exif[place : place + length]
+
+
+def _tag(exif: bytes, order: str, directory: int, wanted: int) -> tuple[int, int]:
+    """Length and value (or its place) of a tag in an image file directory (TIFF 6.0, section 2)."""
+    (entries,) = struct.unpack_from(f"{order}H", exif, directory)
+    for number in range(entries):
+        tag, _, length, value = struct.unpack_from(f"{order}HHII", exif, directory + 2 + 12 * number)
+        if tag == wanted:
+            return length, value
+    raise LookupError
+
+
 def _png(data: bytes, keywords: tuple[str, ...]) -> Contents:
     width = height = 0
     exif, texts = b"", dict[str, str]()

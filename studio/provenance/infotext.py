@@ -15,6 +15,9 @@ from studio.errors import MediaUnreadable
 from studio.provenance.containers import TEXT_LIMIT
 from studio.provenance.record import Record
 
+LINE_LIMIT = 50_000
+"""Characters; a longer last line is no settings."""
+
 
 def infotext(record: Record) -> str:
     """The record's task as A1111 writes it (its `create_infotext`, modules/processing.py): prompt, negative prompt, a line of settings."""
@@ -51,7 +54,7 @@ def read_parameters(text: str) -> dict[str, str | int | float]:
     if len(text) > TEXT_LIMIT:
         raise MediaUnreadable("The settings in this picture are larger than 1 MB and were not read: set the fields by hand.")
     *lines, last = text.replace("\r\n", "\n").replace("\r", "\n").strip().split("\n")
-    pairs = [(key.strip(), _unquoted(value.strip())) for key, value in _PAIR.findall(last)]
+    pairs = [(key.strip(), _unquoted(value.strip())) for key, value in _PAIR.findall(last if len(last) < LINE_LIMIT else "")]
     settings = dict(pairs)
     if len(pairs) < 3 or not settings.keys() & _USUAL:
         lines, settings = [*lines, last], {}

@@ -107,7 +107,7 @@ def read_record(data: bytes | Path) -> Record | None:
 def read_infotext(data: bytes | Path) -> str:
     """A1111's `parameters` text in a PNG, JPEG or WebP file (for `read_parameters`), or ''. Raises as `read_record` does."""
     found = _contents(data)
-    return found.texts.get(PARAMETERS, "") or _user_comment(found.exif)
+    return found.texts.get(PARAMETERS, "") or _words(containers.user_comment(found.exif))
 
 
 _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
@@ -179,18 +179,9 @@ def _exif(comment: str) -> bytes:
     return data if len(data) < 65_000 else b""
 
 
-def _user_comment(exif: bytes) -> str:
-    if not exif:
-        return ""
-    found = Image.Exif()
-    try:
-        found.load(exif)
-        comment = found.get_ifd(0x8769).get(0x9286, b"")
-    except (SyntaxError, ValueError, KeyError, TypeError, OSError):  # what Pillow raises for broken Exif, which is no reason to refuse
-        return ""
-    if isinstance(comment, str):
-        return comment
-    code, words = bytes(comment[:8]), bytes(comment[8:])
+def _words(comment: bytes) -> str:
+    """A UserComment as text, by its character code."""
+    code, words = comment[:8], comment[8:]
     if code == b"UNICODE\x00":
         little = words[1:2] == b"\x00"  # programs disagree on the order; settings begin with a Latin letter more often than not
         return words.decode("utf-16-le" if little else "utf-16-be", "replace")
