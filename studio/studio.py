@@ -16,7 +16,7 @@ from studio.creations import Creation, Event, Media, Passage, Picture, Progress
 from studio.device import Device
 from studio.errors import Busy, Cancelled, StudioError
 from studio.library import Library
-from studio.manager import Manager
+from studio.manager import Manager, Recipe
 from studio.models import ModelCard
 from studio.presets import TextStyle, styled, text_styles
 from studio.provenance import pictures, record
@@ -88,6 +88,10 @@ class Studio:
         """The card this task gets now, with its files."""
         return models.choose(task, self.cards, self.here(task.kind), lambda: self.device.memory)
 
+    def recipe(self, card: ModelCard, task: Task) -> Recipe:
+        """What the card's engine needs for a resolved task on this device."""
+        return self._engines[card.engine].recipe(card, task, self.device)
+
     def here(self, kind: str) -> dict[str, ModelCard]:
         """The cards of a kind that are on this machine, with their files, by name."""
         fitting = (sources.ready(card, self.places) for card in self.cards if kind in card.serves)
@@ -114,6 +118,11 @@ class Studio:
                 missing.append(card)
         return tuple(missing)
 
+    def forget(self, session: str) -> None:
+        """A browser session of a public studio has ended: its creations and drafts go. At home nothing is forgotten."""
+        if self.settings.public and session:
+            self.library.forget_session(session)
+
     def estimate(self, asked: Task) -> float | None:
         """Seconds the task should take, learned from earlier runs of the same model; None while nothing is known."""
         card = self.card_for(asked)
@@ -136,8 +145,7 @@ class Studio:
         outcome, message = "failed", ""
         try:
             stream.report(Progress("waiting"))
-            recipe = self._engines[card.engine].recipe(card, task, self.device)
-            with self.manager.lease(recipe, task, stream.report) as pipeline:
+            with self.manager.lease(self.recipe(card, task), task, stream.report) as pipeline:
                 self.library.running(job)
                 began = started = time.monotonic()
                 for media in pipeline(self._worded(task, card), stream.report):

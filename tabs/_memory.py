@@ -74,6 +74,11 @@ def build(demo: gr.Blocks, studio: Studio) -> None:
             studio.manager.unload()
         return residents(studio)
 
+    def leave(request: gr.Request) -> None:
+        studio.forget(request.session_hash or "")
+
+    if studio.settings.public:
+        demo.unload(leave)
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
     demo.load(report, None, banner, concurrency_limit=20, **quiet)
     gr.on([look.click, fold.expand], lambda: residents(studio), None, table, queue=False, **quiet)

@@ -26,31 +26,38 @@ SHAPES = {"Square": (1, 1), "Portrait 3:4": (3, 4), "Landscape 4:3": (4, 3), "Ta
 def build(form: Form) -> None:
     """Lay out the tab."""
     with gr.Row(elem_classes="desk"):
-        with gr.Column(scale=4, min_width=320):
-            parts = _ask(form)
-        with gr.Column(scale=6, min_width=320):
+        with gr.Column(elem_classes="ask"):
+            ask = _ask(form)
+        with gr.Column(elem_classes="answer"):
             view = _answer()
-    _wire(form, parts, view)
+        with gr.Column(elem_classes="tune"):
+            ask |= _tune(form, ask["stage"])
+    form.fields = {name: form.fields[name] for name in TASK.model_fields}
+    _wire(form, ask, view)
 
 
 def _ask(form: Form) -> dict[str, Any]:
-    card = _form.picked(form.studio, "", TASK.kind)
     prompt = form.add("prompt", _fields.text(TASK, "prompt", lines=3, placeholder="What should the picture show?", elem_classes="prompt"))
     _form.examples(prompt, PROMPTS)
-    style = form.add("style", _fields.Radio(_styles(form, card.name), value="", label="Style", elem_classes="styles"))
+    style = form.add("style", _fields.Radio(_styles(form, ""), value="", label="Style", elem_classes="styles"))
     with gr.Row():
         run = gr.Button("Create", variant="primary", elem_classes="run", scale=3)
         stop = gr.Button("Stop", elem_classes="stop", scale=1, min_width=80)
     estimate = gr.HTML(elem_classes="quiet", padding=False)
     stage = gr.HTML(elem_classes="status", padding=False)
+    return {"run": run, "stop": stop, "stage": stage, "style": style, "estimate": estimate}
+
+
+def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
+    card = _form.picked(form.studio, "", TASK.kind)
     with gr.Row():
-        shape = gr.Dropdown(list(SHAPES), value="Square", label="Shape")
-        form.add("count", _fields.slider(TASK, "count", label="Pictures"))
+        shape = gr.Dropdown(list(SHAPES), value="Square", label="Shape", min_width=120)
+        form.add("count", _fields.slider(TASK, "count", label="Pictures", min_width=150))
     with gr.Row(elem_classes="seed"):
-        seed = form.add("seed", _fields.number(TASK, "seed", placeholder="fresh each time", scale=3, min_width=120))
+        seed = form.add("seed", _fields.number(TASK, "seed", placeholder="fresh", scale=3, min_width=120))
         dice = gr.Button("New seed", size="sm", min_width=80)
         reuse = gr.Button("Last seed", size="sm", min_width=80)
-    _, facts = _form.picker(form, stage)
+    _form.picker(form, stage)
     with gr.Accordion("Advanced", open=False):
         form.add("negative_prompt", _fields.text(TASK, "negative_prompt", lines=2, placeholder="What to keep out"))
         with gr.Row():
@@ -60,15 +67,13 @@ def _ask(form: Form) -> dict[str, Any]:
             form.add("width", _fields.number(TASK, "width", min_width=110))
             form.add("height", _fields.number(TASK, "height", min_width=110))
         form.add("scheduler", _fields.choice(TASK, "scheduler", [("Model's own", ""), *card.schedulers]))
-        drop = gr.File(label="Restore the settings of a picture", file_types=[".png", ".webp", ".jpg", ".jpeg"], height=110, type="filepath")
-    form.fields = {name: form.fields[name] for name in TASK.model_fields}
-    return {"run": run, "stop": stop, "stage": stage, "shape": shape, "seed": seed, "dice": dice, "reuse": reuse, "drop": drop,
-            "style": style, "estimate": estimate, "facts": facts}  # fmt: skip
+        drop = gr.File(label="Restore the settings of a picture", file_types=[".png", ".webp", ".jpg", ".jpeg"], height=150, type="filepath")
+    return {"shape": shape, "seed": seed, "dice": dice, "reuse": reuse, "drop": drop}
 
 
 def _answer() -> dict[str, Any]:
     gallery = gr.Gallery(
-        label="Pictures", format="png", type="filepath", interactive=False, columns=3, object_fit="contain", height=460,
+        label="Pictures", format="png", type="filepath", interactive=False, columns=3, object_fit="contain", height=520,
         buttons=["fullscreen"], preview=True, elem_classes="gallery",
     )  # fmt: skip
     files = gr.File(label="Download", file_count="multiple", interactive=False, visible="hidden", elem_classes="downloads")

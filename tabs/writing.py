@@ -30,25 +30,31 @@ def build(form: Form) -> None:
     """Lay out the tab."""
     presets = {preset.name: preset for preset in writing_presets(form.studio.settings.presets)}
     with gr.Row(elem_classes="desk"):
-        with gr.Column(scale=4, min_width=320):
-            parts = _ask(form, presets)
-        with gr.Column(scale=6, min_width=320):
+        with gr.Column(elem_classes="ask"):
+            ask = _ask(form, presets)
+        with gr.Column(elem_classes="answer"):
             view = _answer(form)
+        with gr.Column(elem_classes="tune"):
+            _tune(form, ask["stage"])
     form.fields = {name: form.fields[name] for name in TASK.model_fields}
     form.outbox["text"] = form.fields["document"]
-    _wire(form, presets, parts, view)
+    _wire(form, presets, ask, view)
 
 
 def _ask(form: Form, presets: Mapping[str, WritingPreset]) -> dict[str, Any]:
     fitting = _fitting(form, presets, "")
     preset = gr.Dropdown([("Your own words", ""), *fitting], value="", label="Kind of text", elem_classes="draft")
-    hint = gr.HTML(elem_classes="quiet")
+    hint = gr.HTML(elem_classes="quiet", padding=False)
     prompt = form.add("prompt", _fields.text(TASK, "prompt", lines=4, placeholder="What should the studio write?", elem_classes="prompt draft"))
     _form.examples(prompt, PROMPTS)
     with gr.Row():
         run = gr.Button("Write", variant="primary", elem_classes="run", scale=3)
         stop = gr.Button("Stop", elem_classes="stop", scale=1, min_width=80)
-    stage = gr.HTML(elem_classes="status")
+    stage = gr.HTML(elem_classes="status", padding=False)
+    return {"preset": preset, "hint": hint, "run": run, "stop": stop, "stage": stage}
+
+
+def _tune(form: Form, stage: gr.HTML) -> None:
     _form.picker(form, stage)
     with gr.Accordion("Advanced", open=False):
         form.add("system", _fields.text(TASK, "system", lines=2, placeholder="Who the writer is, for example: You are a careful editor."))
@@ -58,7 +64,6 @@ def _ask(form: Form, presets: Mapping[str, WritingPreset]) -> dict[str, Any]:
                     form.add(name, _fields.number(TASK, name, min_width=110))
         form.add("stop", _fields.text(TASK, "stop", lines=2, placeholder="Texts that end the answer, one a line"))
         form.add("seed", _fields.number(TASK, "seed", placeholder="fresh each time"))
-    return {"preset": preset, "hint": hint, "run": run, "stop": stop, "stage": stage}
 
 
 def _answer(form: Form) -> dict[str, Any]:
