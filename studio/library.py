@@ -300,7 +300,7 @@ def _now() -> str:
 
 def _file_name(name: str) -> str:
     """The name of an attachment, if it is one plain file name."""
-    if not name or name != Path(name).name or "\\" in name or len(name) > 100:
+    if not re.fullmatch(r"[^/\\\x00]{1,100}", name) or name in (".", ".."):
         raise ValueError(f"{name!r} is no file name")
     return name
 

@@ -1,0 +1,64 @@
+"""What the children of the fault tests do. Without pytest, so that they start quickly."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from studio.library import Library
+from studio.tasks import TextToImage
+from tests.samples import png
+
+CALLS = ("open", "write", "fsync", "replace", "mkdir", "close")
+TASK = TextToImage.checked({"prompt": "a red apple", "seed": 1})
+
+
+def save_one(library: Library, seed: int) -> None:
+    data, made = png(seed=seed)
+    job = library.begin(TASK, "Sample")
+    library.running(job)
+    library.keep(data, ".png", made, job=job, attachments={"drawing.svg": b"<svg>%d</svg>" % seed})
+    library.finish(job, "done", seconds=1)
+
+
+def save_on_and_on(home: Path, ready: Any) -> None:
+    library = Library(home)
+    ready.set()
+    for seed in range(10_000):
+        save_one(library, seed)
+
+
+def save_many(home: Path, first: int, count: int) -> None:
+    library = Library(home)
+    for seed in range(first, first + count):
+        save_one(library, seed)
+    library.close()
+
+
+def save_until_call(home: Path, deadly: int) -> None:
+    """Die at the given system call of one save."""
+    library = Library(home)
+    counted(lambda: os.kill(os.getpid(), signal.SIGKILL), deadly)
+    save_one(library, deadly)
+    os._exit(0)
+
+
+def counted(strike: Callable[[], None], at: int, patch: Callable[..., None] = setattr) -> None:
+    """Let the `at`-th of CALLS from now on strike instead."""
+    seen = 0
+
+    def counting(call: Callable[..., Any]) -> Callable[..., Any]:
+        def instead(*arguments: Any, **options: Any) -> Any:
+            nonlocal seen
+            seen += 1
+            if seen == at:
+                strike()
+            return call(*arguments, **options)
+
+        return instead
+
+    for name in CALLS:
+        patch(os, name, counting(getattr(os, name)))
