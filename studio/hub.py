@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import json
+import logging
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -20,6 +21,8 @@ from studio.creations import Progress, Report
 from studio.errors import DownloadFailed, ModelUnavailable, ModelUnsafe, StorageFull
 from studio.models import Hub
 from studio.weights import CODE_SUFFIXES, PICKLE_SUFFIXES, inspect, missing_part
+
+log = logging.getLogger("atelier")
 
 SERVICE = "hub"
 LOCK = "models.lock"
@@ -106,13 +109,14 @@ def fetch(source: Hub, cache: Path, home: Path, report: Report, *, force: bool =
         child = _Child(source, cache, report)
         request = {"repo": source.repo, "revision": revision, "allow": source.allow, "variant": source.variant, "cache": str(cache / "hub")}
         try:
-            status, _ = fetching.run_child(
+            status, words = fetching.run_child(
                 fetching.python("studio.hub_child"), child.hear, TIMEOUTS, json.dumps(request) + "\n", cwd=fetching.ROOT
             )
         finally:
             _sweep(_folder(source, cache / "hub"))
         if child.snapshot is None:
-            raise _failure(child.reason if status == 0 else "broken", source, cache)
+            log.warning("fetching %s ended with status %s: %s", source.repo, status, words[-2000:])
+            raise _failure(child.reason, source, cache)
         # 3. Looked at before it counts as here; then the commit is written down.
         inspect(child.snapshot, remote_code_kept_out=True)
         if lacking := missing_part(child.snapshot, source.variant):

@@ -33,8 +33,9 @@ def main() -> None:
 
 def _download(request: dict[str, Any]) -> None:
     import huggingface_hub
+    from huggingface_hub import constants
 
-    huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE = CHUNK
+    constants.DOWNLOAD_CHUNK_SIZE = CHUNK
     # 1. The list of files at one commit.
     info = huggingface_hub.HfApi().model_info(request["repo"], revision=request["revision"], files_metadata=True, timeout=CONTACT_SECONDS)
     if info.sha is None:

@@ -27,7 +27,7 @@ class Evil:
         self.trace = trace
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, (f"touch {self.trace}",)
+        return Path.touch, (self.trace,)
 
 
 def silent(_: Progress | Preview) -> None: ...

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import struct
 import zipfile
@@ -24,7 +23,7 @@ WEIGHTS = {"a": np.zeros((3, 4), np.float32), "b": np.ones((5,), np.float16)}
 
 class Evil:
     def __reduce__(self) -> tuple[Any, ...]:
-        return os.system, ("touch /tmp/atelier-was-here",)
+        return print, ("this pickle ran",)
 
 
 def raw_safetensors(path: Path, header: bytes, data: bytes = b"") -> Path:
