@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -176,4 +179,37 @@ def test_public_mode_keeps_results_for_the_browser_session_alone(starter_cache: 
         client.predict("a house", seed=11, width=128, height=128, api_name="/text_to_image")
         with pytest.raises(AppError, match="public studio"):
             client.predict("a house", steps=150, api_name="/text_to_image")
+        client.close()
+
+
+def test_too_little_memory_is_one_sentence_and_the_studio_goes_on(starter_cache: Path, tmp_path: Path) -> None:
+    with running(starter_cache, tmp_path, "--memory", "0.001") as (url, _):
+        client = Client(url, verbose=False, analytics_enabled=False)
+        for _ in range(2):
+            with pytest.raises(AppError, match="more memory than the studio may use: choose a smaller size"):
+                client.predict("Write one word.", api_name="/write")
+        client.close()
+
+
+def test_without_the_writer_the_page_serves_and_says_what_is_missing(tmp_path: Path) -> None:
+    with running(tmp_path / "empty", tmp_path) as (url, _):
+        client = Client(url, verbose=False, analytics_enabled=False)
+        with pytest.raises(AppError, match="No model for this is on this machine yet"):
+            client.predict("Write one word.", api_name="/write")
+        client.close()
+
+
+def test_results_survive_a_kill_and_the_next_start_is_clean(starter_cache: Path, tmp_path: Path) -> None:
+    with running(starter_cache, tmp_path) as (url, process):
+        client = Client(url, verbose=False, analytics_enabled=False)
+        client.predict("a house", seed=1, width=128, height=128, api_name="/text_to_image")
+        client.submit("a tree", count=8, api_name="/text_to_image")
+        time.sleep(2)
+        os.kill(process, signal.SIGKILL)
+    with running(starter_cache, tmp_path) as (url, _):
+        assert not list((tmp_path / "home" / "tmp").glob("*"))
+        for file in (tmp_path / "home").rglob("*.png"):
+            Image.open(file).load()
+        client = Client(url, verbose=False, analytics_enabled=False)
+        assert client.predict("a house", seed=1, width=128, height=128, api_name="/text_to_image")[0]
         client.close()
