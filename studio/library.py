@@ -11,7 +11,6 @@ import json
 import re
 import sqlite3
 import statistics
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -153,9 +152,10 @@ class Library:
     def list(self, kind: str = "", owner: str = "local", session: str = "", limit: int = 50, before: str = "") -> tuple[Creation, ...]:
         """Creations of that owner, the newest first: at most `limit`, older than the creation `before`. '' does not filter."""
         rows = self._index.rows(
-            "SELECT * FROM creations WHERE owner = ?1 AND NOT missing AND (?2 = '' OR kind = ?2) AND (?3 = '' OR session = ?3)"
+            "SELECT * FROM creations WHERE seq IN (SELECT seq FROM creations WHERE owner = ?1 AND NOT missing"
+            " AND (?2 = '' OR kind = ?2) AND (?3 = '' OR session = ?3)"
             " AND (?4 = '' OR seq < coalesce((SELECT seq FROM creations WHERE id = ?4),"
-            " (SELECT max(seq) + 1 FROM creations WHERE id < ?4), 0)) ORDER BY seq DESC LIMIT ?5",
+            " (SELECT max(seq) + 1 FROM creations WHERE id < ?4), 0)) ORDER BY seq DESC LIMIT ?5) ORDER BY seq DESC",
             *(owner, kind, session, before and _id(before), limit),
         )
         return self._creations(rows)
@@ -245,7 +245,6 @@ class Library:
     def _sweep(self) -> None:
         live = self._store.sweep_parts()
         on_disk = self._store.names()
-        oldest = time.time() - ORPHAN_AGE
         with self._index.transaction() as index:
             index.execute(
                 "UPDATE jobs SET state = 'interrupted', finished = ? WHERE state IN ('queued', 'running')"
@@ -258,8 +257,9 @@ class Library:
                 named |= {row["object"] for row in rows}
                 wrong = [(name, was) for name, was in rows if was == (name in on_disk or self._store.path(name).exists())]
                 index.executemany(flag, wrong)
-            for name in (name for name, written in on_disk.items() if name not in named and written < oldest):
-                self._store.drop(name)
+            for name in on_disk - named:
+                if self._store.older(name, ORPHAN_AGE):
+                    self._store.drop(name)
 
 
 _OBJECTS = (

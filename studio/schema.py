@@ -13,7 +13,7 @@ STEPS = (
         job TEXT NOT NULL, kind TEXT NOT NULL, model TEXT NOT NULL, object TEXT NOT NULL, bytes INTEGER NOT NULL, text TEXT,
         record TEXT NOT NULL, parents TEXT NOT NULL, created TEXT NOT NULL, missing INTEGER NOT NULL DEFAULT 0,
         schema_version INTEGER NOT NULL);
-    CREATE INDEX creations_by_owner ON creations (owner, seq);
+    CREATE INDEX creations_by_owner ON creations (owner, seq, kind, session, missing);
     CREATE INDEX creations_by_session ON creations (session, seq);
     CREATE INDEX creations_by_object ON creations (object, missing);
     CREATE TABLE attachments (

@@ -119,15 +119,17 @@ class Store:
         with suppress(OSError):
             self.path(name).unlink(missing_ok=True)
 
-    def names(self) -> dict[str, float]:
-        """Every object on the disk, with the time it was written (seconds since the epoch)."""
-        found: dict[str, float] = {}
-        for folder in os.scandir(self._objects):
-            if folder.is_dir(follow_symlinks=False):
-                for entry in os.scandir(folder.path):
-                    with suppress(FileNotFoundError):
-                        found[entry.name] = entry.stat(follow_symlinks=False).st_mtime
-        return found
+    def names(self) -> set[str]:
+        """Every object on the disk."""
+        folders = [folder.path for folder in os.scandir(self._objects) if folder.is_dir(follow_symlinks=False)]
+        return {entry.name for folder in folders for entry in os.scandir(folder)}
+
+    def older(self, name: str, seconds: float) -> bool:
+        """Whether the object was written more than `seconds` ago; False if it is gone."""
+        try:
+            return self.path(name).stat().st_mtime < time.time() - seconds
+        except OSError:
+            return False
 
     def sweep_parts(self) -> tuple[str, ...]:
         """Remove what dead runs left in tmp/; returns the runs that live, this one among them."""

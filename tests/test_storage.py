@@ -94,7 +94,7 @@ def test_a_disk_that_refuses_leaves_no_part(
         store.put(store.name(bytes(1000), ".png"), bytes(1000))
     assert type(refusal.value) is kind
     assert str(home) not in str(refusal.value)
-    assert store.names() == {}
+    assert store.names() == set()
     assert [file.name for file in (home / "tmp" / store.run).iterdir()] == ["lock"]
 
 
