@@ -26,9 +26,9 @@ def save_one(library: Library, seed: int) -> None:
 
 def save_on_and_on(home: Path, ready: Any) -> None:
     library = Library(home)
-    ready.set()
     for seed in range(10_000):
         save_one(library, seed)
+        ready.set()
 
 
 def save_many(home: Path, first: int, count: int) -> None:
