@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from huggingface_hub import SpaceCard
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import studio
 from gate.licences import closure, roots
+from studio.__main__ import app
 from studio.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -69,12 +71,17 @@ def test_the_readme_lists_every_option() -> None:
     assert listed == [name.replace("_", "-") for name in Settings.model_fields]
 
 
-def test_every_command_that_is_named_exists() -> None:
+def test_the_readme_lists_every_command_of_the_command_line() -> None:
+    listed = set(re.findall(r"^python -m studio (\S+)", README, re.MULTILINE))
+    assert listed == set(typer.main.get_command(app).commands)  # pyright: ignore[reportAttributeAccessIssue] (a group has them)
+
+
+def test_every_make_command_that_is_named_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
     phony = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
     assert phony is not None
     assert set(phony[1].split()) == targets
-    named = set(re.findall(r"`?make ([a-z-]+)\b(?=[ `]|$)", README, re.MULTILINE)) - {"text-to-image", "write"}
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE))
     assert {"run", "test", "serve"} <= named <= targets
 
 
