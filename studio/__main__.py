@@ -1,0 +1,156 @@
+"""The command line, `python -m studio`: make things, list models, fetch the starters, check the machine, replay, make a password.
+
+Words and exit status only; what happens is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from studio import doctor as doctors
+from studio import models as catalogue
+from studio import passwords, replay, sources
+from studio.creations import Creation
+from studio.device import Device
+from studio.errors import InvalidInput
+from studio.make_commands import commands
+from studio.models import ModelCard, Package
+from studio.settings import Settings, prepare_environment
+from studio.terminal import Line, opened, sentences, shown
+
+app = typer.Typer(help="Atelier on the command line.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(commands(), name="make")
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    home: Annotated[Path | None, typer.Option(help="Folder of your creations")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder of downloaded models")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cuda, mps or cpu")] = None,
+    memory: Annotated[float | None, typer.Option(help="GB that models may take on the device")] = None,
+    models: Annotated[Path | None, typer.Option(help="TOML file with further model cards")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Never download anything")] = False,
+) -> None:
+    """Options for every command; each is also an environment variable ATELIER_*."""
+    given = {"home": home, "cache": cache, "device": device, "memory": memory, "models": models, "offline": offline or None}
+    try:
+        context.obj = Settings.model_validate({name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise typer.BadParameter(first["msg"], param_hint=f"--{first['loc'][0]}" if first["loc"] else None) from None
+    prepare_environment(context.obj)
+
+
+@app.command("models")
+def list_models(context: typer.Context) -> None:
+    """List the models: name, task, licence, commercial use, size, and whether each is here."""
+    with sentences():
+        cards = catalogue.discover(context.obj.models)
+        places, device = _places(context.obj), Device(context.obj.device, context.obj.memory)
+        rows = [("name", "task", "licence", "commercial", "size", "state")]
+        for card in cards:
+            use = card.commercial if isinstance(card.commercial, str) else "yes" if card.commercial else "no"
+            rows.append((card.name, ", ".join(card.serves), card.licence, use, _size(card, places), _state(card, places, device)))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@app.command()
+def starters(context: typer.Context) -> None:
+    """Fetch the starter models that do not ship with the studio."""
+    with sentences():
+        _fetch([card for card in catalogue.discover(context.obj.models) if card.starter], context.obj)
+
+
+@app.command()
+def download(context: typer.Context, name: str) -> None:
+    """Fetch one model by its name, as `models` lists it."""
+    with sentences():
+        cards = [card for card in catalogue.discover(context.obj.models) if card.name.casefold() == name.casefold()]
+        if not cards:
+            raise InvalidInput("There is no model of that name: `python -m studio models` lists them.", "name")
+        _fetch(cards, context.obj)
+
+
+@app.command()
+def doctor(context: typer.Context) -> None:
+    """Check this machine; exit status 1 when something needs doing."""
+    with sentences():
+        lacking = 0
+        for check in doctors.examine(context.obj, catalogue.discover(context.obj.models)):
+            typer.echo(f"ok    {check.found}" if not check.advice else f"TO DO {check.found}: {check.advice}")
+            lacking += bool(check.advice)
+    if lacking:
+        raise typer.Exit(1)
+
+
+@app.command("replay")
+def replay_file(context: typer.Context, file: Path) -> None:
+    """Make a picture or text again from its record and print the largest difference; exit status 1 when they differ."""
+    with sentences(), opened(context.obj) as studio:
+        record = replay.read(file, studio.library)
+        for event in shown(replay.again(studio, record)):
+            if isinstance(event, Creation):
+                difference = replay.compare(file, event)
+                typer.echo(difference.words)
+                for words in replay.differences(record, dict(event.record)) if difference.largest else ():
+                    typer.echo(f"  {words}")
+                if difference.largest:
+                    raise typer.Exit(1)
+
+
+@app.command("password")
+def make_password(
+    name: Annotated[str, typer.Option(prompt="Name")],
+    password: Annotated[str, typer.Option(prompt="Password", hide_input=True, confirmation_prompt=True)],
+) -> None:
+    """Print a line for --auth-file from a name and a password, which is asked for."""
+    with sentences():
+        typer.echo(passwords.line(name, password))
+
+
+def _fetch(cards: Iterable[ModelCard], settings: Settings) -> None:
+    line, places = Line(), _places(settings)
+    for card in cards:
+        for source in (card.source, *card.companions.values()):
+            if sources.locate(source, places) is None:
+                try:
+                    sources.fetch(source, places, line, force=True)
+                finally:
+                    line.end()
+        typer.echo(f"{card.name} is here")
+
+
+def _places(settings: Settings) -> sources.Places:
+    return sources.Places(settings.assets, settings.cache, settings.home, settings.offline)
+
+
+def _size(card: ModelCard, places: sources.Places) -> str:
+    if (path := sources.locate(card.source, places)) is not None:
+        size = path.stat().st_size if path.is_file() else sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
+    elif isinstance(card.source, Package):
+        size = card.source.bytes
+    elif card.download_gb is not None:
+        size = card.download_gb * 1e9
+    else:
+        return "unknown"
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+def _state(card: ModelCard, places: sources.Places, device: Device) -> str:
+    if sources.ready(card, places) is not None:
+        return "here"
+    if not card.starter and card.memory_gb is not None and card.memory_gb * 1e9 > device.memory:
+        return f"needs {'a GPU with ' if device.kind == 'cpu' else ''}{card.memory_gb:g} GB"
+    return "needs download" if card.source.kind in ("hub", "package") else "not here"
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m studio")
