@@ -1,0 +1,142 @@
+"""A model run by llama.cpp inside this process (`xllamacpp`): finding its file, loading it, asking it, freeing it.
+
+Knows no task and no page; how text becomes a passage is gguf.py's to say.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from studio.device import Device, threads
+from studio.engines import _gguf_header
+from studio.errors import ModelUnavailable
+from studio.models import ModelCard
+
+SMALL = 256_000_000
+"""Bytes of a file below which one thread is used: a token costs so little that threads would mostly wait for one another, and on a
+busy machine two were three times slower than one (measured)."""
+READ = 64
+"""Prompt tokens read between two looks at Stop, on a CPU."""
+
+
+class Writer:
+    """A loaded model.
+
+    The library opens an HTTP port with it, on this machine alone; every call but its health check needs `secret`, which never leaves
+    this object. Answers are streamed inside the process; the port serves to apply the chat template and to count tokens.
+    """
+
+    def __init__(self, server: Any, secret: str, context: int) -> None:
+        self.context = context
+        self._server: Any = server
+        self._secret = secret
+        self._port = int(server.listening_address.rsplit(":", 1)[1])
+
+    def opening(self, system: str, instruction: str) -> list[int]:
+        """The tokens of a conversation in the model's own form, up to where its answer begins."""
+        messages = [{"role": "system", "content": system}] if system else []
+        body = {"messages": [*messages, {"role": "user", "content": instruction}], "chat_template_kwargs": {"enable_thinking": False}}
+        text = self._call("/apply-template", body)["prompt"]
+        return self._call("/tokenize", {"content": text, "add_special": True, "parse_special": True})["tokens"]
+
+    def tokens(self, text: str) -> list[int]:
+        """The tokens of plain text; markers of the chat form in it stay text."""
+        return self._call("/tokenize", {"content": text, "add_special": False, "parse_special": False})["tokens"]
+
+    def text(self, tokens: list[int]) -> str:
+        """What the tokens say."""
+        return self._call("/detokenize", {"tokens": tokens})["content"]
+
+    def answer(self, prompt: list[int], sampling: Mapping[str, Any], heard: Callable[[Mapping[str, Any]], bool]) -> None:
+        """Run the model; `heard` gets each piece in this thread and ends the run by True or by raising."""
+        failures: list[BaseException] = []
+
+        def callback(piece: Mapping[str, Any]) -> bool:
+            try:
+                return heard(piece)
+            except BaseException as error:  # noqa: BLE001 (raised again below: it cannot cross the library)
+                failures.append(error)
+                return True
+
+        fixed = {"prompt": prompt, "stream": True, "cache_prompt": False, "return_progress": True, "timings_per_token": True}
+        self._server.handle_completions({**fixed, **sampling}, callback)
+        if failures:
+            raise failures[0]
+
+    def close(self) -> None:
+        """Free the memory and close the port; the object is of no use afterwards."""
+        self._server = None
+
+    def _call(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+        try:
+            headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._secret}"}
+            connection.request("POST", path, json.dumps(body), headers)
+            response = connection.getresponse()
+            answer = json.loads(response.read())
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise RuntimeError(f"llama.cpp answered {response.status} to {path}: {answer}")
+        return answer
+
+
+def load(card: ModelCard, files: tuple[Path, ...], context: int, device: Device) -> Writer:
+    """The model, ready to write; its port is open. Raises ModelUnavailable where the files are damaged or not for this llama.cpp."""
+    for file in files:
+        _gguf_header.verify(file, card.name)
+    try:
+        import xllamacpp as library
+    except ImportError:
+        raise ModelUnavailable(f"{card.name} needs the package xllamacpp, which is not installed: install it, then try again.") from None
+    llama: Any = library  # its names are made by its compiled part
+    secret = secrets.token_urlsafe(32)
+    parameters = _parameters(llama.CommonParams(), files, context, device)
+    parameters.api_keys = [secret]
+    try:
+        return Writer(llama.Server(parameters), secret, context)
+    except RuntimeError:
+        raise ModelUnavailable(
+            f"{card.name} cannot be loaded: its file is of a kind that llama.cpp does not read here, or memory is short. "
+            "Unload other models and try again, or choose another."
+        ) from None
+
+
+def weight_files(card: ModelCard) -> tuple[Path, ...]:
+    """The model's file, or all parts of one that was split (NAME-00001-of-00003.gguf). Raises ModelUnavailable."""
+    place = card.files
+    if place is None:
+        raise ModelUnavailable(f"{card.name} is not on this machine yet: press Download under the model's name, or choose another.")
+    found = [place] if place.is_file() else sorted(place.rglob(str(card.options.get("file", "*.gguf"))))
+    if not found:
+        raise ModelUnavailable(f"There is no .gguf file in the folder of {card.name}: fetch the model again.")
+    split = re.fullmatch(r"(.+)-00001-of-(\d{5})\.gguf", found[0].name)
+    if split is None:
+        return (found[0],)
+    parts = [found[0].with_name(f"{split[1]}-{number:05}-of-{split[2]}.gguf") for number in range(1, int(split[2]) + 1)]
+    for part in parts:
+        if not part.is_file():
+            raise ModelUnavailable(f"{part.name} of {card.name} is missing: fetch the model again.")
+    return tuple(parts)
+
+
+def _parameters(parameters: Any, files: tuple[Path, ...], context: int, device: Device) -> Any:
+    count = 1 if sum(file.stat().st_size for file in files) < SMALL else threads()
+    parameters.model.path = str(files[0])
+    parameters.model_alias = {"writer"}
+    parameters.n_ctx, parameters.n_parallel = context, 1
+    parameters.n_gpu_layers = 0 if device.kind == "cpu" else -1
+    parameters.n_batch = parameters.n_ubatch = READ if device.kind == "cpu" else 512
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = count
+    parameters.hostnames, parameters.port, parameters.n_threads_http = ["127.0.0.1"], 0, 4
+    parameters.endpoint_slots = parameters.endpoint_props = parameters.endpoint_metrics = parameters.ui = False
+    parameters.cors_origins = ""
+    parameters.cache_ram_mib = parameters.n_ctx_checkpoints = 0  # no copies of earlier prompts
+    parameters.fit_params, parameters.verbosity = False, 0
+    return parameters
