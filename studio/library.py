@@ -162,19 +162,11 @@ class Library:
 
     def forget_session(self, session: str) -> int:
         """Remove the creations and drafts of a browser session, and its words from the journal; returns how many creations went."""
-        if not session:
-            return 0
-        with self._index.transaction() as index:
-            gone = index.execute(
-                "SELECT object FROM creations WHERE session = ?1 UNION SELECT a.object FROM attachments a"
-                " JOIN creations c ON c.id = a.creation WHERE c.session = ?1",
-                (session,),
-            ).fetchall()
-            count = index.execute("DELETE FROM creations WHERE session = ?", (session,)).rowcount
-            index.execute("DELETE FROM drafts WHERE session = ?", (session,))
-            index.execute("UPDATE jobs SET task = '{}', message = '', session = '' WHERE session = ?", (session,))
-        self._drop_unnamed([row["object"] for row in gone])
-        return count
+        return self._forget("session", session)
+
+    def forget_owner(self, owner: str) -> int:
+        """The same for everything of one owner, such as the guests of a public studio."""
+        return self._forget("owner", owner)
 
     def save_draft(self, draft: str, owner: str, fields: Mapping[str, Json], session: str = "") -> str:
         """Keep a form's fields; returns the draft's id: a new one if `draft` is '' or no draft of this owner."""
@@ -235,6 +227,18 @@ class Library:
             for row in rows
         )
 
+    def _forget(self, column: Literal["session", "owner"], value: str) -> int:
+        if not value:
+            return 0
+        with self._index.transaction() as index:
+            gone = index.execute(_OBJECTS_OF[column], (value,)).fetchall()
+            creations, drafts, jobs = _FORGET[column]
+            count = index.execute(creations, (value,)).rowcount
+            index.execute(drafts, (value,))
+            index.execute(jobs, (value,))
+        self._drop_unnamed([row["object"] for row in gone])
+        return count
+
     def _drop_unnamed(self, names: Sequence[str] | Mapping[str, bytes]) -> None:
         """Remove the objects of these names that no row names; inside a transaction, so that no other save names them meanwhile."""
         with self._index.transaction() as index:
@@ -262,6 +266,24 @@ class Library:
                     self._store.drop(name)
 
 
+_OBJECTS_OF = {
+    "session": "SELECT object FROM creations WHERE session = ?1 UNION"
+    " SELECT a.object FROM attachments a JOIN creations c ON c.id = a.creation WHERE c.session = ?1",
+    "owner": "SELECT object FROM creations WHERE owner = ?1 UNION"
+    " SELECT a.object FROM attachments a JOIN creations c ON c.id = a.creation WHERE c.owner = ?1",
+}
+_FORGET = {
+    "session": (
+        "DELETE FROM creations WHERE session = ?",
+        "DELETE FROM drafts WHERE session = ?",
+        "UPDATE jobs SET task = '{}', message = '', session = '' WHERE session = ?",
+    ),
+    "owner": (
+        "DELETE FROM creations WHERE owner = ?",
+        "DELETE FROM drafts WHERE owner = ?",
+        "UPDATE jobs SET task = '{}', message = '', session = '' WHERE owner = ?",
+    ),
+}
 _OBJECTS = (
     ("SELECT object, missing FROM creations", "UPDATE creations SET missing = 1 - ?2 WHERE object = ?1 AND missing = ?2"),
     ("SELECT object, missing FROM attachments", "UPDATE attachments SET missing = 1 - ?2 WHERE object = ?1 AND missing = ?2"),

@@ -27,6 +27,9 @@ from studio.tasks import Task, TextToImage, Write
 
 log = logging.getLogger("atelier")
 
+GUEST = "guest"
+"""The owner of everything made in a public studio without a login: it is forgotten with its browser session, or at the next start."""
+
 
 class Studio:
     """One studio on one machine: its cards, models, library and running jobs. Thread-safe."""
@@ -49,7 +52,10 @@ class Studio:
         """The studio that `settings` describe. Imports no framework. Raises InvalidInput for a bad `--models` file."""
         device = Device(settings.device, settings.memory)
         manager = Manager(device, settings.idle_minutes * 60)
-        return cls(settings, models.discover(settings.models), device, manager, Library(settings.home))
+        library = Library(settings.home)
+        if settings.public:
+            library.forget_owner(GUEST)
+        return cls(settings, models.discover(settings.models), device, manager, library)
 
     def run(self, asked: Task, owner: str = "local", session: str = "") -> Iterator[Event]:
         """Yield progress, previews and each finished creation, at least four events a second, until the run ends.
@@ -119,9 +125,15 @@ class Studio:
         return tuple(missing)
 
     def forget(self, session: str) -> None:
-        """A browser session of a public studio has ended: its creations and drafts go. At home nothing is forgotten."""
-        if self.settings.public and session:
-            self.library.forget_session(session)
+        """A browser session of a public studio has ended: its runs stop, its creations and drafts go. At home nothing is forgotten."""
+        if not self.settings.public or not session:
+            return
+        self.stop(GUEST, session)
+        with self._lock:
+            ending = [stream for stream, (_, whose) in self._streams.items() if whose == session]
+        for stream in ending:
+            stream.wait(10)
+        self.library.forget_session(session)
 
     def estimate(self, asked: Task) -> float | None:
         """Seconds the task should take, learned from earlier runs of the same model; None while nothing is known."""

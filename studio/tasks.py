@@ -18,6 +18,7 @@ from studio.errors import InvalidInput
 
 PROMPT_LIMIT = 4_000
 TEXT_LIMIT = 60_000
+LINE_LIMIT = 200
 SEED_LIMIT = 2**32 - 1
 
 
@@ -49,6 +50,8 @@ def _lines(value: object) -> object:
     entries = value.split("\n") if isinstance(value, str) else value
     if not isinstance(entries, list | tuple):
         raise PydanticCustomError("words", "must be text, one entry a line")
+    if any(isinstance(entry, str) and len(entry) > LINE_LIMIT for entry in entries):
+        raise PydanticCustomError("words", f"takes entries of at most {LINE_LIMIT} characters")
     return tuple(entry for entry in (_plain_text(e) for e in entries) if isinstance(entry, str) and entry.strip())
 
 

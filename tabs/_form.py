@@ -23,7 +23,7 @@ from studio import models
 from studio.creations import Creation, Event, Preview, Progress
 from studio.errors import Cancelled, StudioError
 from studio.models import ModelCard
-from studio.studio import Studio
+from studio.studio import GUEST, Studio
 from studio.tasks import Task
 from tabs import _fields, _status
 
@@ -86,7 +86,7 @@ class Form:
     def owner(self, request: gr.Request | None) -> tuple[str, str]:
         """Whose run this is: (owner, browser session)."""
         session = (request.session_hash if request is not None else None) or "http"
-        name = (request.username if request is not None else None) or "local"
+        name = (request.username if request is not None else None) or (GUEST if self.studio.settings.public else "local")
         return (name, session)
 
     def recent(self, request: gr.Request, limit: int = 24) -> tuple[Creation, ...]:

@@ -22,7 +22,7 @@ from studio.manager import Component, Manager, Recipe
 from studio.models import Bundled, Hub, ModelCard
 from studio.provenance import pictures, record
 from studio.settings import Settings
-from studio.studio import Studio
+from studio.studio import GUEST, Studio
 from studio.tasks import Task, TextToImage, Write
 
 DOTS = ModelCard(
@@ -254,3 +254,16 @@ def test_the_estimate_is_learned_from_earlier_runs(studio: Studio, dots: Dots) -
         finished(studio, asked)
     seconds = studio.estimate(TextToImage(prompt="dots", steps=20))
     assert seconds is not None and 0.3 < seconds < 4
+
+
+def test_what_guests_of_a_public_studio_made_goes_with_their_session_and_at_the_next_start(studio: Studio, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "public", cache=tmp_path / "cache", mode="public", offline=True)
+    public = Studio(settings, (DOTS,), studio.device, studio.manager, Library(settings.home))
+    for session in ("a", "b"):
+        list(public.run(TextToImage(prompt="dots"), GUEST, session))
+    public.forget("a")
+    assert [len(public.library.list(owner=GUEST, session=s)) for s in ("a", "b")] == [0, 1]
+    public.library.close()
+    again = Studio.open(settings)
+    assert again.library.list(owner=GUEST) == () and not list(settings.home.rglob("*.png"))
+    again.close()
