@@ -22,6 +22,7 @@ CONFIG_LIMIT = 8_000_000
 FILES_LIMIT = 20_000
 PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib"}
 CODE_SUFFIXES = {".py", ".pyc", ".pyd", ".so", ".dll", ".dylib"}
+WITHOUT_WEIGHTS = ("Tokenizer", "Processor", "Extractor", "Scheduler")
 WEIGHT_SUFFIXES = {".safetensors", ".gguf", ".onnx"}
 ATTENTION = {"eager", "sdpa", "flex_attention", "flash_attention_2", "flash_attention_3"}
 _BITS = {  # of one number, by the format's names
@@ -83,15 +84,16 @@ def tensors(path: Path) -> dict[str, Tensor]:
             (length,) = struct.unpack("<Q", file.read(8))
             if not 2 <= length <= min(HEADER_LIMIT, size - 8):
                 raise ValueError("length")
-            header: dict[str, Any] = json.loads(file.read(length), object_pairs_hook=_unique)
-        header.pop("__metadata__", None)
+            header: dict[str, Any] = json.loads(file.read(length).decode(), object_pairs_hook=_unique)
+        if not all(isinstance(value, str) for value in dict(header.pop("__metadata__", None) or {}).values()):
+            raise ValueError("metadata")
         found = {name: _tensor(entry) for name, entry in header.items()}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, struct.error):
         raise _broken(path.name) from None
     position = 0
     for tensor in sorted(found.values(), key=lambda t: (t.begin, t.end)):
-        bits = prod(tensor.shape) * _BITS.get(tensor.dtype, 0)
-        if tensor.begin != position or tensor.end < tensor.begin or (bits and bits != 8 * (tensor.end - tensor.begin)):
+        bits = prod(tensor.shape) * _BITS[tensor.dtype]
+        if tensor.begin != position or bits != 8 * (tensor.end - tensor.begin):
             raise _broken(path.name)
         position = tensor.end
     if position != size - 8 - length:
@@ -108,9 +110,12 @@ def missing_part(folder: Path, variant: str | None = None) -> str:
     if not index.is_file():
         return "" if _has_weights(folder, variant) else "weights (.safetensors or .gguf)"
     for name, entry in _json(index, index.name).items():
-        if isinstance(entry, list) and entry and cast("list[object]", entry)[0] is not None:
-            part = folder / name
-            if not part.is_dir() or ((part / "config.json").is_file() and not _has_weights(part, variant)):
+        library, kind = (
+            cast("list[object]", entry)[:2] if isinstance(entry, list) and len(cast("list[object]", entry)) > 1 else (None, None)
+        )
+        if library is not None:
+            part, bare = folder / name, str(kind).removesuffix("Fast").endswith(WITHOUT_WEIGHTS)
+            if not part.is_dir() or (not bare and (part / "config.json").is_file() and not _has_weights(part, variant)):
                 return name
     return ""
 
@@ -241,7 +246,9 @@ def _tensor(entry: dict[str, Any]) -> Tensor:
     begin, end = entry["data_offsets"]
     if not all(isinstance(number, int) and number >= 0 for number in (*entry["shape"], begin, end)):
         raise ValueError("offsets")
-    return Tensor(str(entry["dtype"]), tuple(entry["shape"]), begin, end)
+    if entry["dtype"] not in _BITS:
+        raise ValueError("dtype")
+    return Tensor(entry["dtype"], tuple(entry["shape"]), begin, end)
 
 
 def _broken(name: str) -> ModelUnsafe:
