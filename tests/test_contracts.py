@@ -16,9 +16,12 @@ from pydantic_core import PydanticUndefined
 import tabs
 from studio import models
 from studio.models import ModelCard
-from studio.tasks import TASKS, Task, limits
+from studio.presets import text_styles
+from studio.tasks import TASKS, Task, TextToImage, Write, limits
+from studio.writing_presets import writing_presets
 
 ROOT = Path(__file__).parent.parent
+PRESETS = ROOT / "presets"
 ENGINES = models.engines()
 CARDS = [card for module in ENGINES.values() for card in module.CARDS]
 TABS = tabs.discover()
@@ -145,6 +148,41 @@ def test_a_tab_has_a_name_a_task_a_form_and_says_what_it_accepts(tab: ModuleType
     assert len(inspect.signature(tab.build).parameters) == 1
     assert set(tab.ACCEPTS) <= MEDIA
     assert set(tab.ACCEPTS.values()) <= set(tab.TASK.model_fields)
+
+
+# Presets ---------------------------------------------------------------------------------------------------------------------------
+
+
+def test_every_preset_file_is_read_by_somebody() -> None:
+    known = {"styles.toml", "writing.toml", *(f"models/{name}.toml" for name in ENGINES)}
+    found = {str(path.relative_to(PRESETS)) for path in PRESETS.rglob("*") if path.is_file()}
+    assert found <= known
+
+
+def test_every_text_style_fits_the_task() -> None:
+    styles = text_styles(PRESETS)
+    assert len(styles) >= 24
+    for style in styles.values():
+        task = style.applied(TextToImage.checked({"prompt": "a red apple", "style": style.name, "negative_prompt": "blur"}))
+        assert "a red apple" in task.prompt
+        assert "blur" in task.negative_prompt
+
+
+def test_every_kind_of_text_fits_the_task_and_has_a_name_of_its_own() -> None:
+    kinds = writing_presets(PRESETS)
+    assert len({kind.name for kind in kinds}) == len({kind.title for kind in kinds}) == len(kinds) >= 16
+    for kind in kinds:
+        task = Write.checked({"prompt": kind.filled("rain"), "system": kind.system, **kind.settings})
+        assert not kind.blank or "rain" in task.prompt
+        assert {**task.model_dump(), **kind.settings} == task.model_dump()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "presets/models").glob("*.toml")), ids=lambda path: path.name)
+def test_the_cards_of_a_file_are_of_the_engine_it_is_named_after(path: Path) -> None:
+    cards = models.read_cards(path)
+    assert cards
+    assert {card.engine for card in cards} == {path.stem}
+    assert {card.name for card in cards} <= {card.name for card in CARDS}
 
 
 # Who may import whom ---------------------------------------------------------------------------------------------------------------

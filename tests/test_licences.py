@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
 
@@ -96,3 +98,11 @@ def test_what_the_studio_needs_may_ship_with_it() -> None:
     assert {"gradio", "torch", "jinja2", "xllamacpp"} <= set(packages)
     assert "pytest" not in packages
     assert problems(packages) == []
+
+
+def test_the_notice_names_every_icon_set_that_ships() -> None:
+    sets = json.loads((ROOT / "assets/icons/library.json").read_text("utf-8"))["sets"].values()
+    lines = re.findall(r"^    (\S.*?)  +Copyright (?:\(c\) )?(.*?)  +(\S+)$", (ROOT / "NOTICE").read_text("utf-8"), re.MULTILINE)
+    named = {title: (author, licence) for title, author, licence in lines}
+    assert {one["title"]: (one["author"], one["licence"]) for one in sets}.items() <= named.items()
+    assert {one["licence"] for one in sets} <= {"MIT", "Apache-2.0"}
