@@ -22,7 +22,7 @@ def page(studio: Studio) -> gr.Blocks:
 
     import tabs
     from tabs import _memory
-    from tabs._form import Form
+    from tabs._form import QUIET, Form
 
     with gr.Blocks(title="Atelier", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
         gr.HTML('<header class="masthead"><h1>Atelier</h1><p>A studio for pictures and words</p></header>')
@@ -40,31 +40,18 @@ def page(studio: Studio) -> gr.Blocks:
                         send = gr.Button(f"Send to {target.NAME}", size="sm")
                     field = other.fields[target.ACCEPTS[medium]]
                     kind: str = target.TASK.kind
-                    send.click(lambda value, kind=kind: (value, gr.Tabs(selected=kind)), form.outbox[medium], [field, bar],
-                               api_visibility="private", queue=False, show_progress="hidden")  # fmt: skip
+                    send.click(lambda value, kind=kind: (value, gr.Tabs(selected=kind)), form.outbox[medium], [field, bar], **QUIET)
         _memory.build(demo, studio)
     return demo
 
 
 def serve(studio: Studio, **options: Any) -> tuple[gr.Blocks, str]:
     """Launch the page and return it with its address; `options` go to Gradio's launch on top of the studio's own."""
-    from starlette.middleware import Middleware
-
-    from studio import passwords
     from tabs import _web
 
-    settings = studio.settings
     demo = page(studio)
-    demo.queue(max_size=settings.max_queue * 4, default_concurrency_limit=4, api_open=True)
-    _, address, _ = demo.launch(**{
-        "server_name": settings.host, "server_port": settings.port, "auth": passwords.reader(settings.auth_file) if settings.auth_file else None,
-        "theme": _web.theme(), "css": _web.style_sheet(settings.assets), "head": _web.script(settings.assets),
-        "favicon_path": settings.assets / "logo.svg", "footer_links": ["api"], "blocked_paths": [str(settings.home), str(settings.presets), str(settings.cache)],
-        "allowed_paths": [], "app_kwargs": {"middleware": [Middleware(_web.Guard, hosts=settings.hosts)]}, "max_file_size": "20mb",
-        "max_threads": settings.max_queue + 24, "state_session_capacity": 500, "show_error": False, "enable_monitoring": False,
-        "run_history": False, "strict_cors": True, "ssr_mode": False, "pwa": False, "share": False, "quiet": True, "prevent_thread_lock": True,
-        **options,
-    })  # fmt: skip
+    demo.queue(max_size=studio.settings.max_queue * 4, default_concurrency_limit=4, api_open=True)
+    _, address, _ = demo.launch(**(_web.launch_options(studio.settings) | options))
     return demo, address
 
 
@@ -79,7 +66,8 @@ def main() -> None:
     try:
         studio = Studio.open(settings)
         demo, address = serve(studio)
-        print(f"Atelier serves {address}", flush=True)
+        sys.stdout.write(f"Atelier serves {address}\n")
+        sys.stdout.flush()
         demo.block_thread()
     except StudioError as error:
         sys.exit(str(error))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from studio.settings import Settings, prepare_environment  # noqa: E402  (the path comes first: scripts run by their file name)
+from studio.settings import Settings, prepare_environment
 
 
 def settings() -> Settings:

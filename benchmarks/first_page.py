@@ -48,6 +48,7 @@ def serve(*start: str) -> float:
 
 
 def main() -> None:
+    """Measure and print."""
     found = _measure.rounds({"studio": lambda: serve("app.py"), "eager": lambda: serve("-c", EAGER)})
     ratio = found["studio"] / found["eager"]
     print(f"first page: {found['studio']:.2f} CPU-s; with heavy imports first {found['eager']:.2f}; ratio {ratio:.2f} (claim <= 0.45)")

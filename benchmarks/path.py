@@ -39,6 +39,7 @@ def bare(studio: Studio, task: Task) -> Callable[[], object]:
 
 
 def main() -> None:
+    """Measure and print."""
     studio = Studio.open(_measure.settings())
     direct = bare(studio, PICTURE)
     through(studio, PICTURE)
@@ -49,7 +50,9 @@ def main() -> None:
     )
     extra = found["studio"] - found["bare"]
     allowed = 0.03 * found["bare"] + 0.04
-    print(f"path: {found['studio'] * 1e3:.0f} ms, bare {found['bare'] * 1e3:.0f} ms; {extra * 1e3:+.0f} ms (claim <= {allowed * 1e3:.0f} ms)")
+    print(
+        f"path: {found['studio'] * 1e3:.0f} ms, bare {found['bare'] * 1e3:.0f} ms; {extra * 1e3:+.0f} ms (claim <= {allowed * 1e3:.0f} ms)"
+    )
     print(f"  the second picture read no weight: {keys == {r.key for r in studio.manager.status().residents}}")
     cpu = _measure.rounds({"picture": lambda: _measure.cpu_seconds(lambda: through(studio, PICTURE))})["picture"]
     print(f"warm 128 px starter picture, words to file: {cpu:.2f} CPU-s (claim <= 3)")

@@ -21,6 +21,7 @@ from studio.errors import InvalidInput
 from studio.make_commands import commands
 from studio.models import ModelCard, Package
 from studio.settings import Settings, prepare_environment
+from studio.studio import places as places_of
 from studio.terminal import Line, opened, sentences, shown
 
 app = typer.Typer(help="Atelier on the command line.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -52,7 +53,7 @@ def list_models(context: typer.Context) -> None:
     """List the models: name, task, licence, commercial use, size, and whether each is here."""
     with sentences():
         cards = catalogue.discover(context.obj.models)
-        places, device = _places(context.obj), Device(context.obj.device, context.obj.memory)
+        places, device = places_of(context.obj), Device(context.obj.device, context.obj.memory)
         rows = [("name", "task", "licence", "commercial", "size", "state")]
         for card in cards:
             use = card.commercial if isinstance(card.commercial, str) else "yes" if card.commercial else "no"
@@ -117,7 +118,7 @@ def make_password(
 
 
 def _fetch(cards: Iterable[ModelCard], settings: Settings) -> None:
-    line, places = Line(), _places(settings)
+    line, places = Line(), places_of(settings)
     for card in cards:
         for source in (card.source, *card.companions.values()):
             if sources.locate(source, places) is None:
@@ -126,10 +127,6 @@ def _fetch(cards: Iterable[ModelCard], settings: Settings) -> None:
                 finally:
                     line.end()
         typer.echo(f"{card.name} is here")
-
-
-def _places(settings: Settings) -> sources.Places:
-    return sources.Places(settings.assets, settings.cache, settings.home, settings.offline)
 
 
 def _size(card: ModelCard, places: sources.Places) -> str:

@@ -52,7 +52,7 @@ class Hub(_Data):
 
     kind: Literal["hub"] = "hub"
     repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
-    revision: str | None = Field(None, pattern=r"^[0-9a-f]{40}$")
+    revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
     allow: tuple[str, ...] = ()
     variant: str | None = None
 
@@ -94,19 +94,19 @@ class ModelCard(_Data):
     params: float | None = None
     download_gb: float | None = None
     memory_gb: float | None = None
-    quality: int = Field(0, ge=0, le=100, description="Order among cards that fit; the starters are 0")
+    quality: int = Field(default=0, ge=0, le=100, description="Order among cards that fit; the starters are 0")
     starter: bool = False
     languages: tuple[str, ...] = ()
     defaults: Mapping[str, int | float | str] = Field(default_factory=dict)
     limits: Mapping[str, tuple[float, float]] = Field(default_factory=dict)
     options: Mapping[str, Any] = Field(default_factory=dict, description="For the engine alone, e.g. pipeline, dtype")
-    styles: tuple[str, ...] = Field((), description="Names of the model's own styles; empty: text styles apply")
+    styles: tuple[str, ...] = Field(default=(), description="Names of the model's own styles; empty: text styles apply")
     schedulers: tuple[str, ...] = ()
-    needs: tuple[str, ...] = Field((), description="Packages to install first")
-    unverified: tuple[str, ...] = Field((), description="Fields not yet read at their origin")
+    needs: tuple[str, ...] = Field(default=(), description="Packages to install first")
+    unverified: tuple[str, ...] = Field(default=(), description="Fields not yet read at their origin")
     url: str = ""
     companions: Mapping[str, Source] = Field(default_factory=dict, description="Further files it uses where they are here")
-    files: Path | None = Field(None, exclude=True)
+    files: Path | None = Field(default=None, exclude=True)
     companion_files: Mapping[str, Path] = Field(default_factory=dict, exclude=True)
 
 

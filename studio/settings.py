@@ -19,7 +19,13 @@ class Settings(BaseSettings):
     """Options of app.py and of the command line; frozen."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ATELIER_", env_ignore_empty=True, frozen=True, extra="ignore", cli_kebab_case=True, cli_prog_name="app.py", cli_avoid_json=True
+        env_prefix="ATELIER_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        cli_kebab_case=True,
+        cli_prog_name="app.py",
+        cli_avoid_json=True,
     )
 
     host: str | None = Field(None, description="Address to serve on; default: this machine alone")
@@ -65,9 +71,17 @@ class Settings(BaseSettings):
         return ROOT / "presets"
 
     @property
+    def hub_caches(self) -> tuple[Path, ...]:
+        """The cache that other programs of this user share with the Hub's own tools: read, never written."""
+        root = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+        return (Path(os.environ.get("HF_HUB_CACHE") or root / "hub"),)
+
+    @property
     def web_temp(self) -> Path:
         """Gradio's own temp folder: outside home, of this user and process tree alone."""
-        return Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / f"atelier-web-{os.getuid() if hasattr(os, 'getuid') else 0}")
+        return Path(
+            os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / f"atelier-web-{os.getuid() if hasattr(os, 'getuid') else 0}"
+        )
 
 
 def on_spaces() -> bool:

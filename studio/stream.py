@@ -82,7 +82,7 @@ class Stream:
     def _run(self) -> None:
         try:
             self._work(self)
-        except BaseException as error:  # handed over to the thread that iterates
+        except BaseException as error:  # noqa: BLE001  handed over to the thread that iterates
             self._error = error
         finally:
             with self._news:

@@ -40,7 +40,7 @@ class Studio:
         self.device = device
         self.manager = manager
         self.library = library
-        self.places = sources.Places(settings.assets, settings.cache, settings.home, settings.offline)
+        self.places = places(settings)
         self.styles: Mapping[str, TextStyle] = text_styles(settings.presets)
         self._engines: Mapping[str, ModuleType] = models.engines()
         self._rules = rules(settings.public)
@@ -103,10 +103,13 @@ class Studio:
         fitting = (sources.ready(card, self.places) for card in self.cards if kind in card.serves)
         return {card.name: card for card in fitting if card is not None}
 
-    def download(self, name: str, kind: str) -> Iterator[Event]:
-        """Bring a card's files and companions here, yielding progress in bytes. Leaving the iteration stops it, without half files."""
+    def download(self, name: str, kind: str, *, force: bool = False) -> Iterator[Event]:
+        """Bring a card's files and companions here, yielding progress in bytes. Leaving the iteration stops it, without half files.
+
+        `force`, for a person's own click, tries again even though the service could not be reached a moment ago.
+        """
         card = models.named(self.cards, name, kind)
-        stream = Stream(lambda stream: self._fetch(stream, card), name=f"download {card.name}")
+        stream = Stream(lambda stream: self._fetch(stream, card, force), name=f"download {card.name}")
         with self._lock:
             self._streams[stream] = ("local", "")
         try:
@@ -187,27 +190,24 @@ class Studio:
         """The task in the words the model should read: text styles applied unless the model has styles of its own."""
         return styled(task, self.styles) if isinstance(task, TextToImage) and not card.styles else task
 
-    def _keep(
-        self, media: Media, job: str, asked: Task, task: Task, card: ModelCard, owner: str, session: str, seconds: float
-    ) -> Creation:
+    def _keep(self, media: Media, job: str, asked: Task, task: Task, card: ModelCard, owner: str, session: str, seconds: float) -> Creation:
         entry = record.compose(task, asked, card, media, self.device.name, seconds)
         match media:
             case Picture():
                 data, suffix, text = pictures.encode_png(media.pixels, entry), ".png", None
-                attachments = media.attachments
             case Passage():
                 data, suffix, text = media.text.encode(), ".txt", media.text
-                attachments = {}
-        return self.library.keep(
-            data, suffix, entry, owner=owner, session=session, job=job, text=text, attachments=attachments
-        )
+        companions = media.attachments if isinstance(media, Picture) else None
+        return self.library.keep(data, suffix, entry, owner=owner, session=session, job=job, text=text, attachments=companions)
 
-    def _fetch(self, stream: Stream, card: ModelCard) -> None:
-        if card.source.kind not in ("bundled", "folder", "file"):
-            sources.fetch(card.source, self.places, stream.report)
-        for companion in card.companions.values():
-            if sources.locate(companion, self.places) is None:
-                sources.fetch(companion, self.places, stream.report)
+    def _fetch(self, stream: Stream, card: ModelCard, force: bool) -> None:
+        for source in (card.source, *card.companions.values()):
+            sources.fetch(source, self.places, stream.report, force=force)
+
+
+def places(settings: Settings) -> sources.Places:
+    """Where files lie under these settings."""
+    return sources.Places(settings.assets, settings.cache, settings.home, settings.offline, settings.hub_caches)
 
 
 def _units(task: Task) -> float:
@@ -219,4 +219,3 @@ def _units(task: Task) -> float:
             return float(task.max_new_tokens or 1)
         case _:
             return 1.0
-

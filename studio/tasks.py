@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
@@ -47,12 +47,12 @@ def _lines(value: object) -> object:
     """One entry a line, or a list of texts; blank entries are dropped."""
     if value is None:
         return ()
-    entries = value.split("\n") if isinstance(value, str) else value
-    if not isinstance(entries, list | tuple):
+    if not isinstance(value, str | list | tuple):
         raise PydanticCustomError("words", "must be text, one entry a line")
+    entries = cast("Sequence[object]", value.split("\n") if isinstance(value, str) else value)
     if any(isinstance(entry, str) and len(entry) > LINE_LIMIT for entry in entries):
-        raise PydanticCustomError("words", f"takes entries of at most {LINE_LIMIT} characters")
-    return tuple(entry for entry in (_plain_text(e) for e in entries) if isinstance(entry, str) and entry.strip())
+        raise PydanticCustomError("words", "takes entries of at most {most} characters", {"most": LINE_LIMIT})
+    return tuple(entry for entry in map(_plain_text, entries) if isinstance(entry, str) and entry.strip())
 
 
 def _said(text: str) -> str:

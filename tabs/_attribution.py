@@ -22,7 +22,7 @@ def html(creation: Creation) -> str:
     if not isinstance(sources, list) or not sources or path is None:
         return ""
     names = [_words(source) for source in sources if isinstance(source, dict)]
-    shares = [float(source.get("share") or 0) for source in sources if isinstance(source, dict)]
+    shares = [share for source in sources if isinstance(source, dict) and isinstance(share := source.get("share"), int | float)]
     picture = _status.data_url(np.asarray(Image.open(creation.path).convert("RGB")))
     parts = json.dumps(names)
     lines = "".join(f"<li>{escape(name)} <b>{share:.0%}</b></li>" for name, share in zip(names, shares, strict=True) if share >= 0.005)
@@ -31,7 +31,8 @@ def html(creation: Creation) -> str:
     map_url = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
     return (
         f'<details class="attribution" open><summary>Where each part comes from</summary>{near}<div class="parts">'
-        f'<img class="mapped" alt="The picture; point at a part to see its source" src="{picture}" data-map="{map_url}" data-parts="{escape(parts)}">'
+        f'<img class="mapped" alt="The picture; point at a part to see its source" src="{picture}"'
+        f' data-map="{map_url}" data-parts="{escape(parts)}">'
         f'<div><p class="part" role="status">Point at a part of the picture.</p><ul>{lines}</ul></div></div></details>'
     )
 

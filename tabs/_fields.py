@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 
 from studio.tasks import Task, limits
 
@@ -21,8 +22,9 @@ class Number(gr.Number):
     def preprocess(self, payload: Any) -> Any:
         return None if payload == "" else payload
 
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
+    def get_config(self, cls: type[Block] | None = None) -> dict[str, Any]:
+        """As the parent's, with an empty value kept."""
+        config = super().get_config(cls)
         return config if config.get("value") is not None else {**config, "value": ""}
 
 
@@ -56,7 +58,12 @@ class Radio(gr.Radio):
 def text(task: type[Task], name: str, lines: int = 1, **options: Any) -> gr.Textbox:
     """A text field; multi-line from two lines on."""
     field = task.model_fields[name]
-    given = {"label": field.title, "lines": lines, "max_lines": max(lines, 12), "value": field.default if isinstance(field.default, str) else ""}
+    given = {
+        "label": field.title,
+        "lines": lines,
+        "max_lines": max(lines, 12),
+        "value": field.default if isinstance(field.default, str) else "",
+    }
     return gr.Textbox(**{**given, **options})
 
 
@@ -73,7 +80,13 @@ def number(task: type[Task], name: str, **options: Any) -> Number:
 def slider(task: type[Task], name: str, **options: Any) -> Slider:
     """A slider for a bounded field that always has a value."""
     field, rules = task.model_fields[name], limits(task, name)
-    given = {"minimum": rules["ge"], "maximum": rules["le"], "step": rules.get("multiple_of", 1), "label": field.title, "value": field.default}
+    given = {
+        "minimum": rules["ge"],
+        "maximum": rules["le"],
+        "step": rules.get("multiple_of", 1),
+        "label": field.title,
+        "value": field.default,
+    }
     return Slider(**{**given, **options})
 
 

@@ -1,7 +1,7 @@
 """From a form to a run and back to the page: written once, used by every tab.
 
-A tab fills `Form.fields` with the components of its task's fields and calls `bind`; the same call becomes the page's run button and the HTTP
-endpoint. Knows no single tab.
+A tab fills `Form.fields` with the components of its task's fields and calls `bind`; the same call becomes the page's run button and
+the HTTP endpoint. Knows no single tab.
 """
 
 from __future__ import annotations
@@ -30,6 +30,12 @@ from tabs import _fields, _status
 log = logging.getLogger("atelier.page")
 
 UNEXPECTED = "Something unexpected went wrong. Nothing you typed is lost: try again, or choose another model. The log has the details."
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+"""For events of the page alone."""
+
+QUIET: dict[str, Any] = {**PRIVATE, "queue": False}
+"""For small events of the page alone, which never wait."""
+
 DEVICE = "device"
 """One `concurrency_id` for every run; the studio's own queue orders them, so the limit only bounds Gradio's threads."""
 
@@ -110,8 +116,8 @@ class Form:
 
     def _handler(self, outputs: Sequence[Any], draw: Callable[[Shown], Sequence[Any]]) -> Callable[..., Iterator[Any]]:
         def handler(request: gr.Request, **values: Any) -> Iterator[Any]:
-            width = len(outputs)
-            keep = (gr.skip(),) * width
+            keep = (gr.skip(),) * len(outputs)
+            run: Run | None = None
             try:
                 asked = self.task.checked(values)
                 run = Run(self.studio, asked, *self.owner(request))
@@ -119,7 +125,7 @@ class Form:
                     drawn = tuple(draw(moment))
                     yield (*drawn, *keep[len(drawn) :], run.stage())
             except Cancelled:
-                yield (*keep, _status.message(run.stopped_words(), "stopped"))
+                yield (*keep, _status.message(run.stopped_words() if run else "Stopped.", "stopped"))
             except StudioError as error:
                 yield (*keep, _status.message(str(error), "error"))
                 raise gr.Error(str(error), print_exception=False) from None
@@ -132,7 +138,7 @@ class Form:
 
         named = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in self.fields]
         request = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=gr.Request)
-        handler.__signature__ = inspect.Signature([request, *named])  # pyright: ignore[reportFunctionMemberAccess]
+        handler.__signature__ = inspect.Signature([request, *named])
         handler.__annotations__ = {"request": gr.Request}
         return handler
 
@@ -253,12 +259,16 @@ def picker(form: Form, stage: gr.HTML) -> tuple[Any, gr.HTML]:
     def download(name: str | None) -> Iterator[Any]:
         began = time.monotonic()
         try:
-            for event in studio.download(name or "", kind):
+            for event in studio.download(name or "", kind, force=True):
                 if isinstance(event, Progress):
                     rate = event.done / max(time.monotonic() - began, 0.1)
                     left = (event.total - event.done) / rate if rate and event.total and time.monotonic() - began > 2 else None
                     yield _status.progress(event, left), gr.skip(), gr.skip()
-            yield _status.message(f"{name} is on this machine now."), gr.Dropdown(choices=model_choices(studio, kind)), gr.Button(visible=False)
+            yield (
+                _status.message(f"{name} is on this machine now."),
+                gr.Dropdown(choices=model_choices(studio, kind)),
+                gr.Button(visible=False),
+            )
         except Cancelled:
             yield _status.message("Download stopped; what was fetched is kept for the next try.", "stopped"), gr.skip(), gr.skip()
         except StudioError as error:

@@ -14,6 +14,7 @@ from studio.creations import Progress
 from studio.errors import StudioError
 from studio.studio import Studio
 from tabs import _status
+from tabs._form import PRIVATE, QUIET
 
 log = logging.getLogger("atelier.page")
 
@@ -79,10 +80,9 @@ def build(demo: gr.Blocks, studio: Studio) -> None:
 
     if studio.settings.public:
         demo.unload(leave)
-    quiet = {"api_visibility": "private", "show_progress": "hidden"}
-    demo.load(report, None, banner, concurrency_limit=20, **quiet)
-    gr.on([look.click, fold.expand], lambda: residents(studio), None, table, queue=False, **quiet)
-    clear.click(unload, None, table, queue=False, **quiet)
+    demo.load(report, None, banner, concurrency_limit=20, **PRIVATE)
+    gr.on([look.click, fold.expand], lambda: residents(studio), None, table, **QUIET)
+    clear.click(unload, None, table, **QUIET)
 
 
 def residents(studio: Studio) -> str:

@@ -39,8 +39,12 @@ def progress_words(event: Progress) -> str:
     if event.unit == "bytes":
         which = f" {event.item} of {event.items}" if event.items > 1 else ""
         of = f" of {gigabytes(event.total)}" if event.total else ""
-        note = f" {event.note}" if event.note else ""
-        return f"{PHASES[event.phase]}{which}{note}, {gigabytes(event.done) if event.total < 1e8 else f'{event.done / 1e9:.1f}'}{of}"
+        what = (
+            event.note[0].upper() + event.note[1:]
+            if event.phase == "loading" and event.note
+            else f"{PHASES[event.phase]} {event.note}".strip()
+        )
+        return f"{what}{which}, {gigabytes(event.done) if event.total < 1e8 else f'{event.done / 1e9:.1f}'}{of}"
     words = [f"Picture {event.item} of {event.items}"] if event.items > 1 else []
     if event.total:
         words.append(f"{event.unit.rstrip('s')} {event.done:.0f} of {event.total:.0f}")
@@ -80,9 +84,9 @@ def card_facts(card: ModelCard, here: bool) -> str:
     )
     facts = [f"Licence: {card.licence}", commercial]
     if card.memory_gb:
-        facts.append(f"{card.memory_gb:g} GB of memory")
+        facts.append(f"{gigabytes(card.memory_gb * 1e9)} of memory")
     if not here:
-        facts.append(f"{card.download_gb:g} GB to download" if card.download_gb else "download size unknown")
+        facts.append(f"{gigabytes(card.download_gb * 1e9)} to download" if card.download_gb else "download size unknown")
     if card.gated is True:
         facts.append("needs a Hub account that accepted its licence")
     if card.needs and not here:

@@ -13,7 +13,7 @@ from studio.errors import StudioError
 from studio.provenance import pictures, record
 from studio.tasks import TextToImage
 from tabs import _attribution, _fields, _form, _status
-from tabs._form import Form, Shown
+from tabs._form import QUIET, Form, Shown
 
 NAME = "Text to image"
 TASK = TextToImage
@@ -67,7 +67,9 @@ def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
             form.add("width", _fields.number(TASK, "width", min_width=110))
             form.add("height", _fields.number(TASK, "height", min_width=110))
         form.add("scheduler", _fields.choice(TASK, "scheduler", [("Model's own", ""), *card.schedulers]))
-        drop = gr.File(label="Restore the settings of a picture", file_types=[".png", ".webp", ".jpg", ".jpeg"], height=150, type="filepath")
+        drop = gr.File(
+            label="Restore the settings of a picture", file_types=[".png", ".webp", ".jpg", ".jpeg"], height=150, type="filepath"
+        )
     return {"shape": shape, "seed": seed, "dice": dice, "reuse": reuse, "drop": drop}
 
 
@@ -88,7 +90,6 @@ def _answer() -> dict[str, Any]:
 
 
 def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
-    quiet = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
     done = form.bind([ask["run"].click, form.fields["prompt"].submit], ask["stage"], [view["files"]], _files)
     form.stop_on(ask["stop"])
     refresh = [view["gallery"], view["shown"], view["chosen"], view["details"], view["files"], view["slider"], view["last_seed"]]
@@ -96,7 +97,11 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
     def newest(request: gr.Request) -> tuple[Any, ...]:
         creations = form.recent(request)
         pictures = [(_form.show(c.path), _caption(c)) for c in creations]
-        return gr.Gallery(pictures, selected_index=0 if pictures else None), [c.id for c in creations], *_chosen(form, creations[0].id if creations else "", [c.id for c in creations], request)
+        return (
+            gr.Gallery(pictures, selected_index=0 if pictures else None),
+            [c.id for c in creations],
+            *_chosen(form, creations[0].id if creations else "", [c.id for c in creations], request),
+        )
 
     def select(event: gr.SelectData, shown: list[str], request: gr.Request) -> tuple[Any, ...]:
         index = event.index if isinstance(event.index, int) else 0
@@ -116,19 +121,19 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
             raise gr.Error("This picture carries no settings: it was not made here, or they were removed.", print_exception=False)
         return _settings(form, found.model_dump())
 
-    done.then(newest, None, refresh, **quiet)
-    form.demo.load(newest, None, refresh, **quiet)
-    view["gallery"].select(select, view["shown"], refresh[2:], **quiet)
-    view["again"].click(again, view["chosen"], list(form.fields.values()), **quiet)
-    ask["drop"].upload(dropped, ask["drop"], list(form.fields.values()), **quiet)
+    done.then(newest, None, refresh, **QUIET)
+    form.demo.load(newest, None, refresh, **QUIET)
+    view["gallery"].select(select, view["shown"], refresh[2:], **QUIET)
+    view["again"].click(again, view["chosen"], list(form.fields.values()), **QUIET)
+    ask["drop"].upload(dropped, ask["drop"], list(form.fields.values()), **QUIET)
     ask["dice"].click(None, js="() => Math.floor(Math.random() * 4294967295)", outputs=ask["seed"], api_visibility="private")
-    ask["reuse"].click(lambda seed: gr.skip() if seed is None else seed, view["last_seed"], ask["seed"], **quiet)
+    ask["reuse"].click(lambda seed: gr.skip() if seed is None else seed, view["last_seed"], ask["seed"], **QUIET)
     ask["shape"].input(lambda shape, model: _size(form, shape, model), [ask["shape"], form.fields["model"]],
-                       [form.fields["width"], form.fields["height"]], **quiet)  # fmt: skip
+                       [form.fields["width"], form.fields["height"]], **QUIET)  # fmt: skip
     form.fields["model"].change(lambda model: _for_model(form, model), form.fields["model"],
-                                [ask["style"], form.fields["scheduler"]], **quiet)  # fmt: skip
+                                [ask["style"], form.fields["scheduler"]], **QUIET)  # fmt: skip
     watched = [form.fields[name] for name in ("model", "count", "steps", "width", "height")]
-    gr.on([c.change for c in watched], lambda *values: _estimate(form, values), watched, ask["estimate"], **quiet)
+    gr.on([c.change for c in watched], lambda *values: _estimate(form, values), watched, ask["estimate"], **QUIET)
     _form.remember(form, done)
 
 
@@ -153,8 +158,8 @@ def _downloads(creation: Creation) -> list[str]:
     title = f"atelier-{_task(creation).get('seed', creation.id)}"
     drawing = creation.attachments.get("drawing.svg")
     files = {f"{title}.png": png, **({f"{title}.svg": drawing.read_bytes()} if drawing else {})}
-    for kind, suffix in (("webp", "webp"), ("jpeg", "jpg")):
-        files[f"{title}-lossy.{suffix}"] = pictures.encode_lossy(png, kind)
+    files[f"{title}-lossy.webp"] = pictures.encode_lossy(png, "webp")
+    files[f"{title}-lossy.jpg"] = pictures.encode_lossy(png, "jpeg")
     return _form.show_bytes(files)
 
 

@@ -11,8 +11,8 @@ from studio import documents
 from studio.errors import StudioError
 from studio.tasks import Write
 from studio.writing_presets import WritingPreset, writing_presets
-from tabs import _fields, _form, _status
-from tabs._form import Form, Shown
+from tabs import _fields, _form
+from tabs._form import QUIET, Form, Shown
 
 NAME = "Writing"
 TASK = Write
@@ -45,7 +45,9 @@ def _ask(form: Form, presets: Mapping[str, WritingPreset]) -> dict[str, Any]:
     fitting = _fitting(form, presets, "")
     preset = gr.Dropdown([("Your own words", ""), *fitting], value="", label="Kind of text", elem_classes="draft")
     hint = gr.HTML(elem_classes="quiet", padding=False)
-    prompt = form.add("prompt", _fields.text(TASK, "prompt", lines=4, placeholder="What should the studio write?", elem_classes="prompt draft"))
+    prompt = form.add(
+        "prompt", _fields.text(TASK, "prompt", lines=4, placeholder="What should the studio write?", elem_classes="prompt draft")
+    )
     _form.examples(prompt, PROMPTS)
     with gr.Row():
         run = gr.Button("Write", variant="primary", elem_classes="run", scale=3)
@@ -84,7 +86,6 @@ def _answer(form: Form) -> dict[str, Any]:
 
 
 def _wire(form: Form, presets: Mapping[str, WritingPreset], ask: dict[str, Any], view: dict[str, Any]) -> None:
-    quiet = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
     document, prompt, seed = view["document"], form.fields["prompt"], form.fields["seed"]
     outputs = [document, view["before"], view["count"]]
     done = form.bind([ask["run"].click], ask["stage"], outputs, _draw)
@@ -108,21 +109,22 @@ def _wire(form: Form, presets: Mapping[str, WritingPreset], ask: dict[str, Any],
         preset = str(draft.get("preset", ""))
         return draft.get("prompt", ""), words, preset if preset in presets else "", _count(words)
 
-    view["save"].click(store, [view["draft"], *saved], view["draft"], **quiet)
-    done.then(store, [view["draft"], *saved], view["draft"], **quiet)
+    view["save"].click(store, [view["draft"], *saved], view["draft"], **QUIET)
+    done.then(store, [view["draft"], *saved], view["draft"], **QUIET)
     _form.remember(form, done, leave=("document",))
-    form.demo.load(restore, view["draft"], [*saved, view["count"]], **quiet)
+    form.demo.load(restore, view["draft"], [*saved, view["count"]], **QUIET)
 
-    document.input(_count, document, view["count"], trigger_mode="always_last", **quiet)
-    view["retry"].click(lambda before: (before, None), view["before"], [document, seed], **quiet).then(
+    document.input(_count, document, view["count"], trigger_mode="always_last", **QUIET)
+    view["retry"].click(lambda before: (before, None), view["before"], [document, seed], **QUIET).then(
         None, js="() => { [...document.querySelectorAll('.run')].find((b) => b.offsetParent).click(); }", api_visibility="private"
     )
-    view["fresh"].click(lambda: ("", "", "", _count("")), None, [document, view["before"], view["draft"], view["count"]], **quiet)
-    view["keep"].click(_downloads, [document, prompt], view["files"], **quiet)
-    ask["preset"].input(lambda name: _use(presets, name), ask["preset"],
-                        [prompt, ask["hint"], form.fields["system"], *(form.fields[n] for n in ADVANCED)], **quiet)  # fmt: skip
+    view["fresh"].click(lambda: ("", "", "", _count("")), None, [document, view["before"], view["draft"], view["count"]], **QUIET)
+    view["keep"].click(_downloads, [document, prompt], view["files"], **QUIET)
+    filled = gr.State("")
+    ask["preset"].input(lambda *values: _use(presets, *values), [ask["preset"], prompt, document, filled],
+                        [prompt, filled, ask["hint"], form.fields["system"], *(form.fields[n] for n in ADVANCED)], **QUIET)  # fmt: skip
     form.fields["model"].change(lambda model: gr.Dropdown(choices=[("Your own words", ""), *_fitting(form, presets, model or "")]),
-                                form.fields["model"], ask["preset"], **quiet)  # fmt: skip
+                                form.fields["model"], ask["preset"], **QUIET)  # fmt: skip
 
 
 def _draw(moment: Shown) -> tuple[Any, ...]:
@@ -162,8 +164,11 @@ def _fitting(form: Form, presets: Mapping[str, WritingPreset], model: str) -> li
     return [(preset.title, preset.name) for preset in presets.values() if preset.fits(card)]
 
 
-def _use(presets: Mapping[str, WritingPreset], name: str | None) -> tuple[Any, ...]:
+def _use(presets: Mapping[str, WritingPreset], name: str | None, prompt: str | None, document: str | None, filled: str) -> tuple[Any, ...]:
+    """The form for a kind of text: its blank filled with the artist's own words (or the document), else with its example."""
     preset = presets.get(name or "")
     if preset is None:
-        return gr.skip(), "", "", *([None] * len(ADVANCED))
-    return preset.template, f"<p>{preset.description}</p>", preset.system, *(preset.settings.get(n) for n in ADVANCED)
+        return gr.skip(), "", "", "", *([None] * len(ADVANCED))
+    own = "" if (prompt or "") in (filled, *PROMPTS) else prompt or ""
+    words = preset.filled((document or "")[-4000:] if preset.blank == "text" else own)
+    return words, words, f"<p>{preset.description}</p>", preset.system, *(preset.settings.get(n) for n in ADVANCED)

@@ -42,8 +42,8 @@ def test_a_component_that_never_loaded_loses_its_place() -> None:
 def test_resident_and_working_bytes_never_pass_the_budget(jobs: list[tuple[str, int, int, bool]]) -> None:
     ledger = Ledger(100)
     sizes: dict[str, int] = {}
-    for key, size, working, loads in jobs:
-        size = sizes.setdefault(key, size)
+    for key, first, working, loads in jobs:
+        size = sizes.setdefault(key, first)
         try:
             need = working + (0 if key in ledger.holdings else size)
             for victim in ledger.victims([key], need):

@@ -42,7 +42,9 @@ def test_a_page_of_another_site_is_refused(client: TestClient, origin: str) -> N
     assert client.post("/gradio_api/queue/join", json={}, headers={"origin": origin}).status_code == 403
 
 
-@pytest.mark.parametrize("path", ["/gradio_api/file=http://127.0.0.1:1/x", "/gradio_api/file=HTTPS://x", "/gradio_api/proxy=http://x", "/monitoring/summary"])
+@pytest.mark.parametrize(
+    "path", ["/gradio_api/file=http://127.0.0.1:1/x", "/gradio_api/file=HTTPS://x", "/gradio_api/proxy=http://x", "/monitoring/summary"]
+)
 def test_addresses_that_fetch_or_tell_are_closed(client: TestClient, path: str) -> None:
     assert client.get(path).status_code == 403
 

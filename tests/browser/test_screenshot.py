@@ -1,4 +1,7 @@
-"""The picture of the page that README shows. Renew it when the page changes: ATELIER_SCREENSHOT=renew make test TESTS=tests/browser/test_screenshot.py"""
+"""The picture of the page that README shows.
+
+Renew it when the page changes: ATELIER_SCREENSHOT=renew make test TESTS=tests/browser/test_screenshot.py
+"""
 
 from __future__ import annotations
 
