@@ -2,6 +2,7 @@
 
 Reading order:
 
+    ink.py           dark outlines, as in a cartoon
     icons.py         the library: icons with their names, licences and pixels
     scene.py         what a prompt means: parts, candidates, a relation, a background
     vocabulary.py    the small closed lists of English the reader of prompts needs: colours, relations, filler

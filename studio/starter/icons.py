@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from studio.errors import ModelUnavailable
+from studio.starter.ink import inked
 
 SIZE = 128  # pixels a side
 FORMAT = 1
@@ -29,7 +30,8 @@ _CACHED = 256  # decoded icons kept: 16 MB
 class Icon:
     """One icon. Icons of several sets that show the same thing share `concept`; `title` is the set's name for artists.
 
-    `name` is the icon's own name in its set, in words; `style` is one of the studio's style words; `licence` an SPDX name.
+    `name` is the icon's own name in its set, in words; `style` is one of the studio's style words; `licence` an SPDX name. Cartoon icons
+    are icons of other styles drawn with outlines: they keep the set and licence they come from.
     """
 
     name: str
@@ -43,11 +45,12 @@ class Icon:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an icon's WebP lies: the pack file, the first byte, the number of bytes."""
+    """Where an icon's WebP lies: the pack file, the first byte, the number of bytes; and whether outlines are drawn on it."""
 
     pack: str
     offset: int
     length: int
+    inked: bool = False
 
 
 class IconLibrary:
@@ -57,7 +60,12 @@ class IconLibrary:
     """
 
     def __init__(
-        self, folder: Path, icons: tuple[Icon, ...], places: tuple[Place, ...], senses: Mapping[str, tuple[str, ...]], emoji: Mapping[str, str]
+        self,
+        folder: Path,
+        icons: tuple[Icon, ...],
+        places: tuple[Place, ...],
+        senses: Mapping[str, tuple[str, ...]],
+        emoji: Mapping[str, str],
     ) -> None:
         self.folder = folder
         self.icons = icons
@@ -83,6 +91,10 @@ class IconLibrary:
                 keywords = tuple(concepts[concept])
                 icons.append(Icon(name, concept, keywords, names[which], about["style"], about["licence"], about["title"]))
                 places.append(Place(packs[pack], offset, length))
+            for icon, place in list(zip(icons, places, strict=True)):
+                if icon.set in data["inked"]["sets"]:
+                    icons.append(replace(icon, style=data["inked"]["style"], title=f"{icon.title}, inked"))
+                    places.append(replace(place, inked=True))
             senses = {word: tuple(meant) for word, meant in data["senses"].items()}
             return cls(folder, tuple(icons), tuple(places), senses, data["emoji"])
         except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
@@ -103,6 +115,9 @@ class IconLibrary:
                 with Image.open(io.BytesIO(file.read(place.length)), formats=("WEBP",)) as image:
                     pixels = np.array(image.convert("RGBA"))
         except (OSError, UnidentifiedImageError) as error:
-            raise ModelUnavailable("A file of the icon library is missing or damaged: fetch a fresh copy of the studio's assets.") from error
+            raise ModelUnavailable(
+                "A file of the icon library is missing or damaged: fetch a fresh copy of the studio's assets."
+            ) from error
+        pixels = inked(pixels) if place.inked else pixels
         pixels.setflags(write=False)
         return pixels

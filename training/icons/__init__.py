@@ -1,0 +1,1 @@
+"""Builds the icon library and the text features of the picture starter, and holds the prompts it is judged by."""
