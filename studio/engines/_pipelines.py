@@ -1,0 +1,125 @@
+"""What a diffusers pipeline is made of, read from its folder: its class, its parts, and the components they become.
+
+Knows no task; it reads configurations and headers, and weights only when a component is loaded.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from studio import components
+from studio.creations import Report
+from studio.device import Device
+from studio.errors import ModelUnavailable, ModelUnsafe
+from studio.manager import Component
+from studio.models import ModelCard, SingleFile
+
+LEFT_OUT = {"safety_checker", "feature_extractor", "image_encoder", "pe", "pe_tokenizer"}
+"""Parts that text-to-image does not need; what may be shown is for the studio's rules to say."""
+NEEDED = {"scheduler", "vae", "unet", "transformer", "text_encoder", "tokenizer"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a model index says: the pipeline's class, its parts as (library, class) by role, roles without a part, plain settings."""
+
+    pipeline: Any
+    parts: Mapping[str, tuple[str, str]]
+    absent: tuple[str, ...]
+    settings: Mapping[str, Any]
+
+
+def layout(card: ModelCard, folder: Path, named: str = "") -> Layout:
+    """Read `folder`/model_index.json; `named` overrides the class it names. Raises ModelUnavailable and ModelUnsafe."""
+    index = components.read_json(card, folder / "model_index.json")
+    pipeline = components.class_of(card, "diffusers", named or str(index.get("_class_name")))
+    offered = {name: p for name, p in inspect.signature(pipeline.__init__).parameters.items() if name != "self"}
+    if "prompt" not in inspect.signature(pipeline.__call__).parameters or not {"scheduler", "vae"} <= set(offered):
+        raise ModelUnavailable(f"{card.name} makes no pictures from words with {pipeline.__name__}; choose another model.")
+    parts: dict[str, tuple[str, str]] = {}
+    absent: list[str] = []
+    settings: dict[str, Any] = {"requires_safety_checker": False, "add_watermarker": False}
+    for role, parameter in offered.items():
+        entry = index.get(role)
+        if isinstance(entry, list):
+            if len(entry) == 2 and entry[0] is not None and role not in LEFT_OUT:
+                parts[role] = (str(entry[0]), str(entry[1]))
+        elif role in index:
+            settings.setdefault(role, entry)
+        if role not in parts and parameter.default is inspect.Parameter.empty:
+            absent.append(role)
+    lost = sorted(NEEDED & set(absent) - set(getattr(pipeline, "_optional_components", ())))
+    if lost:
+        raise ModelUnavailable(f"{card.name} lacks its {lost[0]}; fetch the model again.")
+    return Layout(pipeline, parts, tuple(absent), {name: value for name, value in settings.items() if name in offered})
+
+
+def from_folder(card: ModelCard, found: Layout, variant: str | None, dtype: Any, device: Device) -> dict[str, Component]:
+    """A component for each part with weights, and one, "small", for the rest (tokenizers, scheduler)."""
+    folder = components.files_of(card)
+    small: dict[str, tuple[str, str]] = {}
+    large: dict[str, Component] = {}
+    for role, kind in found.parts.items():
+        if not (folder / role).is_dir():
+            raise ModelUnavailable(f"{card.name} lacks its {role}; fetch the model again.")
+        if (folder / role / "config.json").is_file():
+            weights = components.find_weights(card, folder / role, variant)
+            large[role] = components.module(card, weights, role, kind, dtype, device)
+        else:
+            small[role] = kind
+    files = [path for role in small for path in sorted((folder / role).iterdir()) if path.is_file()]
+
+    def load(_: Report) -> dict[str, Any]:
+        with components.in_words(card):
+            classes = {role: components.class_of(card, *kind) for role, kind in small.items()}
+            return {role: kind.from_pretrained(folder / role, local_files_only=True) for role, kind in classes.items()}
+
+    size = sum(path.stat().st_size for path in files)
+    return {**large, "small": Component(components.key(card, files, "small", "text"), size, load)}
+
+
+def from_file(card: ModelCard, found: Layout, dtype: Any, device: Device) -> dict[str, Component]:
+    """All parts out of one safetensors file, as one component."""
+    file, config = components.files_of(card), config_folder(card)
+    if file.suffix != ".safetensors":
+        raise ModelUnsafe(f"{file.name} may hold code; use the .safetensors version of {card.name}.")
+    if not hasattr(found.pipeline, "from_single_file"):
+        raise ModelUnavailable(f"{found.pipeline.__name__} cannot be read from one file; use the folder of {card.name}.")
+
+    def load(_: Report) -> dict[str, Any]:
+        import torch
+        from diffusers.loaders.single_file_utils import SingleFileComponentError
+
+        with components.in_words(card):
+            try:
+                pipe = found.pipeline.from_single_file(str(file), config=str(config), local_files_only=True, dtype=dtype)
+            except SingleFileComponentError as error:
+                raise ModelUnavailable(f"{card.name} is of another kind than its configuration, or lacks a part.") from error
+            parts = {role: part for role, part in pipe.components.items() if role in found.parts}
+            return {role: components.placed(part, device) if isinstance(part, torch.nn.Module) else part for role, part in parts.items()}
+
+    return {"file": Component(components.key(card, [file], "file", dtype), components.single_file_bytes(file, dtype), load)}
+
+
+def config_folder(card: ModelCard) -> Path:
+    """The folder that says what is in a card's single file. Without one diffusers would ask the Hub."""
+    config = card.source.config if isinstance(card.source, SingleFile) else None
+    if config is None or not (Path(config) / "model_index.json").is_file():
+        raise ModelUnavailable(
+            f"{card.name} is one file: name as its `config` a folder with a model_index.json and tokenizers of its kind."
+        )
+    return Path(config)
+
+
+def assembled(found: Layout, values: Mapping[str, Any]) -> Any:
+    """A pipeline over loaded components. Its scheduler is a copy, since running changes it."""
+    parts = {**values, **values.get("small", {}), **values.get("file", {})}
+    roles = {role: parts[role] for role in found.parts}
+    roles["scheduler"] = type(roles["scheduler"]).from_config(roles["scheduler"].config)
+    pipe = found.pipeline(**dict.fromkeys(found.absent), **roles, **found.settings)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
