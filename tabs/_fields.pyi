@@ -22,8 +22,9 @@ class Number(gr.Number):
     def preprocess(self, payload: Any) -> Any:
         return None if payload == "" else payload
 
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
+    def get_config(self, cls: type[Block] | None = None) -> dict[str, Any]:
+        """As the parent's, with an empty value kept."""
+        config = super().get_config(cls)
         return config if config.get("value") is not None else {**config, "value": ""}
     from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
     from gradio.blocks import Block
