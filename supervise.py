@@ -35,7 +35,7 @@ def supervise(command: list[str], pause: float = 1, window: float = 60, limit: i
             child.terminate()
         status = child.wait()
         if stopped.is_set() or status in (0, 2):
-            return status if status >= 0 else 128 - status
+            return max(status, 0)  # ended by the signal it was sent: as asked
         now = time.monotonic()
         crashes = [*(at for at in crashes if now - at < window), now]
         print(f"The studio ended with exit status {status}: crash {len(crashes)} within {window:g} seconds.", flush=True)

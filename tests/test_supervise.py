@@ -82,6 +82,14 @@ def test_a_signal_reaches_the_app_once_and_ends_both(tmp_path: Path) -> None:
         assert (folder / "log").read_text() == f"ready\ntold {number}\n"
 
 
+def test_an_app_that_dies_of_the_signal_ended_as_asked(tmp_path: Path) -> None:
+    process = supervised("import time\nopen('log', 'a').write('ready\\n')\ntime.sleep(60)\n", tmp_path)
+    wait_for(tmp_path / "log", "ready")
+    process.terminate()
+    assert ended(process)[0] == 0
+    assert (tmp_path / "log").read_text() == "ready\n"
+
+
 def test_a_signal_between_two_starts_ends_it(tmp_path: Path) -> None:
     process = supervised("open('log', 'a').write('start\\n'); raise SystemExit(3)", tmp_path, pause=30)
     assert process.stdout is not None
