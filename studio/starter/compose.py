@@ -1,0 +1,167 @@
+"""From a part of a scene to one drawing: its icons brought onto one frame and into one palette, then mixed by the sampler.
+
+Which icon leads, whose colours are worn and how far the proportions change follow from the seed alone; leads are spread so that
+neighbouring seeds (a batch) look different. It knows no sentence and no file: finish.py makes the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.starter import diffusion, frame, palette, seams
+from studio.starter.icons import SIZE, IconLibrary
+from studio.starter.scene import Candidate, Part
+
+if TYPE_CHECKING:
+    import torch
+
+Pixels = NDArray[np.uint8]
+
+MOST_MIXED = 6  # icons that go into one drawing
+_MOST_READ = 8  # icons of a part that are looked at
+_MARGIN = 5  # pixels left free around a drawing
+_UNLIKE = 10.0  # log-prior an icon loses for being wholly unlike the leading one
+_STRANGE = -5.0  # log-prior from which an icon does not take part
+_REPAINTED = 0.8  # share of drawings that wear another icon's colours
+_SPREAD = 0.4  # how much the log-priors count when the leading icon is chosen
+_WHIM = 1.5  # deviation of the log-prior's random change from place to place
+_LEAN = 0.1  # cost by which the finish prefers one icon or another, from place to place
+_PATCHES = 6  # places a side over which these change
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """What one drawing is mixed from: pictures (128, 128, 4) uint8 on one frame, the leading one first.
+
+    `icons` are their numbers in the library, `log_priors` (k,), `colours` the icon whose palette all of them wear.
+    """
+
+    pictures: tuple[Pixels, ...]
+    icons: tuple[int, ...]
+    log_priors: NDArray[np.float32]
+    colours: int
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One finished thing: `pixels` (128, 128, 4) uint8 RGBA; `origin` (128, 128) int32, the icon of each pixel or -1.
+
+    `lead` is the icon it is built around, `colours` the one whose palette it wears (often the same).
+    """
+
+    pixels: Pixels
+    origin: NDArray[np.int32]
+    lead: int
+    colours: int
+
+
+def gather(part: Part, library: IconLibrary, seed: int, place: int = 0) -> Ingredients:
+    """The icons that may go into the drawing of `part`, the scene's part number `place`."""
+    random = np.random.default_rng((seed, place))
+    wanted = part.candidates[:_MOST_READ]
+    lead = _spread(wanted, seed, place)
+    pictures = [_coloured(library, candidate) for candidate in wanted]
+    placed = frame.aligned(pictures, lead, _frame(pictures, lead, random))
+    unlike = np.array([frame.unlike(picture, placed[lead]) for picture in placed])
+    ranks = np.array([candidate.log_prior for candidate in wanted])
+    wears = lead
+    if random.random() < _REPAINTED and len(wanted) > 1:
+        chances = np.exp(ranks - unlike)
+        chances[lead] = 0
+        wears = int(random.choice(len(wanted), p=chances / chances.sum()))
+    look = palette.Palette.of(placed[wears])
+    near = [int(i) for i in np.argsort(unlike, kind="stable")[:MOST_MIXED]]
+    near.sort(key=lambda i: i != lead)
+    worn = [placed[i] if i == wears else palette.harmonised(placed[i], palette.Palette.of(placed[i]), look) for i in near]
+    priors = np.array([-_UNLIKE * frame.unlike(picture, worn[0]) for picture in worn])
+    priors[0] = 0
+    kept = [i for i, prior in enumerate(priors) if prior > _STRANGE]
+    return Ingredients(
+        tuple(worn[i] for i in kept), tuple(wanted[near[i]].index for i in kept), priors[kept].astype(np.float32), wanted[wears].index
+    )
+
+
+def draw(ingredients: Ingredients, seed: int, steps: int, watch: diffusion.Watch | None = None, place: int = 0, device: str = "cpu") -> Drawing:
+    """Mix the ingredients. The same seed and place give the same bytes. What `watch` raises ends the drawing within one step."""
+    import torch
+
+    with _alone(), torch.inference_mode():
+        return _drawn(ingredients, seed, steps, watch, place, device)
+
+
+def _drawn(ingredients: Ingredients, seed: int, steps: int, watch: diffusion.Watch | None, place: int, device: str) -> Drawing:
+    import torch
+
+    pictures = torch.stack([planes(picture) for picture in ingredients.pictures]).to(device)
+    generator = torch.Generator().manual_seed(seed * 8 + place)
+    whims = torch.randn(2, len(pictures), _PATCHES, _PATCHES, generator=generator)
+    whims = torch.nn.functional.interpolate(whims, size=(SIZE, SIZE), mode="bicubic", align_corners=True).to(device)
+    priors = torch.from_numpy(ingredients.log_priors).to(device)[:, None, None] + _WHIM * whims[0]
+    drawn = diffusion.sample(pictures, priors, seed=seed * 8 + place, steps=steps, watch=watch)
+    labels = seams.settled(drawn.guess, drawn.pieces, lean=-_LEAN * whims[1][list(drawn.sources)])
+    pixels = rgba(seams.joined(drawn.pieces, labels))
+    icons = np.array([ingredients.icons[i] for i in drawn.sources], np.int32)
+    origin = np.where(pixels[..., 3] >= 128, icons[labels.cpu().numpy()], -1).astype(np.int32)
+    return Drawing(pixels, origin, ingredients.icons[0], ingredients.colours)
+
+
+def planes(picture: Pixels) -> torch.Tensor:
+    """RGBA bytes (H, W, 4) to float32 (4, H, W): colour about grey in [-1, 1] times alpha, then alpha in [-1, 1]."""
+    import torch
+
+    scaled = torch.from_numpy(picture.astype(np.float32)) / 127.5 - 1
+    alpha = (scaled[..., 3:] + 1) / 2
+    return torch.cat([scaled[..., :3] * alpha, scaled[..., 3:]], -1).permute(2, 0, 1).contiguous()
+
+
+def rgba(planes: torch.Tensor) -> Pixels:
+    """The way back; what is nearly transparent becomes wholly so."""
+    import torch
+
+    alpha = ((planes[3:] + 1) / 2).clamp(0, 1)
+    colour = (planes[:3] / alpha.clamp(min=1e-3)).clamp(-1, 1)
+    picture = torch.cat([(colour + 1) / 2, torch.where(alpha < 0.02, 0.0, alpha)])
+    return (picture.permute(1, 2, 0) * 255).round().byte().cpu().numpy()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One thread meanwhile: tensors this small are done sooner than a second thread wakes, and waiting threads burn the processor."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _spread(wanted: tuple[Candidate, ...], seed: int, place: int) -> int:
+    """The leading icon: by its prior, from a sequence of low discrepancy (multiples of the golden ratio), so that seeds in a row differ."""
+    shares = np.cumsum(np.exp([_SPREAD * candidate.log_prior for candidate in wanted]))
+    spot = (seed * 0.6180339887498949 + 0.5 + place * 0.37) % 1
+    return min(int(np.searchsorted(shares / shares[-1], spot, side="right")), len(wanted) - 1)
+
+
+def _coloured(library: IconLibrary, candidate: Candidate) -> Pixels:
+    pixels = library.pixels(candidate.index)
+    return pixels if candidate.recolour is None else palette.turned(pixels, candidate.recolour)
+
+
+def _frame(pictures: list[Pixels], lead: int, random: np.random.Generator) -> frame.Box:
+    """Where the drawing stands: the leading icon's size, in proportions up to 70 % of the way to another icon's, centred, inside a margin."""
+    own, other = frame.drawn(pictures[lead]), frame.drawn(pictures[int(random.integers(len(pictures)))])
+    change = np.clip((other.width / other.height) / (own.width / own.height), 0.8, 1.25) ** (0.7 * random.random())
+    wide, high = own.width * change**0.5, own.height / change**0.5
+    room = SIZE - 2 * _MARGIN
+    factor = min(room / wide, room / high, 1.1)
+    return frame.Box(
+        SIZE / 2 - wide * factor / 2, SIZE / 2 - high * factor / 2, SIZE / 2 + wide * factor / 2, SIZE / 2 + high * factor / 2
+    )

@@ -1,0 +1,201 @@
+"""Colours of drawings: the few colours an icon is made of, one icon in the colours of another, a thing in the colour asked for.
+
+Works in OKLab (Ottosson 2020, "A perceptual color space for image processing"), where equal distances look equally different:
+L from 0 (black) to 1 (white), a and b about -0.3 to 0.3. Pictures are (H, W, 4) uint8 RGBA. It knows no words and no library.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+_OPAQUE = 160  # alpha from which a pixel counts as drawn
+_MOST = 10  # colours a palette
+_APART = 0.07  # nearer colours are one
+_SOFT = 0.004  # squared distance over which a pixel belongs to two colours
+_TO_LMS = np.array([[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566], [0.0883024619, 0.2817188376, 0.6299787005]])
+_TO_LAB = np.array([[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099], [0.0259040371, 0.7827717662, -0.8086757660]])
+_FROM_LMS, _FROM_LAB = np.linalg.inv(_TO_LMS), np.linalg.inv(_TO_LAB)
+
+
+@dataclass(frozen=True)
+class Palette:
+    """The colours of one picture: `colours` (n, 3) OKLab, most used first; `where` (H, W), the colour's number or -1; `shares` of the drawing."""
+
+    colours: Floats
+    where: NDArray[np.int8]
+    shares: Floats
+
+    @classmethod
+    def of(cls, picture: Pixels) -> Palette:
+        """At most ten colours, each at least a visible step from the others (k-means over a coarse histogram)."""
+        opaque = picture[..., 3] >= _OPAQUE
+        where = np.full(opaque.shape, -1, np.int8)
+        points = to_oklab(picture[opaque][:, :3])
+        if not len(points):
+            return cls(np.zeros((1, 3), np.float32), where, np.ones(1, np.float32))
+        colours = _clusters(points)
+        nearest = _distances(points, colours).argmin(1)
+        counts = np.bincount(nearest, minlength=len(colours))
+        order = np.argsort(-counts, kind="stable")
+        where[opaque] = np.argsort(order)[nearest]
+        return cls(colours[order], where, (counts[order] / counts.sum()).astype(np.float32))
+
+
+def to_oklab(rgb: NDArray[np.generic]) -> Floats:
+    """sRGB bytes (..., 3) to OKLab (..., 3)."""
+    share = np.arange(256) / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    return (np.cbrt(linear[rgb] @ _TO_LMS.T) @ _TO_LAB.T).astype(np.float32)
+
+
+def from_oklab(colours: Floats) -> Pixels:
+    """OKLab (..., 3) to sRGB bytes; what no screen can show is clipped."""
+    linear = np.clip((colours @ _FROM_LAB.T) ** 3 @ _FROM_LMS.T, 0, 1)
+    share = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return (share * 255 + 0.5).astype(np.uint8)
+
+
+def harmonised(picture: Pixels, own: Palette, other: Palette) -> Pixels:
+    """`picture` in the colours of another picture of the same size, where the two show the same part in the same place.
+
+    `own` and `other` are their palettes. A colour goes over to the one that covers most of its area. Each colour is given once, only main
+    areas change their hue, and no two touching areas may become alike: eyes, windows and mouths stay visible.
+    """
+    shared = _overlap(own, other)
+    covered = shared.sum(1)
+    touching = _touching(own)
+    moves = np.zeros_like(own.colours)
+    offers: list[tuple[float, int, int]] = []
+    for i, j in zip(*np.nonzero(shared), strict=True):
+        light = abs(float(other.colours[j, 0] - own.colours[i, 0]))
+        hue = float(np.linalg.norm(other.colours[j, 1:] - own.colours[i, 1:]))
+        main = min(own.shares[i], other.shares[j]) >= 0.12
+        if covered[i] >= 25 and light <= 0.3 and (main or hue <= 0.12) and shared[i, j] >= 0.3 * covered[i]:
+            offers.append((-float(shared[i, j]) * (1 - light - hue), int(i), int(j)))
+    moved: set[int] = set()
+    taken: set[int] = set()
+    for _, i, j in sorted(offers):
+        if i in moved or j in taken:
+            continue
+        if _stays_visible(own, moves, touching, i, other.colours[j]):
+            moves[i] = other.colours[j] - own.colours[i]
+            moved.add(i)
+            taken.add(j)
+    return _moved(picture, own, moves) if moved else picture
+
+
+def turned(picture: Pixels, colour: str) -> Pixels:
+    """The picture with its main colour turned to `colour` ("#rrggbb"); areas of another hue keep theirs.
+
+    The main colour and its lighter and darker shades change together, so that shading stays.
+    """
+    target = to_oklab(np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], np.uint8))
+    own = Palette.of(picture)
+    main, kin = _main(own)
+    moves = np.zeros_like(own.colours)
+    shade = own.colours[:, 0] - own.colours[main, 0]
+    room = np.where(shade > 0, (1 - target[0]) / max(1 - own.colours[main, 0], 0.05), target[0] / max(own.colours[main, 0], 0.05))
+    wanted = np.empty_like(own.colours)
+    wanted[:, 0] = target[0] + shade * np.minimum(room, 1)
+    fade = np.clip(1 - np.abs(wanted[:, 0] - target[0]), 0.4, 1)
+    wanted[:, 1:] = target[1:] * fade[:, None]
+    moves[kin] = (wanted - own.colours)[kin]
+    return _moved(picture, own, moves)
+
+
+def _main(own: Palette) -> tuple[int, NDArray[np.bool_]]:
+    """The number of the main colour, and which colours are shades of it."""
+    chroma = np.linalg.norm(own.colours[:, 1:], axis=1)
+    weight = own.shares * (0.03 + np.minimum(chroma, 0.12))  # a coloured area before a larger grey one
+    main = int(weight.argmax())
+    if chroma[main] < 0.04:
+        return main, (chroma < 0.05) & (np.abs(own.colours[:, 0] - own.colours[main, 0]) < 0.3)
+    angle = np.arctan2(own.colours[:, 2], own.colours[:, 1])
+    apart = np.abs((angle - angle[main] + np.pi) % (2 * np.pi) - np.pi)
+    return main, (apart < np.radians(38)) & (chroma > 0.25 * chroma[main])
+
+
+def _clusters(points: Floats) -> Floats:
+    """Colours (n, 3) of the points by weighted k-means, begun at the most used and then the farthest."""
+    cells, counts = np.unique((points * 24 + 12).astype(np.int64) @ np.array([10_000, 100, 1]), return_counts=True)
+    parts = np.stack([cells // 10_000, cells // 100 % 100, cells % 100], 1)
+    places = ((parts + 0.5 - 12) / 24).astype(np.float32)
+    centres = places[[counts.argmax()]]
+    weight = np.where(counts >= max(6, len(points) * 0.002), 1.0, 0.0)
+    while len(centres) < _MOST:
+        gap = _distances(places, centres).min(1) * weight
+        if gap.max() < _APART**2:
+            break
+        centres = np.concatenate([centres, places[[gap.argmax()]]])
+    for _ in range(8):
+        nearest = _distances(places, centres).argmin(1)
+        total = np.bincount(nearest, counts, len(centres))
+        sums = np.stack([np.bincount(nearest, counts * places[:, c], len(centres)) for c in range(3)], 1)
+        centres = np.where(total[:, None] > 0, sums / np.maximum(total, 1)[:, None], centres).astype(np.float32)
+    return _merged(centres, total)
+
+
+def _merged(centres: Floats, total: Floats) -> Floats:
+    kept: list[int] = []
+    for i in np.argsort(-total, kind="stable"):
+        if total[i] > 0 and all(np.linalg.norm(centres[i] - centres[j]) >= _APART * 0.8 for j in kept):
+            kept.append(int(i))
+    return centres[kept]
+
+
+def _distances(points: Floats, centres: Floats) -> Floats:
+    return ((points[:, None] - centres[None]) ** 2).sum(-1)
+
+
+def _inner(where: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Pixels whose eight neighbours have the same colour."""
+    inner = where >= 0
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            inner = inner & (np.roll(where, (dy, dx), (0, 1)) == where)
+    return inner
+
+
+def _overlap(own: Palette, other: Palette) -> NDArray[np.int64]:
+    """(n, m): pixels where both pictures are well inside an area, by the two colours' numbers."""
+    both = _inner(own.where) & _inner(other.where)
+    pair = own.where[both].astype(np.int64) * len(other.colours) + other.where[both]
+    return np.bincount(pair, minlength=len(own.colours) * len(other.colours)).reshape(len(own.colours), len(other.colours))
+
+
+def _touching(own: Palette) -> NDArray[np.int64]:
+    """(n, n): how long two colours lie beside each other, up to three pixels apart (edges are smooth)."""
+    n = len(own.colours)
+    found = np.zeros((n, n), np.int64)
+    for gap in (1, 2, 3):
+        for one, two in ((own.where[gap:], own.where[:-gap]), (own.where[:, gap:], own.where[:, :-gap])):
+            sides = (one >= 0) & (two >= 0) & (one != two)
+            found += np.bincount(one[sides].astype(np.int64) * n + two[sides], minlength=n * n).reshape(n, n)
+    return found + found.T
+
+
+def _stays_visible(own: Palette, moves: Floats, touching: NDArray[np.int64], i: int, colour: Floats) -> bool:
+    now = own.colours + moves
+    for j in np.flatnonzero((touching[i] > 8) & (own.shares > 0.004)):
+        before = np.linalg.norm(own.colours[i] - own.colours[j])
+        if j != i and np.linalg.norm(colour - now[j]) < min(before * 0.65, 0.12):
+            return False
+    return True
+
+
+def _moved(picture: Pixels, own: Palette, moves: Floats) -> Pixels:
+    """The picture with every pixel moved by what its colours move, in proportion to how near they are."""
+    seen = picture[..., 3] > 0
+    points = to_oklab(picture[seen][:, :3])
+    squared = _distances(points, own.colours)
+    weight = np.exp((squared.min(1, keepdims=True) - squared) / _SOFT)
+    weight /= weight.sum(1, keepdims=True)
+    result = picture.copy()
+    result[seen, :3] = from_oklab(points + weight @ moves)
+    return result
