@@ -34,6 +34,7 @@ NEEDED_BY_OTHERS = {
 
 PARTS_OF_OTHERS = {
     "httpx2": "huggingface_hub raises its errors",
+    "jinja2": "transformers' chat templates raise its errors",
     "pydantic-core": "pydantic's validators raise its errors",
     "starlette": "gradio takes its middleware",
     "tqdm": "huggingface_hub takes a class of its kind for progress",
