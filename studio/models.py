@@ -190,4 +190,6 @@ def resolve(task: AnyTask, card: ModelCard) -> AnyTask:
         value = getattr(task, name, "")
         if value and known and value not in known:
             raise InvalidInput(f"{card.name} has no {name} of that name; it has {', '.join(known)}.", name)
+    if getattr(task, "scheduler", "") and not card.schedulers:
+        raise InvalidInput(f"{card.name} has no scheduler to choose: leave it empty.", "scheduler")
     return task

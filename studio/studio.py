@@ -66,6 +66,7 @@ class Studio:
         # 1. The chosen card fills what was left open; the rules of this deployment may refuse.
         card = self.card_for(asked)
         task = models.resolve(asked, card)
+        worded = self._worded(task, card)
         for rule in self._rules:
             rule(task)
         # 2. A place in the queue, and a journal row before anything else happens.
@@ -73,7 +74,7 @@ class Studio:
             raise Busy(f"The studio is busy: {self.settings.max_queue} runs wait. Try again in a few minutes.")
         job = self.library.begin(task, card.name, owner, session, _units(task))
         # 3. The pipeline runs in a thread; its events come out here.
-        stream = Stream(lambda stream: self._work(stream, job, asked, task, card, owner, session), name=f"run {job}")
+        stream = Stream(lambda stream: self._work(stream, job, asked, task, worded, card, owner, session), name=f"run {job}")
         with self._lock:
             self._streams[stream] = (owner, session)
         try:
@@ -155,15 +156,15 @@ class Studio:
         self.manager.close()
         self.library.close()
 
-    def _work(self, stream: Stream, job: str, asked: Task, task: Task, card: ModelCard, owner: str, session: str) -> None:
+    def _work(self, stream: Stream, job: str, asked: Task, task: Task, worded: Task, card: ModelCard, owner: str, session: str) -> None:
         started = time.monotonic()
         outcome, message = "failed", ""
         try:
             stream.report(Progress("waiting"))
-            with self.manager.lease(self.recipe(card, task), task, stream.report) as pipeline:
+            with self.manager.lease(self.recipe(card, worded), worded, stream.report) as pipeline:
                 self.library.running(job)
                 began = started = time.monotonic()
-                for media in pipeline(self._worded(task, card), stream.report):
+                for media in pipeline(worded, stream.report):
                     creation = self._keep(media, job, asked, task, card, owner, session, time.monotonic() - began)
                     began = time.monotonic()
                     stream.deliver(creation)

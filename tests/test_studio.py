@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from studio import models
 from studio.creations import Creation, Media, Passage, Picture, Preview, Progress, Report
@@ -122,9 +123,8 @@ def test_each_picture_of_a_batch_has_its_own_seed_and_can_be_remade_alone(studio
 
 
 def pixels(creation: Creation) -> bytes:
-    from PIL import Image
-
-    return Image.open(creation.path).tobytes()
+    with Image.open(creation.path) as picture:
+        return picture.tobytes()
 
 
 def test_an_empty_seed_becomes_a_fresh_one_each_time(studio: Studio) -> None:
@@ -212,6 +212,7 @@ def test_two_users_at_once_both_get_theirs_and_only_their_own_stop(studio: Studi
         ({"model": "Nobody"}, ModelUnavailable, "There is no model of that name here"),
         ({"model": "Far"}, ModelUnavailable, "not on this machine yet"),
         ({"style": "Baroque"}, InvalidInput, "Dots has no style of that name; it has Plain."),
+        ({"scheduler": "Euler"}, InvalidInput, "Dots has no scheduler to choose: leave it empty."),
         ({"width": 512}, InvalidInput, "Width must be from 64 to 256 with Dots."),
     ],
 )
