@@ -39,7 +39,7 @@ def build(form: Form) -> None:
 def _ask(form: Form) -> dict[str, Any]:
     prompt = form.add("prompt", _fields.text(TASK, "prompt", lines=3, placeholder="What should the picture show?", elem_classes="prompt"))
     _form.examples(prompt, PROMPTS)
-    style = form.add("style", _fields.Radio(_styles(form, ""), value=_own_style(form, ""), label="Style", elem_classes="styles"))
+    style = form.add("style", _fields.Radio(_styles(form, ""), value="", label="Style", elem_classes="styles"))
     with gr.Row():
         run = gr.Button("Create", variant="primary", elem_classes="run", scale=3)
         stop = gr.Button("Stop", elem_classes="stop", scale=1, min_width=80)
@@ -195,6 +195,8 @@ def _settings(form: Form, found: Mapping[str, Any]) -> list[Any]:
     if not isinstance(task, TextToImage):
         raise gr.Error("That picture was made in another tab: drop it there.", print_exception=False)
     values = task.model_dump()
+    if task.style not in {value for _, value in _styles(form, task.model)}:
+        values["style"] = ""
     return [values[name] for name in form.fields]
 
 
@@ -210,11 +212,8 @@ def _size(form: Form, shape: str, model: str | None) -> tuple[int | None, int | 
 
 def _styles(form: Form, model: str) -> list[tuple[str, str]]:
     card = _form.picked(form.studio, model, TASK.kind)
-    return [*([] if card.styles else [("None", "")]), *((name, name) for name in card.styles or form.studio.styles)]
-
-
-def _own_style(form: Form, model: str) -> str:
-    return str(_form.picked(form.studio, model, TASK.kind).defaults.get("style", ""))
+    own = str(card.defaults.get("style", "None"))
+    return [(own, ""), *((name, name) for name in card.styles or form.studio.styles if name != own)]
 
 
 def _for_model(form: Form, model: str | None) -> tuple[Any, Any]:
@@ -223,7 +222,7 @@ def _for_model(form: Form, model: str | None) -> tuple[Any, Any]:
     except StudioError:
         return gr.skip(), gr.skip()
     schedulers = [("Model's own", ""), *((name, name) for name in card.schedulers)]
-    return gr.Radio(choices=_styles(form, model or ""), value=_own_style(form, model or "")), gr.Dropdown(choices=schedulers, value="")
+    return gr.Radio(choices=_styles(form, model or ""), value=""), gr.Dropdown(choices=schedulers, value="")
 
 
 def _estimate(form: Form, values: tuple[Any, ...]) -> str:
