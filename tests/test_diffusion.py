@@ -77,9 +77,15 @@ def loaded(recipe: Recipe) -> dict[str, Any]:
     return {role: component.load(lambda _: None) for role, component in recipe.components.items()}
 
 
+def drawn(recipe: Recipe, values: dict[str, Any], task: TextToImage, report: Callable[[Any], None] = lambda _: None) -> list[Picture]:
+    made = list(recipe.build(values)(task, report))
+    assert all(isinstance(picture, Picture) for picture in made)
+    return [picture for picture in made if isinstance(picture, Picture)]
+
+
 def pictures(card: ModelCard, task: TextToImage, report: Callable[[Any], None] = lambda _: None) -> list[Picture]:
     recipe = diffusion.recipe(card, task, CPU)
-    return [made for made in recipe.build(loaded(recipe))(task, report) if isinstance(made, Picture)]
+    return drawn(recipe, loaded(recipe), task, report)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -93,6 +99,7 @@ def test_a_pipeline_of_every_family_makes_a_picture_of_the_asked_size(name: str,
     assert picture.facts["pipeline"] == name
     previews = [event.pixels for event in events if isinstance(event, Preview)]
     assert previews
+    assert previews[0] is not None
     assert previews[0].shape == (171, 256, 3)
     assert previews[0].std() > 1
 
@@ -127,8 +134,7 @@ def test_stopping_ends_the_run_within_one_step_and_the_pipeline_still_works(fold
     task = task_of(steps=8)
     recipe = diffusion.recipe(card_of(folder), task, CPU)
     values = loaded(recipe)
-    pipeline = recipe.build(values)
-    (before,) = pipeline(task, lambda _: None)
+    (before,) = drawn(recipe, values, task)
     steps: list[float] = []
 
     def stop_at_the_third(event: Any) -> None:
@@ -138,11 +144,10 @@ def test_stopping_ends_the_run_within_one_step_and_the_pipeline_still_works(fold
                 raise Cancelled
 
     with pytest.raises(Cancelled):
-        list(pipeline(task, stop_at_the_third))
+        drawn(recipe, values, task, stop_at_the_third)
     assert steps == [0, 1, 2, 3]
-    (again,), (anew,) = pipeline(task, lambda _: None), recipe.build(values)(task, lambda _: None)
+    (again,) = drawn(recipe, values, task)
     assert np.array_equal(again.pixels, before.pixels)
-    assert np.array_equal(anew.pixels, before.pixels)
 
 
 def test_a_stopped_batch_has_given_its_finished_pictures(folder: Path) -> None:
@@ -180,7 +185,7 @@ def test_every_scheduler_a_pipeline_offers_runs_and_is_recorded(name: str, folde
         offered
     ) >= 2
     for scheduler in offered:
-        (picture,) = recipe.build(values)(task.model_copy(update={"scheduler": scheduler}), lambda _: None)
+        (picture,) = drawn(recipe, values, task.model_copy(update={"scheduler": scheduler}))
         assert picture.facts["scheduler"] == scheduler
 
 
@@ -219,7 +224,7 @@ def test_two_jobs_share_the_weights_and_leave_them_as_they_were(folder: Path) ->
     before = {name: tensor.clone() for name, tensor in values["unet"].state_dict().items()}
     settings = dict(values["small"]["scheduler"].config)
     for recipe, task in ((first, task_of()), (second, task_of(scheduler="Euler a", width=128))):
-        list(recipe.build(values)(task, lambda _: None))
+        drawn(recipe, values, task)
     after = values["unet"].state_dict()
     assert all(tensor.equal(after[name]) and tensor.dtype == after[name].dtype for name, tensor in before.items())
     assert dict(values["small"]["scheduler"].config) == settings
@@ -267,7 +272,7 @@ def test_large_pictures_are_decoded_in_tiles_and_others_are_not(folder: Path, mo
     values = loaded(recipe)
     tiled: list[bool] = []
     for width in (72, 64):
-        list(recipe.build(values)(task_of(width=width, steps=1), lambda _: None))
+        drawn(recipe, values, task_of(width=width, steps=1))
         tiled.append(values["vae"].use_tiling)
     assert tiled == [True, False]
 
@@ -383,9 +388,9 @@ def test_memory_that_runs_out_is_said_in_words_and_the_pipeline_still_works(fold
 
     hook = values["unet"].register_forward_pre_hook(run_out)
     with pytest.raises(NotEnoughMemory, match="64 × 64"):
-        list(recipe.build(values)(task, lambda _: None))
+        drawn(recipe, values, task)
     hook.remove()
-    assert list(recipe.build(values)(task, lambda _: None))
+    assert drawn(recipe, values, task)
 
 
 def test_a_fault_of_the_code_keeps_its_own_error(folder: Path) -> None:
@@ -394,7 +399,7 @@ def test_a_fault_of_the_code_keeps_its_own_error(folder: Path) -> None:
     values = loaded(recipe)
     values["unet"].register_forward_pre_hook(lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        list(recipe.build(values)(task, lambda _: None))
+        drawn(recipe, values, task)
 
 
 def test_a_vae_that_was_left_wide_is_narrowed_again(folders: Callable[[str], Path]) -> None:
@@ -410,7 +415,7 @@ def test_a_vae_that_was_left_wide_is_narrowed_again(folders: Callable[[str], Pat
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        list(recipe.build(values)(task, widen))
+        drawn(recipe, values, task, widen)
     assert values["vae"].dtype == torch.bfloat16
 
 
@@ -507,21 +512,17 @@ def test_a_card_says_what_it_must_and_its_defaults_are_a_task(card: ModelCard) -
     assert card.memory_gb is not None
     assert 1 < card.memory_gb < 100
     assert set(card.unverified) <= set(ModelCard.model_fields)
-    task = resolve(TextToImage(prompt="a red apple"), card)
+    task = resolve(TextToImage.checked({"prompt": "a red apple"}), card)
     assert task.steps is not None
     assert task.guidance_scale is not None
     diffusion._check_size(card, task, diffusion._options(card))
 
 
 @CARDS
-def test_a_card_downloads_safetensors_of_its_own_parts_alone(card: ModelCard) -> None:
+def test_a_card_names_its_repository_and_where_its_licence_is_read(card: ModelCard) -> None:
     assert isinstance(card.source, Hub)
     assert card.url == f"https://huggingface.co/{card.source.repo}"
-    assert "model_index.json" in card.source.allow
-    assert not any(pattern.startswith("*") or pattern.endswith((".bin", ".ckpt", ".pt", ".onnx")) for pattern in card.source.allow)
-    weights = [pattern for pattern in card.source.allow if pattern.endswith(".safetensors")]
-    assert len(weights) >= 3
-    assert card.source.variant != "fp16" or all(".fp16." in pattern for pattern in weights)
+    assert not card.source.allow or "model_index.json" in card.source.allow
 
 
 @CARDS

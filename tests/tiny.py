@@ -40,7 +40,7 @@ def stable_diffusion(folder: Path, **changes: Any) -> Path:
             "unet": unet,
             "vae": _vae(4),
             "text_encoder": _clip(),
-            "tokenizer": _clip_words(),
+            "tokenizer": clip_words(),
             "scheduler": _ddim(),
             "safety_checker": None,
             "feature_extractor": None,
@@ -140,9 +140,9 @@ def stable_diffusion_xl(folder: Path) -> Path:
             unet=unet,
             vae=_vae(4, force_upcast=True, scaling_factor=0.13025),
             text_encoder=_clip(),
-            tokenizer=_clip_words(),
+            tokenizer=clip_words(),
             text_encoder_2=_clip(projected=True),
-            tokenizer_2=_clip_words(),
+            tokenizer_2=clip_words(),
             scheduler=d.EulerDiscreteScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1),
         )
 
@@ -170,9 +170,9 @@ def stable_diffusion_3(folder: Path) -> Path:
             transformer=transformer,
             vae=_vae(16, scaling_factor=1.5305, shift_factor=0.0609),
             text_encoder=_clip(projected=True),
-            tokenizer=_clip_words(),
+            tokenizer=clip_words(),
             text_encoder_2=_clip(projected=True),
-            tokenizer_2=_clip_words(),
+            tokenizer_2=clip_words(),
             text_encoder_3=None,
             tokenizer_3=None,
             scheduler=d.FlowMatchEulerDiscreteScheduler(shift=3.0),
@@ -204,7 +204,7 @@ def flux(folder: Path) -> Path:
             transformer=transformer,
             vae=_vae(4, scaling_factor=0.3611, shift_factor=0.1159),
             text_encoder=_clip(),
-            tokenizer=_clip_words(),
+            tokenizer=clip_words(),
             text_encoder_2=t.T5EncoderModel(t5),
             tokenizer_2=t.T5TokenizerFast(vocab=pieces, model_max_length=77),
             scheduler=d.FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
@@ -366,6 +366,16 @@ def chat_model(folder: Path, context: int = 512) -> Path:
     return _saved(build, folder)
 
 
+def clip_words() -> Any:
+    """CLIP's tokenizer with a vocabulary of bytes: marks 512 and 513 begin and end a text."""
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import CLIPTokenizer
+
+    letters = sorted(ByteLevel.alphabet())
+    pieces = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    return CLIPTokenizer(vocab={piece: number for number, piece in enumerate(pieces)}, merges=[], model_max_length=77)
+
+
 def byte_words(longest: int) -> Any:
     """A byte-level tokenizer of 256 bytes and a chat template's marks."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -412,15 +422,6 @@ def _ddim() -> Any:
     return _diffusers().DDIMScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False, steps_offset=1
     )
-
-
-def _clip_words() -> Any:
-    from tokenizers.pre_tokenizers import ByteLevel
-    from transformers import CLIPTokenizer
-
-    letters = sorted(ByteLevel.alphabet())
-    pieces = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    return CLIPTokenizer(vocab={piece: number for number, piece in enumerate(pieces)}, merges=[], model_max_length=77)
 
 
 def _clip(projected: bool = False) -> Any:
