@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.starter.icons import IconLibrary
-from studio.starter.lexicon import NAMED, PARTLY, Meaning
+from studio.starter.lexicon import NAMED, PARTLY, Meaning, words_of
 from studio.starter.palette import to_oklab
 from studio.starter.scene import Candidate
 from studio.starter.vocabulary import MIXED
@@ -23,9 +23,10 @@ ENOUGH = 4  # versions of one concept with which no other concept is looked at
 ALIKE = 0.72  # from which another concept's icon may join
 OWN_ALIKE = 0.6  # from which a further icon of the concept may join
 TWINS = 0.8  # from which two icons are one drawing
-FALLOFF = 4.0  # log-prior lost from a perfect likeness to none
+FALLOFF = 8.0  # log-prior lost from a perfect likeness to none
 STRANGER = 1.0  # log-prior lost for showing another concept of the same word
 _GRID = 16
+_COLOURS_APART = 0.35  # mean OKLab distance at which colours do not agree at all
 _SAME_COLOUR = 0.11  # OKLab distance below which a thing already has the colour asked for
 
 Floats = NDArray[np.float32]
@@ -49,42 +50,40 @@ def choose(
     `style` is one of vocabulary.STYLES, "Mixed" for all that go together; `colour` "#rrggbb" or None; `allowed(concept, style)` tells
     what the negative prompt leaves.
     """
-    permitted = [
-        meaning for meaning in meanings if any(allowed(meaning.concept, library.icons[i].style) for i in _of(library, meaning.concept))
-    ]
-    if not permitted:
-        return None
     styles = MIXED if style == "Mixed" else (style,)
 
     def icons(concept: str, wanted: tuple[str, ...]) -> list[int]:
         return [i for i in _of(library, concept) if library.icons[i].style in wanted and allowed(concept, library.icons[i].style)]
 
-    floor = min(permitted[0].sureness, NAMED - 20)  # all listed senses count as sure; a part of a name or a keyword never replaces a name
+    floor = min(meanings[0].sureness, NAMED - 20)  # all listed senses count as sure; a part of a name or a keyword never replaces a name
     for wanted in (styles, MIXED, ("Outline",), ("Cartoon",)):
-        in_style = [meaning for meaning in permitted if meaning.sureness >= floor and icons(meaning.concept, wanted)]
+        in_style = [meaning for meaning in meanings if meaning.sureness >= floor and icons(meaning.concept, wanted)]
         if in_style:
             break
     else:
         return None
     first = in_style[0]
     own = icons(first.concept, wanted)
-    others = [i for m in in_style[1:] if m.sureness >= PARTLY for i in icons(m.concept, wanted)] if len(own) < ENOUGH else []
-    return Choice(first.concept, _ranked(library, own, others, colour), first.sureness, not set(wanted) & set(styles))
+    kin = [m.concept for m in in_style[1:] if m.sureness >= PARTLY and set(words_of(m.concept)) & set(words_of(first.concept))]
+    others = [i for concept in kin for i in icons(concept, wanted)] if len(own) < ENOUGH else []
+    elsewhere = all(library.icons[i].style not in styles for i in own)
+    return Choice(first.concept, _ranked(library, own, others, colour), first.sureness, elsewhere)
 
 
 def _ranked(library: IconLibrary, own: list[int], others: list[int], colour: str | None) -> tuple[Candidate, ...]:
     """Own icons by how like the others they are, beyond the first few only like ones; other concepts' icons where they look much alike."""
     looks = [_look(library, i) for i in own]
     likeness = np.array([[_likeness(one, other, colour) for other in looks] for one in looks], np.float32)
-    weights = 1 / (likeness > TWINS).sum(0)  # two renderings of one drawing count once
-    common = likeness @ weights / weights.sum()  # how much an icon looks like the others on the whole
+    twins = likeness > TWINS
+    weights = ~twins / twins.sum(0)  # two renderings of one drawing count once, and not for themselves
+    common = (likeness * weights).sum(1) / np.maximum(weights.sum(1), 1e-6)  # how much an icon looks like the other drawings
     order = np.argsort(-common, kind="stable")
     kept = [k for n, k in enumerate(order) if n < ENOUGH or np.delete(likeness[k], k).max() >= OWN_ALIKE]
     priors = {own[k]: FALLOFF * float(common[k] - common.max()) for k in kept}
     for i in others[: 4 * MOST]:
         near = max(_likeness(_look(library, i), look, colour) for look in looks)
         if near >= ALIKE:
-            priors[i] = FALLOFF * (near - 1) - STRANGER
+            priors[i] = FALLOFF / 2 * (near - 1) - STRANGER
     best = sorted(priors, key=lambda i: (-round(priors[i], 4), i))[:MOST]
     return tuple(Candidate(i, min(0.0, round(priors[i], 3)), _recolour(library, i, colour)) for i in best)
 
@@ -126,7 +125,7 @@ def _likeness_as_is(one: Floats, other: Floats, colour: str | None) -> float:
         return overlap
     weight = np.minimum(a, b)
     apart = np.linalg.norm(one[..., :3] / np.maximum(a, 1e-3)[..., None] - other[..., :3] / np.maximum(b, 1e-3)[..., None], axis=-1)
-    agreement = 1 - float((apart * weight).sum() / max(float(weight.sum()), 1e-6)) / 0.6
+    agreement = 1 - float((apart * weight).sum() / max(float(weight.sum()), 1e-6)) / _COLOURS_APART
     return overlap * (0.5 + 0.5 * max(agreement, 0.0))
 
 

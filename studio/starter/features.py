@@ -52,12 +52,14 @@ class Features:
     def save(self, file: Path) -> None:
         """Writes vectors as int8 and the rest as float16: about 0.25 kB a caption."""
         scale = 127 / np.abs(self.vectors).max(-1, keepdims=True)
-        half = {
-            name: value.astype(np.float16)
-            for name, value in (("mean", self.mean), ("deviation", self.deviation), ("projection", self.projection))
-        }
-        captions = np.frombuffer("\n".join(self.captions).encode("utf-8"), np.uint8)
-        np.savez_compressed(file, captions=captions, vectors=np.round(self.vectors * scale).astype(np.int8), **half)
+        np.savez_compressed(
+            file,
+            captions=np.frombuffer("\n".join(self.captions).encode("utf-8"), np.uint8),
+            vectors=np.round(self.vectors * scale).astype(np.int8),
+            mean=self.mean.astype(np.float16),
+            deviation=self.deviation.astype(np.float16),
+            projection=self.projection.astype(np.float16),
+        )
 
     def vector(self, states: Floats) -> Floats:
         """Hidden states (tokens, h) of one text -> its unit vector (d,)."""

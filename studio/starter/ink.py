@@ -43,4 +43,4 @@ def _spread(mask: NDArray[np.uint8], reach: int) -> NDArray[np.uint8]:
 def _line(mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
     """A mask at double size as smooth coverage (H, W, 1) in [0, 1]."""
     small = Image.fromarray(mask).filter(ImageFilter.GaussianBlur(1.1)).resize(size, Image.Resampling.BOX)
-    return np.clip((np.asarray(small, np.float32)[..., None] / 255 - 0.3) / 0.4, 0, 1)
+    return np.clip((np.asarray(small, np.float32)[..., None] / 255 - 0.3) / 0.4, 0, 1).astype(np.float32)

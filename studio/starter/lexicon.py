@@ -11,12 +11,13 @@ from functools import lru_cache
 from studio.starter.icons import IconLibrary
 from studio.starter.vocabulary import ARTICLES, IRREGULAR
 
-NAMED, PARTLY, TAGGED = 100, 60, 30  # how sure a meaning is: a name or a listed sense; a part of a name; a keyword
+# How sure a meaning is: a name or a listed sense; what is listed as near; a part of a name; a keyword.
+NAMED, NEAR, PARTLY, TAGGED = 100, 89, 60, 30
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """A concept a phrase may mean; `sureness` is NAMED less its place among the senses, PARTLY or TAGGED."""
+    """A concept a phrase may mean; `sureness` is NAMED or NEAR less its place among the senses (at most 9), PARTLY or TAGGED."""
 
     concept: str
     sureness: int
@@ -80,7 +81,10 @@ class Lexicon:
     def meanings(self, words: tuple[str, ...]) -> list[Meaning]:
         """All concepts these words may mean, the surest first; among equals, things with a last word alike, then the library's order."""
         key = _key(" ".join(words))
-        found = {concept: NAMED - place for place, concept in enumerate(self._named.get(key, ()))}
+        found: dict[str, int] = {}
+        for place, concept in enumerate(self._named.get(key, ())):
+            sureness = (NEAR if concept.startswith("~") else NAMED) - min(place, 9)
+            found[concept.lstrip("~")] = max(sureness, found.get(concept.lstrip("~"), 0))
         if len(key) == 1:
             holding = sorted(self._holding.get(key[0], ()), key=lambda c: (_key(c)[-1] != key[0], len(_key(c)), self._order[c]))
             for concept in holding:
@@ -96,7 +100,7 @@ class Lexicon:
 
     def alike(self, word: str) -> tuple[str, float] | None:
         """The known word spelt most like this one and how alike they are from 0 to 1; None when nothing comes near."""
-        known = [other for other in self._words if abs(len(other) - len(word)) <= 3 and len(other) > 2]
+        known = [other for other in self._words if abs(len(other) - len(word)) <= 3 and len(other) > 3]
         near = difflib.get_close_matches(word[:24], known, n=3, cutoff=0.6)
         if not near:
             return None

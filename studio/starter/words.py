@@ -10,13 +10,14 @@ from typing import Protocol
 
 from studio.errors import InvalidInput
 from studio.starter.candidates import Choice, choose
-from studio.starter.grammar import Reading, Thing, clean, parse
+from studio.starter.grammar import Reading, clean, parse
 from studio.starter.icons import IconLibrary
-from studio.starter.lexicon import NAMED, PARTLY, TAGGED, Lexicon, Meaning, lexicon, singular, words_of
+from studio.starter.lexicon import NAMED, NEAR, PARTLY, TAGGED, Lexicon, Meaning, lexicon, singular, words_of
+from studio.starter.phrases import Thing
 from studio.starter.scene import Candidate, Part, Scene
 from studio.starter.vocabulary import COLOURS, FILLER, MIXED, STYLES
 
-SPELT = 0.82  # likeness of spelling from which a word counts as misspelt
+SPELT = 0.78  # likeness of spelling from which a word counts as misspelt
 
 
 __all__ = ["MIXED", "STYLES", "Candidate", "Nearest", "Part", "Scene", "needs_encoder", "read"]
@@ -121,6 +122,8 @@ class _Reader:
             return [
                 f"There is no “{choice.concept}” in the style {self.style}: it is drawn in {'mixed styles' if drawn in MIXED else drawn}."
             ]
+        if PARTLY < choice.sureness <= NEAR:
+            return [f"“{' '.join(thing.noun)}” is drawn as “{choice.concept}”, the nearest thing here."]
         if choice.sureness <= TAGGED:
             return [f"“{' '.join(thing.noun)}” is drawn as “{choice.concept}”."]
         if first.sureness == NAMED and first.concept != choice.concept and words_of(first.concept) == thing.noun:
@@ -150,11 +153,12 @@ def _unknown(thing: Thing, known: Lexicon) -> str:
 
 
 def _ruled_out(negative: str, known: Lexicon, library: IconLibrary) -> _Ruled:
-    words = [word for word in words_of(clean(negative, library.emoji)) if word not in FILLER]
+    every = words_of(clean(negative, library.emoji))
+    words = [word for word in every if word not in FILLER]
     concepts: set[str] = set()
     for length in (3, 2, 1):
         for start in range(len(words) - length + 1):
             meant = known.meanings(tuple(words[start : start + length]))
             concepts.update(meaning.concept for meaning in meant[:1] if meaning.sureness == NAMED)
-    styles = {one for one in STYLES if one.casefold() in words}
+    styles = {one for one in STYLES if one.casefold() in every}
     return _Ruled(frozenset(concepts), frozenset(map(singular, words)), frozenset(styles))

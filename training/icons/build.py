@@ -151,12 +151,12 @@ def _lines(table: dict[str, Any]) -> str:
 
 
 def _senses(concepts: set[str]) -> dict[str, list[str]]:
-    """`senses.toml` as one table; raises ValueError when it names what the library does not have."""
+    """`senses.toml` as one table, near things marked "~"; raises ValueError when it names what the library does not have."""
     out: dict[str, list[str]] = {}
-    for table in tomllib.loads((HERE / "senses.toml").read_text("utf-8")).values():
+    for title, table in tomllib.loads((HERE / "senses.toml").read_text("utf-8")).items():
         for word, meant in table.items():
-            out[plain(word)] = meant.split("; ")
-    unknown = sorted({concept for meant in out.values() for concept in meant} - concepts)
+            out[plain(word)] = [f"~{concept}" if title == "near" else concept for concept in meant.split("; ")]
+    unknown = sorted({concept.lstrip("~") for meant in out.values() for concept in meant} - concepts)
     if unknown:
         raise ValueError(f"senses.toml names concepts without an icon: {', '.join(unknown)}")
     return out

@@ -12,7 +12,7 @@ COPYRIGHT = {
     "fluent-color": "Copyright (c) 2020 Microsoft Corporation",
     "noto": "Copyright 2013 Google, Inc. All Rights Reserved.",
     "noto-v1": "Copyright 2013 Google, Inc. All Rights Reserved.",
-    "icon-park": "Copyright (c) ByteDance Inc. and its affiliates",
+    "icon-park": "Copyright ByteDance",
     "flat-color-icons": "Copyright (c) Icons8 (offered under the MIT licence or the Good Boy License; used under MIT)",
     "meteocons": "Copyright (c) 2020-2022 Bas Milius",
 }
@@ -37,7 +37,9 @@ def notice(sets: list[IconSet], mit_of_keywords: str) -> str:
     )
     return f"""# Notice: the icons of Atelier Icons
 
-The packs in this folder hold drawings from the openly licensed icon sets below. {CHANGES}
+The packs in this folder hold drawings from the openly licensed icon sets below.
+
+{CHANGES}
 
 | set | author | package and version | licence | style |
 |---|---|---|---|---|
