@@ -166,3 +166,10 @@ def test_drawing_an_outline_fills_closed_lines_with_white() -> None:
     assert pixels[64, 64].tolist() == [255, 255, 255, 255]
     assert pixels[2, 2, 3] == 0
     assert render.draw('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"></svg>') is None
+
+
+def test_the_model_card_names_the_method_and_counts_right(library: IconLibrary) -> None:
+    card = (FOLDER / "MODEL_CARD.md").read_text("utf-8")
+    assert "2412.20292" in card and "Scarvelis" in card
+    drawings = sum(icon.style != "Cartoon" for icon in library.icons)
+    assert f"{drawings:,} drawings of {len({icon.concept for icon in library.icons}):,} things" in card
