@@ -1,10 +1,28 @@
 """The starter picture model "Atelier Icons": words choose openly licensed icons, a sampler composes new pictures from them.
 
-Reading order:
+Reading order, from words to a scene:
 
-    ink.py           dark outlines, as in a cartoon
-    icons.py         the library: icons with their names, licences and pixels
     scene.py         what a prompt means: parts, candidates, a relation, a background
-    vocabulary.py    the small closed lists of English the reader of prompts needs: colours, relations, filler
     words.py         a prompt becomes a scene
+    grammar.py       a prompt taken apart: things, colours, places, background, style
+    phrases.py       the words of a prompt cut into phrases that name one thing each
+    lexicon.py       what words mean in an icon library
+    vocabulary.py    the closed lists of English this needs: colours, relations, filler
+    candidates.py    the icons for one thing, in looks that go together
+    features.py      what texts mean, for words that nothing else explains
+    icons.py         the library: icons with their names, licences and pixels
+    ink.py           dark outlines, as in a cartoon
+
+and from a scene to a picture:
+
+    compose.py       from a part of a scene to one drawing
+    frame.py         icons of one thing brought onto one frame
+    palette.py       the few colours a drawing is made of, and other ones for it
+    diffusion.py     the sampler: analytic local diffusion
+    seams.py         cuts between parts of several pictures
+    layout.py        where the things of a picture stand
+    backdrop.py      plain and patterned backgrounds
+    enlarge.py       small drawings made large and kept crisp
+    trace.py         drawings as vectors
+    finish.py        the finished picture with the credit for every pixel
 """
