@@ -290,7 +290,9 @@ def remember(form: Form, after: Any, leave: Sequence[str] = ()) -> None:
         saved = saved if isinstance(saved, dict) else {}
         return [saved[name] if saved.get(name) is not None else gr.skip() for name in names]
 
-    form.demo.load(restore, state, list(fields.values()), api_visibility="private", show_progress="hidden", queue=False)
+    loaded = form.demo.load(restore, state, list(fields.values()), **QUIET)
+    # Scripts that drive the page can wait for this mark: the form holds what it will hold.
+    loaded.then(None, js=f"() => {{ document.documentElement.dataset.{form.task.kind.replace('_', '')} = 'restored'; }}", **QUIET)
 
 
 def examples(field: Any, prompts: Sequence[str]) -> None:

@@ -60,5 +60,5 @@ def opened(page: Page, url: str) -> Page:
     page.goto(url)
     page.get_by_role("tab", name="Text to image").wait_for()
     page.get_by_role("button", name="Create").wait_for()
-    page.wait_for_load_state("networkidle")
+    page.locator("html[data-texttoimage=restored][data-write=restored]").wait_for()
     return page
