@@ -115,12 +115,13 @@ def _style(tokens: list[str], known: Lexicon) -> tuple[str, list[str]]:
 
 
 def _scenery(tokens: list[str]) -> tuple[str | None, list[str]]:
-    """A place that is drawn as a background ("in space"), if other words are left."""
+    """A place that is drawn as a background ("in space"), if other words are left; of several the last, and the words without any."""
     for place in range(len(tokens)):
         for length in (3, 2, 1):
             said = " ".join(tokens[place : place + length])
             if said in SCENERY and len(tokens) > length:
-                return SCENERY[said], tokens[:place] + tokens[place + length :]
+                further, rest = _scenery(tokens[:place] + tokens[place + length :])
+                return further or SCENERY[said], rest
     return None, tokens
 
 

@@ -88,8 +88,8 @@ SCENERY = {
     "in space": "#161b3d stars", "in outer space": "#161b3d stars", "in night sky": "#161b3d stars", "at night": "#161b3d stars",
     "under stars": "#161b3d stars", "in sky": "#bfe1fb clouds", "in air": "#bfe1fb clouds", "in clouds": "#bfe1fb clouds",
     "under water": "#4aa3df", "underwater": "#4aa3df", "in sea": "#4aa3df", "in ocean": "#4aa3df", "in water": "#4aa3df",
-    "in snow": "#eaf3fa dots", "on grass": "#a9d98b", "in grass": "#a9d98b", "on meadow": "#a9d98b", "at sunset": "#ffb27a",
-    "on beach": "#f4dfae",
+    "on water": "#4aa3df", "on sea": "#4aa3df", "on ocean": "#4aa3df", "on lake": "#4aa3df", "in snow": "#eaf3fa dots",
+    "on grass": "#a9d98b", "in grass": "#a9d98b", "on meadow": "#a9d98b", "at sunset": "#ffb27a", "on beach": "#f4dfae",
 }  # fmt: skip
 
 IRREGULAR = {
@@ -99,6 +99,7 @@ IRREGULAR = {
     "volcanoes": "volcano", "mangoes": "mango", "cookies": "cookie", "pies": "pie", "movies": "movie", "selfies": "selfie", "ties": "tie",
     "scarves": "scarf", "leaves": "leaf", "snowmen": "snowman", "firemen": "fireman", "policemen": "policeman", "axes": "axe",
     "zombies": "zombie", "genies": "genie", "brownies": "brownie",
+    "glasses": "glasses",
 }  # fmt: skip
 
 assert set(PATTERN_WORDS.values()) == set(PATTERNS)
