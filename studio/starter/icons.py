@@ -56,7 +56,8 @@ class Place:
 class IconLibrary:
     """Icons in a fixed order; their index is their identity in scenes, attribution maps and records.
 
-    `senses` says which concepts a word means, the best first ("~" before one that is only near); `emoji` maps an emoji (without variation selector) to its concept.
+    `senses` says which concepts a word means, the best first, with "~" before one that is only near; `emoji` maps an emoji (without
+    variation selector) to its concept.
     """
 
     def __init__(
