@@ -87,12 +87,12 @@ def find_weights(card: ModelCard, folder: Path, variant: str | None = None) -> W
 
 
 def key(card: ModelCard, files: Iterable[Path], part: str, dtype: Any, packed: str = "") -> str:
-    """ "source@revision/part:dtype:quantisation". What lies in a folder of the user is told apart by its files' sizes and times."""
+    """ "source@revision/part:dtype:quantisation". A folder of the user stands under its name, told apart by path, sizes and times."""
     if isinstance(card.source, Hub):
         source = f"{card.source.repo}@{card.source.revision or files_of(card).name}"
     else:
-        facts = sorted((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
-        source = f"{files_of(card).resolve()}@{hashlib.sha256(repr(facts).encode()).hexdigest()[:12]}"
+        facts = sorted((str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files)
+        source = f"{files_of(card).name}@{hashlib.sha256(repr(facts).encode()).hexdigest()[:12]}"
     return f"{source}/{part}:{str(dtype).removeprefix('torch.')}:{packed or 'none'}"
 
 

@@ -235,6 +235,7 @@ def test_keys_tell_apart_number_formats_and_changed_files(own_folder: Path) -> N
         return diffusion.recipe(card_of(own_folder, **options), task_of(), CPU).components["unet"].key
 
     narrow, wide = unet_key(dtype="bfloat16"), unet_key(dtype="float32")
+    assert str(own_folder.parent) not in wide
     assert narrow.endswith("/unet:bfloat16:none")
     assert wide.endswith("/unet:float32:none")
     file = own_folder / "unet" / "diffusion_pytorch_model.safetensors"
@@ -340,6 +341,13 @@ def _other_weights(folder: Path) -> None:
     shutil.copy(folder / "vae" / "diffusion_pytorch_model.safetensors", folder / "unet" / "diffusion_pytorch_model.safetensors")
 
 
+def _one_tensor_less(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    file = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    save_file({name: tensor.clone() for name, tensor in load_file(file).items() if name != "conv_in.weight"}, file)
+
+
 @pytest.mark.parametrize(
     ("damage", "error", "words"),
     [
@@ -348,6 +356,7 @@ def _other_weights(folder: Path) -> None:
         (_sharded_outside, ModelUnsafe, "outside its folder"),
         (_lost_shard, ModelUnavailable, "00001-of-00002"),
         (_other_weights, ModelUnavailable, "another model|do not fit together"),
+        (_one_tensor_less, ModelUnavailable, "another model"),
         (lambda folder: shutil.rmtree(folder / "vae"), ModelUnavailable, "lacks its vae"),
         (lambda folder: (folder / "model_index.json").unlink(), ModelUnavailable, "model_index.json"),
         (lambda folder: (folder / "model_index.json").write_text("[" * 100_000), ModelUnavailable, "model_index.json"),
@@ -370,10 +379,42 @@ def test_a_folder_that_is_no_whole_and_safe_model_is_refused_in_one_sentence(
     assert str(own_folder) not in str(refusal.value)
 
 
+def test_parts_that_are_not_needed_may_be_missing(own_folder: Path) -> None:
+    _indexed(
+        lambda index: index.update(
+            safety_checker=["stable_diffusion", "StableDiffusionSafetyChecker"], feature_extractor=["transformers", "CLIPImageProcessor"]
+        )
+    )(own_folder)
+    recipe = diffusion.recipe(card_of(own_folder), task_of(), CPU)
+    assert set(recipe.components) == {"unet", "vae", "text_encoder", "small"}
+    assert drawn(recipe, loaded(recipe), task_of())
+
+
 def test_a_folder_of_half_precision_files_alone_is_read(own_folder: Path) -> None:
     for file in own_folder.glob("*/*.safetensors"):
         file.rename(file.with_name(file.name.replace(".safetensors", ".fp16.safetensors")))
     assert pictures(card_of(own_folder), task_of())
+
+
+def test_weights_and_words_of_older_versions_give_the_same_picture(folder: Path, own_folder: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+    from tokenizers import Tokenizer
+
+    vae, text_encoder = own_folder / "vae" / "diffusion_pytorch_model.safetensors", own_folder / "text_encoder" / "model.safetensors"
+    older = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+    weights = load_file(vae)
+    for new, old in older.items():
+        weights = {name.replace(new, old) if "attentions" in name else name: tensor.clone() for name, tensor in weights.items()}
+    save_file(weights, vae)
+    weights = {f"text_model.{name}": tensor.clone() for name, tensor in load_file(text_encoder).items()}
+    save_file(weights | {"text_model.embeddings.position_ids": torch.arange(77)[None]}, text_encoder)
+    tokenizer = own_folder / "tokenizer" / "tokenizer.json"
+    (tokenizer.parent / "vocab.json").write_text(json.dumps(Tokenizer.from_file(str(tokenizer)).get_vocab()))
+    (tokenizer.parent / "merges.txt").write_text("#version: 0.2\n")
+    tokenizer.unlink()
+    (new_one,), (old_one,) = pictures(card_of(folder), task_of()), pictures(card_of(own_folder), task_of())
+    assert np.array_equal(new_one.pixels, old_one.pixels)
 
 
 def test_memory_that_runs_out_is_said_in_words_and_the_pipeline_still_works(folder: Path) -> None:
@@ -528,7 +569,7 @@ def test_a_card_names_its_repository_and_where_its_licence_is_read(card: ModelCa
 @CARDS
 def test_a_card_offers_schedulers_that_its_pipeline_takes(card: ModelCard, folders: Callable[[str], Path]) -> None:
     files = folders(card.options["pipeline"])
-    own = loaded(diffusion.recipe(card_of(files), task_of(), CPU))["small"]["scheduler"]
+    own = diffusion.recipe(card_of(files), task_of(), CPU).components["small"].load(lambda _: None)["scheduler"]
     assert card.schedulers
     assert set(card.schedulers) <= set(_schedulers.offered(card.options["pipeline"], own))
 

@@ -168,7 +168,7 @@ def _drawing(seed: int) -> Any:
     generator = torch.Generator("cpu").manual_seed(seed)
 
     class Draw(LogitsProcessor):
-        def __call__(self, input_ids: Any, scores: Any) -> Any:  # noqa: ARG002 (transformers calls it so)
+        def __call__(self, input_ids: Any, scores: Any) -> Any:
             heights = torch.softmax(scores.float(), dim=-1).cumsum(dim=-1)  # (1, vocabulary)
             at = 1 - torch.rand(1, 1, generator=generator).to(heights.device)  # in (0, 1]: never a token of probability 0
             chosen = torch.searchsorted(heights, at * heights[:, -1:]).clamp_(max=scores.shape[-1] - 1)
@@ -182,7 +182,7 @@ def _criterion(watch: Callable[[int], bool]) -> Any:
     from transformers import StoppingCriteria
 
     class Watch(StoppingCriteria):
-        def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:  # noqa: ARG002 (transformers calls it so)
+        def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
             return torch.full((input_ids.shape[0],), watch(int(input_ids[0, -1])), device=input_ids.device)
 
     return Watch()
