@@ -490,15 +490,15 @@ def _halves() -> Any:
     return picture
 
 
-def test_a_preview_shows_the_very_colours_where_latents_depend_on_them_linearly() -> None:
+def _linear_vae(**config: Any) -> Any:
+    """A VAE whose five latent channels depend on the colours of 8 x 8 pixels linearly."""
     import torch
     from diffusers.configuration_utils import FrozenDict
 
     class LinearVae(torch.nn.Module):
-        config = FrozenDict(latent_channels=5, scaling_factor=0.4, shift_factor=0.3)
-
         def __init__(self) -> None:
             super().__init__()
+            self.config = FrozenDict(latent_channels=5, **config)
             self.mix = torch.nn.Conv2d(3, 5, 8, 8)
             with torch.no_grad():
                 colours = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1], [1, -1, 0.5]])
@@ -507,10 +507,39 @@ def test_a_preview_shows_the_very_colours_where_latents_depend_on_them_linearly(
         def encode(self, picture: Any) -> Any:
             return type("Encoded", (), {"latent": self.mix(picture)})
 
-    vae = LinearVae()
-    with torch.no_grad():
-        latents = (vae.mix(_halves()) - 0.3) * 0.4
-    pixels = _latents.preview(latents, vae, 64, 64).astype(int)
+    return LinearVae().requires_grad_(False)
+
+
+def _packed(latents: Any) -> Any:
+    """(1, C, h, w) -> (1, h * w / 4, 4 C), as Flux and its kin hold latents."""
+    channels, rows, columns = latents.shape[1:]
+    return latents.view(1, channels, rows // 2, 2, columns // 2, 2).permute(0, 2, 4, 1, 3, 5).reshape(1, -1, 4 * channels)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("scaling", ["factor and shift", "means and spreads", "batch norm"])
+def test_a_preview_shows_the_very_colours_where_latents_depend_on_them_linearly(scaling: str, packed: bool) -> None:
+    import torch
+
+    mean, spread = torch.linspace(-0.3, 0.5, 5), torch.linspace(1.5, 3.0, 5)
+    config: dict[str, Any] = {"scaling_factor": 0.4, "shift_factor": 0.3}
+    if scaling == "means and spreads":
+        config = {"latents_mean": mean.tolist(), "latents_std": spread.tolist()}
+    vae = _linear_vae(**(config if scaling != "batch norm" else {"batch_norm_eps": 0.0}))
+    latents = vae.mix(_halves()[..., :32, :])  # 64 x 32 pixels
+    if scaling == "factor and shift":
+        latents = (latents - 0.3) * 0.4
+    elif scaling == "means and spreads":
+        latents = (latents - mean.view(1, -1, 1, 1)) / spread.view(1, -1, 1, 1)
+    latents = _packed(latents) if packed else latents
+    if scaling == "batch norm":
+        count = 20 if packed else 5
+        vae.bn = torch.nn.BatchNorm1d(count)
+        vae.bn.running_mean, vae.bn.running_var = torch.linspace(-0.3, 0.5, count), torch.linspace(2.0, 4.0, count)
+        shape = (1, 1, -1) if packed else (1, -1, 1, 1)
+        latents = (latents - vae.bn.running_mean.view(shape)) / vae.bn.running_var.sqrt().view(shape)
+    pixels = _latents.preview(latents, vae, 64, 32).astype(int)
+    assert pixels.shape == (128, 256, 3)
     assert abs(pixels[:, :64] - [204, 51, 51]).max() <= 4
     assert abs(pixels[:, 192:] - [51, 51, 204]).max() <= 4
 
