@@ -19,7 +19,7 @@ from studio.errors import ModelUnavailable
 from studio.manager import Component, Recipe
 from studio.models import Bundled, ModelCard, Package
 from studio.starter import compose, finish
-from studio.starter.icons import SIZE, IconLibrary
+from studio.starter.icons import IconLibrary
 from studio.starter.scene import Scene
 from studio.starter.words import STYLES, needs_encoder, read
 from studio.tasks import Task, TextToImage

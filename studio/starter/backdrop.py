@@ -13,14 +13,22 @@ from studio.starter.palette import from_oklab, to_oklab
 
 PAPER = "#ffffff"
 _CELLS = 6  # repeats of a pattern along the shorter side
-_SHAPES = {
-    "stars": ("#fff4cf", "M25 9 30 20 42 21 33 29 36 41 25 34 14 41 17 29 8 21 20 20Z", "M75 63 79 71 88 72 81 78 83 87 75 82 67 87 69 78 62 72 71 71Z"),
+_SHAPES = {  # the ground's own colour, and the outlines of two shapes in a cell of 100 units
+    "stars": (
+        "#fff4cf",
+        "M25 9 30 20 42 21 33 29 36 41 25 34 14 41 17 29 8 21 20 20Z",
+        "M75 63 79 71 88 72 81 78 83 87 75 82 67 87 69 78 62 72 71 71Z",
+    ),
     "dots": ("#e9f3fb", "M25 13a12 12 0 1 0 .1 0Z", "M75 63a12 12 0 1 0 .1 0Z"),
     "stripes": ("#fdf0e6", "M0 50 50 0H100L0 100Z", "M50 100 100 50V100Z"),
     "checks": ("#eef5ea", "M0 0H50V50H0Z", "M50 50H100V100H50Z"),
-    "hearts": ("#fdebef", "M25 40C6 26 10 12 19 13q5 1 6 7q1-6 6-7c9-1 13 13-6 27Z", "M75 90C56 76 60 62 69 63q5 1 6 7q1-6 6-7c9-1 13 13-6 27Z"),
+    "hearts": (
+        "#fdebef",
+        "M25 40C6 26 10 12 19 13q5 1 6 7q1-6 6-7c9-1 13 13-6 27Z",
+        "M75 90C56 76 60 62 69 63q5 1 6 7q1-6 6-7c9-1 13 13-6 27Z",
+    ),
     "clouds": ("#d6ebf8", "M10 36q-1-9 9-10q2-11 13-9q8 2 9 10q8 0 7 9Z", "M60 86q-1-9 9-10q2-11 13-9q8 2 9 10q8 0 7 9Z"),
-}  # fmt: skip
+}
 
 
 def svg(background: str | None, width: int, height: int) -> str:

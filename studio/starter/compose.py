@@ -6,7 +6,7 @@ neighbouring seeds (a batch) look different. It knows no sentence and no file: f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.starter import diffusion, frame, palette, seams
+from studio.starter.enlarge import spread
 from studio.starter.icons import SIZE, IconLibrary
 from studio.starter.scene import Candidate, Part
 
@@ -26,12 +27,13 @@ Pixels = NDArray[np.uint8]
 MOST_MIXED = 6  # icons that go into one drawing
 _MOST_READ = 8  # icons of a part that are looked at
 _MARGIN = 5  # pixels left free around a drawing
+_SOLID = 230  # alpha from which a pixel's colour is reliable
 _UNLIKE = 10.0  # log-prior an icon loses for being wholly unlike the leading one
 _STRANGE = -5.0  # log-prior from which an icon does not take part
 _REPAINTED = 0.8  # share of drawings that wear another icon's colours
 _SPREAD = 0.4  # how much the log-priors count when the leading icon is chosen
 _WHIM = 1.5  # deviation of the log-prior's random change from place to place
-_LEAN = 0.1  # cost by which the finish prefers one icon or another, from place to place
+_LEAN = 0.06  # cost by which the finish prefers one icon or another, from place to place
 _PATCHES = 6  # places a side over which these change
 
 
@@ -78,7 +80,9 @@ def gather(part: Part, library: IconLibrary, seed: int, place: int = 0) -> Ingre
     look = palette.Palette.of(placed[wears])
     near = [int(i) for i in np.argsort(unlike, kind="stable")[:MOST_MIXED]]
     near.sort(key=lambda i: i != lead)
-    worn = [placed[i] if i == wears else palette.harmonised(placed[i], palette.Palette.of(placed[i]), look) for i in near]
+    worn = [
+        placed[i] if i == wears else palette.harmonised(placed[i], palette.Palette.of(placed[i]), look, part.hue is not None) for i in near
+    ]
     priors = np.array([-_UNLIKE * frame.unlike(picture, worn[0]) for picture in worn])
     priors[0] = 0
     kept = [i for i, prior in enumerate(priors) if prior > _STRANGE]
@@ -87,7 +91,9 @@ def gather(part: Part, library: IconLibrary, seed: int, place: int = 0) -> Ingre
     )
 
 
-def draw(ingredients: Ingredients, seed: int, steps: int, watch: diffusion.Watch | None = None, place: int = 0, device: str = "cpu") -> Drawing:
+def draw(
+    ingredients: Ingredients, seed: int, steps: int, watch: diffusion.Watch | None = None, place: int = 0, device: str = "cpu"
+) -> Drawing:
     """Mix the ingredients. The same seed and place give the same bytes. What `watch` raises ends the drawing within one step."""
     import torch
 
@@ -131,7 +137,7 @@ def rgba(planes: torch.Tensor) -> Pixels:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _alone() -> Generator[None]:
     """One thread meanwhile: tensors this small are done sooner than a second thread wakes, and waiting threads burn the processor."""
     import torch
 
@@ -151,17 +157,18 @@ def _spread(wanted: tuple[Candidate, ...], seed: int, place: int) -> int:
 
 
 def _coloured(library: IconLibrary, candidate: Candidate) -> Pixels:
+    """The icon with reliable colours up to its edge, in the colour asked for."""
     pixels = library.pixels(candidate.index)
+    colour = spread(pixels[..., :3].astype(np.float32), pixels[..., 3] >= _SOLID, 2)
+    pixels = np.concatenate([(colour + 0.5).astype(np.uint8), pixels[..., 3:]], -1)
     return pixels if candidate.recolour is None else palette.turned(pixels, candidate.recolour)
 
 
 def _frame(pictures: list[Pixels], lead: int, random: np.random.Generator) -> frame.Box:
-    """Where the drawing stands: the leading icon's size, in proportions up to 70 % of the way to another icon's, centred, inside a margin."""
+    """Where the drawing stands: centred, in proportions up to 70 % of the way from the leading icon's to another's."""
     own, other = frame.drawn(pictures[lead]), frame.drawn(pictures[int(random.integers(len(pictures)))])
     change = np.clip((other.width / other.height) / (own.width / own.height), 0.8, 1.25) ** (0.7 * random.random())
     wide, high = own.width * change**0.5, own.height / change**0.5
     room = SIZE - 2 * _MARGIN
     factor = min(room / wide, room / high, 1.1)
-    return frame.Box(
-        SIZE / 2 - wide * factor / 2, SIZE / 2 - high * factor / 2, SIZE / 2 + wide * factor / 2, SIZE / 2 + high * factor / 2
-    )
+    return frame.Box(SIZE / 2 - wide * factor / 2, SIZE / 2 - high * factor / 2, SIZE / 2 + wide * factor / 2, SIZE / 2 + high * factor / 2)

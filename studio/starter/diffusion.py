@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from studio.starter.seams import settled
@@ -28,14 +29,14 @@ _SHRINK = 2.4  # how fast patches shrink: side = N (1 - t) ** _SHRINK
 _PATCH = (5, 5)  # the smallest patch at half and at full size, pixels a side
 _NOISE = 0.04  # the least noise that weights are computed for
 _GONE = 1e-3  # a picture whose weight is nowhere more than this is dropped
-_PIECES = 8  # the most (picture, shift) pairs that the finish may choose from
+_PIECES = 5  # the most (picture, shift) pairs that the finish may choose from
 
 
 @dataclass(frozen=True)
 class Sampled:
     """What was drawn. `guess` (C, N, N) is the denoiser's last word; `pieces` are the shifted pictures it is made of.
 
-    `pieces` (m, C, N, N), most used first; `sources` and `shifts` say which candidate each is and by how many pixels (down, right) it moved.
+    `pieces` (m, C, N, N), most used first; `sources` and `shifts` say which candidate each is and how many pixels it moved (down, right).
     """
 
     guess: torch.Tensor
@@ -73,7 +74,7 @@ def sample(
     guess = None if init is None else _resized(init, level.noise.shape[-1])
     z = (1 - times[0]) * level.noise + (0 if guess is None else times[0] * guess)
     mass = torch.zeros(())
-    for step, (t, after) in enumerate(zip(times[:-1], times[1:], strict=True)):
+    for step, (t, after) in enumerate(pairwise(times)):
         if level.half and t >= _FULL_SIZE and guess is not None:
             level = _Level.at(candidates, priors, noise, known, mask, half=False, alive=level.alive)
             z = t * _resized(guess, side) + (1 - t) * level.noise
@@ -87,7 +88,14 @@ def sample(
 
 
 def paint(
-    picture: torch.Tensor, mask: torch.Tensor, candidates: torch.Tensor, log_priors: torch.Tensor, *, seed: int, steps: int = 18, watch: Watch | None = None
+    picture: torch.Tensor,
+    mask: torch.Tensor,
+    candidates: torch.Tensor,
+    log_priors: torch.Tensor,
+    *,
+    seed: int,
+    steps: int = 18,
+    watch: Watch | None = None,
 ) -> torch.Tensor:
     """`picture` (C, N, N) drawn anew where `mask` (N, N) is at least 0.5; everywhere else it comes back unchanged, bit for bit.
 
@@ -144,10 +152,10 @@ class _Level:
         shifts = ((0, 0),) if patch >= 0.5 * side else _shifts(window)
         noise = max(1 - t, _NOISE)
         moved = [_shifted(self.pictures, *by) for by in shifts]
-        scores = [
-            _boxed((t * (2 * z - t * picture) * picture).sum(1), int(patch / 2)) / (2 * noise * noise) + self.priors - 0.05 * (abs(by[0]) + abs(by[1]))
-            for by, picture in zip(shifts, moved, strict=True)
-        ]
+        scores: list[torch.Tensor] = []
+        for (down, right), pictures in zip(shifts, moved, strict=True):
+            likeness = _boxed((t * (2 * z - t * pictures) * pictures).sum(1), int(patch / 2)) / (2 * noise * noise)
+            scores.append(likeness + self.priors - 0.05 * (abs(down) + abs(right)))
         weights, guess = _softmax_mean(scores, moved)
         if self.mask is not None and self.known is not None:
             guess = self.mask * guess + (1 - self.mask) * self.known

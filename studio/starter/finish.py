@@ -48,7 +48,9 @@ def finished(drawings: Sequence[Drawing], scene: Scene, library: IconLibrary, se
     page.alpha_composite(Image.fromarray(square), corner)
     credit = np.full((height, width), NOTHING, np.uint8)
     credit[corner[1] : corner[1] + side, corner[0] : corner[0] + side] = _ranked(_origins(drawings, order, side), ranks)
-    vectors = trace.document([(drawings[p.index].pixels, p.box) for p in order], width, height, backdrop.svg(scene.background, width, height))
+    vectors = trace.document(
+        [(drawings[p.index].pixels, p.box) for p in order], width, height, backdrop.svg(scene.background, width, height)
+    )
     attachments = {"drawing.svg": vectors.encode(), "native.png": png(native), "attribution.png": png(credit)}
     return Picture(np.asarray(page.convert("RGB")), seed, facts, attachments)
 

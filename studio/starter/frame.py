@@ -100,6 +100,7 @@ def unlike(one: Pixels, other: Pixels) -> float:
 
 
 def difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Mean squared difference of two pictures' planes (n, n, 4) over the share of the second that is drawn on; outlines count double."""
     squared = (one - other) ** 2
     area = float((other[..., 3] + 1).mean()) / 2
     return float((squared[..., :3].sum(-1) / 2 + squared[..., 3]).mean()) / max(area, 0.02)

@@ -5,7 +5,7 @@ It measures drawings' silhouettes and gives boxes in a square of 128 units; it p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,9 @@ from studio.starter.icons import SIZE
 Pixels = NDArray[np.uint8]
 
 _MARGIN = 5
+_GAP = 5
 _SEATED = 0.07  # share of its height by which a thing sinks into what it stands on
+_SUNK = 0.42  # and into what it sits in
 _OPEN = frozenset(
     """bag basin basket bath bathtub bed boat bowl box bucket can canoe car cart cauldron chest cup drawer glass hat helmet jar kettle mug
     nest package pan pocket pot purse sack shoe boot sink sled sleigh suitcase teacup truck tub vase volcano wagon""".split()
@@ -42,49 +44,36 @@ def arranged(pictures: Sequence[Pixels], relation: str, words: Sequence[str]) ->
         return (Placed(0, boxes[0]),)
     if relation in ("", "and", "beside"):
         return _centred(_row(boxes))
-    place = {"on": _on, "in": _in, "above": _above, "below": _below, "behind": _behind}[relation]
     last = len(boxes) - 1
     order = [Placed(last, boxes[last])]
     for index in range(last - 1, -1, -1):
         base = next(placed for placed in order if placed.index == index + 1)
-        box, front = place(boxes[index], base.box, pictures[index + 1], words[index + 1])
+        box, front = _set(relation, boxes[index], base.box, pictures[index + 1], words[index + 1])
         order.insert(len(order) if front else order.index(base), Placed(index, box))
     return _centred(order)
 
 
-def _on(own: Box, base: Box, below: Pixels, words: str) -> tuple[Box, bool]:
-    box = _sized(own, base, 0.68, 0.78)
+def _set(relation: str, own: Box, base: Box, below: Pixels, words: str) -> tuple[Box, bool]:
+    """Where a drawing of box `own` stands to the one placed in `base`, which shows `below` and is named `words`; and whether in front."""
     middle = (base.left + base.right) / 2
-    top = _surface(below, base, middle, box.width * 0.3)
-    return _moved(box, middle, top + _SEATED * box.height), True
-
-
-def _in(own: Box, base: Box, below: Pixels, words: str) -> tuple[Box, bool]:
-    middle = (base.left + base.right) / 2
-    if _OPEN.isdisjoint(words.lower().split()):
-        box = _sized(own, base, 0.42, 0.42)
-        return _moved(box, middle, (base.top + base.bottom) / 2 + box.height / 2), True
-    box = _sized(own, base, 0.6, 0.8)
-    top = _surface(below, base, middle, box.width * 0.3)
-    return _moved(box, middle, top + 0.42 * box.height), False
-
-
-def _above(own: Box, base: Box, below: Pixels, words: str) -> tuple[Box, bool]:
-    box = _sized(own, base, 0.62, 0.62)
-    return _moved(box, (base.left + base.right) / 2, base.top - 5), True
-
-
-def _below(own: Box, base: Box, below: Pixels, words: str) -> tuple[Box, bool]:
-    box = _sized(own, base, 0.9, 0.9)
-    return _moved(box, (base.left + base.right) / 2, base.bottom + 5 + box.height), True
-
-
-def _behind(own: Box, base: Box, below: Pixels, words: str) -> tuple[Box, bool]:
-    box = _sized(own, base, 1.05, 1.05)
-    return _moved(box, base.right - 0.1 * base.width, base.bottom - 0.42 * base.height), False
-
-
-_Place = Callable[[Box, Box, Pixels, str], tuple[Box, bool]]
+    match relation:
+        case "on":
+            box = _sized(own, base, 0.68, 0.78)
+            return _moved(box, middle, _surface(below, base, middle, box.width * 0.3) + _SEATED * box.height), True
+        case "in" if not _OPEN.isdisjoint(words.lower().split()):
+            box = _sized(own, base, 0.6, 0.8)
+            return _moved(box, middle, _surface(below, base, middle, box.width * 0.3) + _SUNK * box.height), False
+        case "in":
+            box = _sized(own, base, 0.42, 0.42)
+            return _moved(box, middle, (base.top + base.bottom) / 2 + box.height / 2), True
+        case "above":
+            return _moved(_sized(own, base, 0.62, 0.62), middle, base.top - _GAP), True
+        case "below":
+            box = _sized(own, base, 0.9, 0.9)
+            return _moved(box, middle, base.bottom + _GAP + box.height), True
+        case _:  # behind: it looks out at the upper right
+            box = _sized(own, base, 1.05, 1.05)
+            return _moved(box, base.right - 0.1 * base.width, base.bottom - 0.42 * base.height), False
 
 
 def _row(boxes: list[Box]) -> list[Placed]:

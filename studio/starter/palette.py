@@ -7,25 +7,34 @@ L from 0 (black) to 1 (white), a and b about -0.3 to 0.3. Pictures are (H, W, 4)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 
 _OPAQUE = 160  # alpha from which a pixel counts as drawn
 _MOST = 10  # colours a palette
 _APART = 0.07  # nearer colours are one
+_SHADING = 0.14  # difference up to which touching colours are steps of one shading
 _SOFT = 0.004  # squared distance over which a pixel belongs to two colours
-_TO_LMS = np.array([[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566], [0.0883024619, 0.2817188376, 0.6299787005]])
-_TO_LAB = np.array([[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099], [0.0259040371, 0.7827717662, -0.8086757660]])
+_TO_LMS = np.array(
+    [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566], [0.0883024619, 0.2817188376, 0.6299787005]]
+)
+_TO_LAB = np.array(
+    [[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099], [0.0259040371, 0.7827717662, -0.8086757660]]
+)
 _FROM_LMS, _FROM_LAB = np.linalg.inv(_TO_LMS), np.linalg.inv(_TO_LAB)
 
 
 @dataclass(frozen=True)
 class Palette:
-    """The colours of one picture: `colours` (n, 3) OKLab, most used first; `where` (H, W), the colour's number or -1; `shares` of the drawing."""
+    """The colours of one picture: `colours` (n, 3) OKLab, most used first, and their `shares` (n,) of the drawing.
+
+    `where` (H, W) holds each pixel's colour by number, -1 where nothing is drawn.
+    """
 
     colours: Floats
     where: NDArray[np.int8]
@@ -47,7 +56,7 @@ class Palette:
         return cls(colours[order], where, (counts[order] / counts.sum()).astype(np.float32))
 
 
-def to_oklab(rgb: NDArray[np.generic]) -> Floats:
+def to_oklab(rgb: Pixels) -> Floats:
     """sRGB bytes (..., 3) to OKLab (..., 3)."""
     share = np.arange(256) / 255
     linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
@@ -61,31 +70,32 @@ def from_oklab(colours: Floats) -> Pixels:
     return (share * 255 + 0.5).astype(np.uint8)
 
 
-def harmonised(picture: Pixels, own: Palette, other: Palette) -> Pixels:
+def harmonised(picture: Pixels, own: Palette, other: Palette, keep_hues: bool = False) -> Pixels:
     """`picture` in the colours of another picture of the same size, where the two show the same part in the same place.
 
     `own` and `other` are their palettes. A colour goes over to the one that covers most of its area. Each colour is given once, only main
-    areas change their hue, and no two touching areas may become alike: eyes, windows and mouths stay visible.
+    areas change their hue (none where `keep_hues`), and no two touching areas may become alike: eyes, windows and mouths stay visible.
     """
     shared = _overlap(own, other)
     covered = shared.sum(1)
     touching = _touching(own)
+    family = _families(own, touching)
     moves = np.zeros_like(own.colours)
     offers: list[tuple[float, int, int]] = []
     for i, j in zip(*np.nonzero(shared), strict=True):
         light = abs(float(other.colours[j, 0] - own.colours[i, 0]))
         hue = float(np.linalg.norm(other.colours[j, 1:] - own.colours[i, 1:]))
-        main = min(own.shares[i], other.shares[j]) >= 0.12
-        if covered[i] >= 25 and light <= 0.3 and (main or hue <= 0.12) and shared[i, j] >= 0.3 * covered[i]:
+        main = min(own.shares[i], other.shares[j]) >= 0.12 and not keep_hues
+        if family[i] == i and covered[i] >= 25 and light <= 0.3 and (main or hue <= 0.1) and shared[i, j] >= 0.3 * covered[i]:
             offers.append((-float(shared[i, j]) * (1 - light - hue), int(i), int(j)))
     moved: set[int] = set()
     taken: set[int] = set()
     for _, i, j in sorted(offers):
-        if i in moved or j in taken:
-            continue
-        if _stays_visible(own, moves, touching, i, other.colours[j]):
-            moves[i] = other.colours[j] - own.colours[i]
-            moved.add(i)
+        kin = family == family[i]
+        move = other.colours[j] - own.colours[i]
+        if int(family[i]) not in moved and j not in taken and _stays_visible(own, moves, touching, kin, move):
+            moves[kin] = move
+            moved.add(int(family[i]))
             taken.add(j)
     return _moved(picture, own, moves) if moved else picture
 
@@ -97,28 +107,39 @@ def turned(picture: Pixels, colour: str) -> Pixels:
     """
     target = to_oklab(np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], np.uint8))
     own = Palette.of(picture)
-    main, kin = _main(own)
+    main, kin = _main(own, target)
     moves = np.zeros_like(own.colours)
-    shade = own.colours[:, 0] - own.colours[main, 0]
-    room = np.where(shade > 0, (1 - target[0]) / max(1 - own.colours[main, 0], 0.05), target[0] / max(own.colours[main, 0], 0.05))
     wanted = np.empty_like(own.colours)
-    wanted[:, 0] = target[0] + shade * np.minimum(room, 1)
+    wanted[:, 0] = _shaded(own.colours[:, 0] - own.colours[main, 0], float(target[0]))
     fade = np.clip(1 - np.abs(wanted[:, 0] - target[0]), 0.4, 1)
     wanted[:, 1:] = target[1:] * fade[:, None]
     moves[kin] = (wanted - own.colours)[kin]
+    now, touching = own.colours + moves, _touching(own)
+    for i in np.flatnonzero(~kin):  # what would vanish on the new colour becomes lighter or darker than it
+        if (np.linalg.norm(now[kin] - now[i], axis=1) < 0.14)[touching[i][kin] > 8].any():
+            moves[i, 0] = (0.3 if target[0] < 0.5 else -0.3) + target[0] - own.colours[i, 0]
     return _moved(picture, own, moves)
 
 
-def _main(own: Palette) -> tuple[int, NDArray[np.bool_]]:
-    """The number of the main colour, and which colours are shades of it."""
+def _shaded(shades: Floats, light: float) -> Floats:
+    """Lightness of a colour's shades (differences from it) around the lightness `light`; near black and white they all turn inwards."""
+    down, up = light - 0.1, 1 - light
+    darker = shades * min(1, down / 0.3) if down > 0.25 else -0.8 * shades
+    lighter = shades * min(1, up / 0.3) if up > 0.12 else -0.8 * shades
+    return np.clip(light + np.where(shades < 0, darker, lighter), 0.05, 1)
+
+
+def _main(own: Palette, target: Floats) -> tuple[int, NDArray[np.bool_]]:
+    """The number of the main colour (rather one that is near the target already), and which colours are shades of it."""
     chroma = np.linalg.norm(own.colours[:, 1:], axis=1)
     weight = own.shares * (0.03 + np.minimum(chroma, 0.12))  # a coloured area before a larger grey one
-    main = int(weight.argmax())
+    main = int((weight * (1 + 2 * np.exp(-(_distances(own.colours, target[None])[:, 0]) / 0.02))).argmax())
     if chroma[main] < 0.04:
-        return main, (chroma < 0.05) & (np.abs(own.colours[:, 0] - own.colours[main, 0]) < 0.3)
+        return main, (chroma < 0.085) & (np.abs(own.colours[:, 0] - own.colours[main, 0]) < 0.35)
     angle = np.arctan2(own.colours[:, 2], own.colours[:, 1])
     apart = np.abs((angle - angle[main] + np.pi) % (2 * np.pi) - np.pi)
-    return main, (apart < np.radians(38)) & (chroma > 0.25 * chroma[main])
+    warm = (angle > np.radians(15)) & (angle < np.radians(100))  # brown and orange are shades of yellow, green is not
+    return main, ((apart < np.radians(40)) | (warm & warm[main])) & (chroma > 0.25 * chroma[main])
 
 
 def _clusters(points: Floats) -> Floats:
@@ -133,9 +154,10 @@ def _clusters(points: Floats) -> Floats:
         if gap.max() < _APART**2:
             break
         centres = np.concatenate([centres, places[[gap.argmax()]]])
+    total = np.zeros(len(centres))
     for _ in range(8):
         nearest = _distances(places, centres).argmin(1)
-        total = np.bincount(nearest, counts, len(centres))
+        total = np.bincount(nearest, counts.astype(np.float64), len(centres))
         sums = np.stack([np.bincount(nearest, counts * places[:, c], len(centres)) for c in range(3)], 1)
         centres = np.where(total[:, None] > 0, sums / np.maximum(total, 1)[:, None], centres).astype(np.float32)
     return _merged(centres, total)
@@ -180,12 +202,25 @@ def _touching(own: Palette) -> NDArray[np.int64]:
     return found + found.T
 
 
-def _stays_visible(own: Palette, moves: Floats, touching: NDArray[np.int64], i: int, colour: Floats) -> bool:
+def _families(own: Palette, touching: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(n,): for each colour the number of its family's largest: all steps of one shading, which touch and are near it."""
+    family = np.full(len(own.colours), -1)
+    near = _distances(own.colours, own.colours) < _SHADING**2
+    for i in range(len(own.colours)):  # the largest first
+        if family[i] < 0:
+            family[(family < 0) & near[i] & (touching[i] > 8)] = i
+            family[i] = i
+    return family
+
+
+def _stays_visible(own: Palette, moves: Floats, touching: NDArray[np.int64], kin: NDArray[np.bool_], move: Floats) -> bool:
+    """Whether the colours `kin` may all move without one of them melting into an area beside it."""
     now = own.colours + moves
-    for j in np.flatnonzero((touching[i] > 8) & (own.shares > 0.004)):
-        before = np.linalg.norm(own.colours[i] - own.colours[j])
-        if j != i and np.linalg.norm(colour - now[j]) < min(before * 0.65, 0.12):
-            return False
+    for i in np.flatnonzero(kin):
+        for j in np.flatnonzero((touching[i] > 8) & (own.shares > 0.004) & ~kin):
+            before = np.linalg.norm(own.colours[i] - own.colours[j])
+            if np.linalg.norm(own.colours[i] + move - now[j]) < min(before * 0.65, 0.12):
+                return False
     return True
 
 
@@ -196,6 +231,9 @@ def _moved(picture: Pixels, own: Palette, moves: Floats) -> Pixels:
     squared = _distances(points, own.colours)
     weight = np.exp((squared.min(1, keepdims=True) - squared) / _SOFT)
     weight /= weight.sum(1, keepdims=True)
+    centre = weight @ own.colours
+    target = centre + weight @ moves
+    keep = np.clip(target[:, :1] / np.maximum(centre[:, :1], 0.05), 0.2, 1)  # the darker, the fainter its shades
     result = picture.copy()
-    result[seen, :3] = from_oklab(points + weight @ moves)
+    result[seen, :3] = from_oklab(target + (points - centre) * keep)
     return result

@@ -49,7 +49,9 @@ def paths(picture: Pixels) -> str:
 def _group(picture: Pixels, box: Box) -> str:
     own = drawn(picture)
     x, y = box.width / own.width, box.height / own.height
-    return f'<g transform="translate({box.left - own.left * x:.3f} {box.top - own.top * y:.3f}) scale({x:.4f} {y:.4f})">{paths(picture)}</g>'
+    return (
+        f'<g transform="translate({box.left - own.left * x:.3f} {box.top - own.top * y:.3f}) scale({x:.4f} {y:.4f})">{paths(picture)}</g>'
+    )
 
 
 def _traced(large: Pixels, where: NDArray[np.bool_]) -> str:
