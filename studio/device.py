@@ -64,7 +64,7 @@ class Device:
         import torch
 
         if self.kind == "cuda":
-            return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+            return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
         if self.kind == "mps":
             return torch.float16
         return torch.bfloat16 if _cpu_has_bf16() else torch.float32

@@ -42,8 +42,9 @@ DEVICE = "device"
 
 @dataclass(frozen=True)
 class Shown:
-    """A moment of a run for a tab to draw: what is finished, the newest preview, and whether the run is over."""
+    """A moment of a run for a tab to draw: whose it is, what is finished, the newest preview, and whether the run is over."""
 
+    request: gr.Request
     asked: Task
     creations: tuple[Creation, ...]
     preview: Preview | None
@@ -120,12 +121,13 @@ class Form:
             run: Run | None = None
             try:
                 asked = self.task.checked(values)
-                run = Run(self.studio, asked, *self.owner(request))
+                run = Run(self.studio, asked, request, *self.owner(request))
                 for moment in run:
                     drawn = tuple(draw(moment))
                     yield (*drawn, *keep[len(drawn) :], run.stage())
             except Cancelled:
-                yield (*keep, _status.message(run.stopped_words() if run else "Stopped.", "stopped"))
+                drawn = tuple(draw(run.ended())) if run else ()
+                yield (*drawn, *keep[len(drawn) :], _status.message(run.stopped_words() if run else "Stopped.", "stopped"))
             except StudioError as error:
                 yield (*keep, _status.message(str(error), "error"))
                 raise gr.Error(str(error), print_exception=False) from None
@@ -146,8 +148,9 @@ class Form:
 class Run:
     """One run as the page follows it: iterating yields a `Shown` for each event; `stage()` is the progress beside it."""
 
-    def __init__(self, studio: Studio, asked: Task, owner: str, session: str) -> None:
+    def __init__(self, studio: Studio, asked: Task, request: gr.Request, owner: str, session: str) -> None:
         self._asked = asked
+        self._request = request
         self._events: Iterator[Event] = studio.run(asked, owner, session)
         self._creations: tuple[Creation, ...] = ()
         self._preview: Preview | None = None
@@ -168,9 +171,13 @@ class Run:
                     if event.phase != self._progress.phase:
                         self._marks = None
                     self._progress = event
-            yield Shown(self._asked, self._creations, self._preview, over=False)
+            yield Shown(self._request, self._asked, self._creations, self._preview, over=False)
         self._over = True
-        yield Shown(self._asked, self._creations, None, over=True)
+        yield self.ended()
+
+    def ended(self) -> Shown:
+        """The last moment, also of a run that was stopped."""
+        return Shown(self._request, self._asked, self._creations, None, over=True)
 
     def stage(self) -> str:
         """The progress as HTML; at the end one closing line."""

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from studio.creations import Creation
-from studio.errors import StudioError
+from studio.errors import InvalidInput, StudioError
 from studio.provenance import pictures, record
 from studio.tasks import TextToImage
 from tabs import _attribution, _fields, _form, _status
@@ -78,21 +78,30 @@ def _answer() -> dict[str, Any]:
         label="Pictures", format="png", type="filepath", interactive=False, columns=3, object_fit="contain", height=520,
         buttons=["fullscreen"], preview=True, elem_classes="gallery",
     )  # fmt: skip
-    files = gr.File(label="Download", file_count="multiple", interactive=False, visible="hidden", elem_classes="downloads")
+    files = gr.File(label="Finished files", file_count="multiple", interactive=False, visible="hidden")
+    downloads = gr.File(label="Download", file_count="multiple", interactive=False, visible="hidden", elem_classes="downloads")
     details = gr.HTML(elem_classes="details")
     with gr.Row(elem_classes="actions"):
         again = gr.Button("Use these settings", size="sm")
     with gr.Accordion("Compare with the picture before it", open=False):
         slider = gr.ImageSlider(format="png", type="filepath", show_label=False, height=360, buttons=[])
     shown, chosen, last_seed = gr.State([]), gr.State(""), gr.State(None)
-    return {"gallery": gallery, "files": files, "details": details, "again": again, "slider": slider, "shown": shown, "chosen": chosen,
-            "last_seed": last_seed}  # fmt: skip
+    return {
+        "gallery": gallery,
+        "files": files,
+        "downloads": downloads,
+        "details": details,
+        "again": again,
+        "slider": slider,
+        "shown": shown,
+        "chosen": chosen,
+        "last_seed": last_seed,
+    }
 
 
 def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
-    done = form.bind([ask["run"].click, form.fields["prompt"].submit], ask["stage"], [view["files"]], _files)
     form.stop_on(ask["stop"])
-    refresh = [view["gallery"], view["shown"], view["chosen"], view["details"], view["files"], view["slider"], view["last_seed"]]
+    refresh = [view["gallery"], view["shown"], view["chosen"], view["details"], view["downloads"], view["slider"], view["last_seed"]]
 
     def newest(request: gr.Request) -> tuple[Any, ...]:
         creations = form.recent(request)
@@ -108,24 +117,29 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
         return _chosen(form, shown[index] if index < len(shown) else "", shown, request)
 
     def again(chosen: str, request: gr.Request) -> list[Any]:
-        return _settings(form, form.creation(chosen, request).record if chosen else {})
+        if not chosen:
+            return [gr.skip()] * len(form.fields)
+        return _settings(form, record.Record.model_validate(form.creation(chosen, request).record))
 
     def dropped(path: str | None) -> list[Any]:
-        if path is None:
-            return [gr.skip()] * len(form.fields)
+        nothing = [gr.skip()] * len(form.fields)
         try:
-            found = pictures.read_record(Path(path))
+            found = pictures.read_record(Path(path)) if path else None
+            if found is None:
+                raise InvalidInput("This picture carries no settings: it was not made here, or they were removed.")
+            return [*_settings(form, found), _status.message("The settings of the picture are restored.")]
         except StudioError as error:
-            raise gr.Error(str(error), print_exception=False) from None
-        if found is None:
-            raise gr.Error("This picture carries no settings: it was not made here, or they were removed.", print_exception=False)
-        return _settings(form, found.model_dump())
+            return [*nothing, _status.message(str(error), "error")]
 
-    done.then(newest, None, refresh, **QUIET)
+    def drawn(moment: Shown) -> tuple[Any, ...]:
+        files = [_form.show(c.path) for c in moment.creations]
+        return (files, *newest(moment.request)) if moment.over else ()
+
+    done = form.bind([ask["run"].click, form.fields["prompt"].submit], ask["stage"], [view["files"], *refresh], drawn)
     form.demo.load(newest, None, refresh, **QUIET)
     view["gallery"].select(select, view["shown"], refresh[2:], **QUIET)
     view["again"].click(again, view["chosen"], list(form.fields.values()), **QUIET)
-    ask["drop"].upload(dropped, ask["drop"], list(form.fields.values()), **QUIET)
+    ask["drop"].upload(dropped, ask["drop"], [*form.fields.values(), ask["stage"]], **QUIET)
     ask["dice"].click(None, js="() => Math.floor(Math.random() * 4294967295)", outputs=ask["seed"], api_visibility="private")
     ask["reuse"].click(lambda seed: gr.skip() if seed is None else seed, view["last_seed"], ask["seed"], **QUIET)
     ask["shape"].input(lambda shape, model: _size(form, shape, model), [ask["shape"], form.fields["model"]],
@@ -135,10 +149,6 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
     watched = [form.fields[name] for name in ("model", "count", "steps", "width", "height")]
     gr.on([c.change for c in watched], lambda *values: _estimate(form, values), watched, ask["estimate"], **QUIET)
     _form.remember(form, done)
-
-
-def _files(moment: Shown) -> tuple[Any, ...]:
-    return ([_form.show(c.path) for c in moment.creations],) if moment.over or moment.creations else ()
 
 
 def _chosen(form: Form, id: str, shown: list[str], request: gr.Request) -> tuple[Any, ...]:
@@ -185,15 +195,11 @@ def _task(creation: Creation) -> Mapping[str, Any]:
     return task if isinstance(task, dict) else {}
 
 
-def _settings(form: Form, found: Mapping[str, Any]) -> list[Any]:
-    if not found:
-        return [gr.skip()] * len(form.fields)
-    try:
-        task = record.task_of(record.Record.model_validate(found))
-    except StudioError as error:
-        raise gr.Error(str(error), print_exception=False) from None
+def _settings(form: Form, found: record.Record) -> list[Any]:
+    """The form's values that remake a creation. Raises InvalidInput for a record of another tab."""
+    task = record.task_of(found)
     if not isinstance(task, TextToImage):
-        raise gr.Error("That picture was made in another tab: drop it there.", print_exception=False)
+        raise InvalidInput("That was made in another tab: restore it there.")
     values = task.model_dump()
     if task.style not in {value for _, value in _styles(form, task.model)}:
         values["style"] = ""

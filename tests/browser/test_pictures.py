@@ -24,12 +24,15 @@ def status(page: Page) -> str:
 
 def create(page: Page, prompt: str) -> None:
     page.get_by_label("Prompt", exact=True).fill(prompt)
+    page.evaluate("document.querySelectorAll('.status p').forEach((line) => (line.textContent = ''))")
     page.get_by_role("button", name="Create").click()
     expect(page.locator(".status p:visible").first).to_contain_text("Done in", timeout=LONG)
+    expect(page.locator(".details dl")).to_contain_text(prompt)
+    page.wait_for_timeout(500)
 
 
 def shown(page: Page) -> Image.Image:
-    address = page.locator(".gallery img").first.get_attribute("src")
+    address = page.get_by_test_id("detailed-image").get_attribute("src")
     assert address
     return Image.open(io.BytesIO(httpx.get(address).content))
 

@@ -19,7 +19,7 @@ def writing(page: Page) -> Page:
 
 
 def text_of(page: Page) -> str:
-    return page.get_by_label("Document", exact=True).input_value()
+    return page.locator(".document textarea").input_value()
 
 
 def write(page: Page, instruction: str) -> str:
@@ -42,7 +42,7 @@ def test_a_product_description_streams_sensible_words(page: Page) -> None:
     text = text_of(page).casefold()
     assert len(lengths) > 3, "the text grows while it is written"
     assert "mug" in text and len(text.split()) > 20
-    expect(page.locator(".count")).to_contain_text("words")
+    expect(page.locator(".count p")).to_contain_text("words")
 
 
 def test_stop_keeps_the_text_and_write_goes_on_from_the_edited_end(page: Page) -> None:
@@ -55,7 +55,7 @@ def test_stop_keeps_the_text_and_write_goes_on_from_the_edited_end(page: Page) -
     kept = text_of(page)
     assert len(kept.split()) > 5
     edited = kept.rstrip() + " Then a whale appeared."
-    page.get_by_label("Document", exact=True).fill(edited)
+    page.locator(".document textarea").fill(edited)
     page.keyboard.press("Control+Enter")
     expect(page.locator(".status p:visible").first).to_contain_text("Done in", timeout=LONG)
     assert text_of(page).startswith(edited) and len(text_of(page)) > len(edited)
@@ -65,22 +65,26 @@ def test_retry_writes_the_last_part_anew(page: Page) -> None:
     writing(page)
     first = write(page, "Write two sentences about rain.")
     page.get_by_role("button", name="Retry").click()
-    page.wait_for_function("before => document.querySelector('.document textarea').value !== before", arg=first, timeout=LONG)
+    changed = (
+        "before => { const now = document.querySelector('.document textarea').value; return now.length > 20 && !now.startsWith(before); }"
+    )
+    page.wait_for_function(changed, arg=first, timeout=LONG)
     expect(page.locator(".status p:visible").first).to_contain_text("Done in", timeout=LONG)
     assert text_of(page) and not text_of(page).startswith(first)
 
 
 def test_a_draft_typed_by_hand_survives_a_reload(page: Page, server: str) -> None:
     writing(page)
-    page.get_by_label("Document", exact=True).fill("My own words, not yet finished")
-    page.wait_for_timeout(3500)
+    page.locator(".document textarea").fill("My own words, not yet finished")
+    page.wait_for_function("() => Object.keys(localStorage).some((key) => key.includes('atelier-draft'))", timeout=LONG)
+    page.wait_for_timeout(1000)
     writing(opened(page, server))
-    expect(page.get_by_label("Document", exact=True)).to_have_value("My own words, not yet finished")
+    expect(page.locator(".document textarea")).to_have_value("My own words, not yet finished")
 
 
 def test_the_document_downloads_as_docx_with_its_words(page: Page, tmp_path: Path) -> None:
     writing(page)
-    page.get_by_label("Document", exact=True).fill("A first line.\n\nA second paragraph.")
+    page.locator(".document textarea").fill("A first line.\n\nA second paragraph.")
     page.get_by_role("button", name="Prepare downloads").click()
     link = page.locator("a[download='atelier.docx']")
     link.wait_for()
@@ -100,7 +104,7 @@ def test_a_kind_of_text_fills_the_instruction(page: Page) -> None:
 
 def test_text_goes_to_the_picture_tab(page: Page) -> None:
     writing(page)
-    page.get_by_label("Document", exact=True).fill("a yellow boat")
+    page.locator(".document textarea").fill("a yellow boat")
     page.get_by_role("button", name="Send to Text to image").click()
     expect(page.get_by_role("tab", name="Text to image")).to_have_attribute("aria-selected", "true")
     expect(page.get_by_label("Prompt", exact=True)).to_have_value("a yellow boat")
