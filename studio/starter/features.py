@@ -100,15 +100,12 @@ class Reader:
     def load(cls, gguf: Path, exact: bool = False) -> Reader:
         """The first 20 layers without the last norm: in bfloat16 where the CPU has it, else, and where `exact`, in float32."""
         import torch
-        from transformers import AutoConfig, AutoModel, AutoTokenizer
+        from transformers import AutoModel, AutoTokenizer
 
-        config = AutoConfig.from_pretrained(gguf.parent, gguf_file=gguf.name)
-        config.num_hidden_layers = LAYERS
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
         tokenizer.pad_token, tokenizer.padding_side = tokenizer.eos_token, "right"
-        model = AutoModel.from_pretrained(
-            gguf.parent, gguf_file=gguf.name, config=config, dtype=torch.float32 if exact else Device("cpu").dtype
-        )
+        model = AutoModel.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32 if exact else Device("cpu").dtype)
+        model.layers = model.layers[:LAYERS]
         model.norm = torch.nn.Identity()
         return cls(model.eval(), tokenizer)
 
