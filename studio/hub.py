@@ -20,7 +20,7 @@ from studio import fetching
 from studio.creations import Progress, Report
 from studio.errors import DownloadFailed, ModelUnavailable, ModelUnsafe, StorageFull
 from studio.models import Hub
-from studio.weights import CODE_SUFFIXES, PICKLE_SUFFIXES, inspect, missing_part
+from studio.weights import CODE_SUFFIXES, PICKLE_SUFFIXES, UNUSED, inspect, missing_part
 
 log = logging.getLogger("atelier")
 
@@ -54,6 +54,7 @@ def wanted(files: Iterable[str], allow: tuple[str, ...] = (), variant: str | Non
     if allow:
         return sorted(name for name in safe if any(fnmatch.fnmatch(name, pattern) for pattern in allow))
     parts = "model_index.json" in safe
+    safe = [name for name in safe if not (parts and PurePosixPath(name).parts[0] in UNUSED)]
     folders: dict[str, dict[str, list[str]]] = {}
     chosen: list[str] = []
     for name in safe:

@@ -22,6 +22,7 @@ CONFIG_LIMIT = 8_000_000
 FILES_LIMIT = 20_000
 PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib"}
 CODE_SUFFIXES = {".py", ".pyc", ".pyd", ".so", ".dll", ".dylib"}
+UNUSED = ("safety_checker", "feature_extractor", "image_encoder")  # parts of a diffusers folder that no engine loads
 WITHOUT_WEIGHTS = ("Tokenizer", "Processor", "Extractor", "Scheduler")
 WEIGHT_SUFFIXES = {".safetensors", ".gguf", ".onnx"}
 ATTENTION = {"eager", "sdpa", "flex_attention", "flash_attention_2", "flash_attention_3"}
@@ -113,7 +114,7 @@ def missing_part(folder: Path, variant: str | None = None) -> str:
         library, kind = (
             cast("list[object]", entry)[:2] if isinstance(entry, list) and len(cast("list[object]", entry)) > 1 else (None, None)
         )
-        if library is not None:
+        if library is not None and name not in UNUSED:
             part, bare = folder / name, str(kind).removesuffix("Fast").endswith(WITHOUT_WEIGHTS)
             if not part.is_dir() or (not bare and (part / "config.json").is_file() and not _has_weights(part, variant)):
                 return name

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
 from studio import models
 from studio.creations import Creation, Event, Preview, Progress
@@ -210,7 +211,7 @@ class Run:
 
 def show(path: Path) -> str:
     """A path that Gradio serves byte for byte: the file hard-linked (or copied) into a random folder of Gradio's temp directory."""
-    folder = Path(os.environ["GRADIO_TEMP_DIR"]) / secrets.token_hex(16)
+    folder = Path(get_upload_folder()) / secrets.token_hex(16)
     folder.mkdir(parents=True)
     target = folder / path.name
     try:
@@ -222,7 +223,7 @@ def show(path: Path) -> str:
 
 def show_bytes(files: Mapping[str, bytes]) -> list[str]:
     """Files made for a download, by name, in a random folder that Gradio serves."""
-    folder = Path(os.environ["GRADIO_TEMP_DIR"]) / secrets.token_hex(16)
+    folder = Path(get_upload_folder()) / secrets.token_hex(16)
     folder.mkdir(parents=True)
     for name, data in files.items():
         (folder / name).write_bytes(data)
