@@ -27,10 +27,10 @@ def page(studio: Studio) -> gr.Blocks:
     with gr.Blocks(title="Atelier", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
         gr.HTML('<header class="masthead"><h1>Atelier</h1><p>A studio for pictures and words</p></header>')
         built: list[tuple[ModuleType, Form, Any]] = []
+        forms = [(module, Form(studio, module.TASK, demo)) for module in tabs.discover()]
         with gr.Tabs() as bar:
-            for module in tabs.discover():
+            for module, form in forms:
                 with gr.Tab(module.NAME, id=module.TASK.kind) as tab:
-                    form = Form(studio, module.TASK, demo)
                     module.build(form)
                 built.append((module, form, tab))
         for source, form, tab in built:

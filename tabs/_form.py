@@ -66,6 +66,11 @@ class Form:
     fields: dict[str, Any] = field(default_factory=dict[str, Any])
     outbox: dict[str, Any] = field(default_factory=dict[str, Any])
 
+    def __post_init__(self) -> None:
+        """Make what the browser remembers: made outside the tabs, since a tab's own parts exist only once it was opened."""
+        self.remembered = gr.BrowserState({}, storage_key=f"atelier-{self.task.kind}", secret="atelier")
+        self.draft = gr.BrowserState("", storage_key=f"atelier-{self.task.kind}-draft", secret="atelier")
+
     def add(self, name: str, component: Any) -> Any:
         """Name a component as the field `name` of the task."""
         self.fields[name] = component
@@ -291,7 +296,7 @@ def remember(form: Form, after: Any, leave: Sequence[str] = ()) -> None:
     """Keep the form's values, but for those of `leave`, in the browser at each run and put them back when the page opens."""
     fields = {name: component for name, component in form.fields.items() if name not in leave}
     names = list(fields)
-    state = gr.BrowserState({}, storage_key=f"atelier-{form.task.kind}", secret="atelier")
+    state = form.remembered
     after.then(lambda *values: dict(zip(names, values, strict=True)), list(fields.values()), state, api_visibility="private", queue=False)
 
     def restore(saved: Any) -> list[Any]:

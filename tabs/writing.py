@@ -82,7 +82,7 @@ def _answer(form: Form) -> dict[str, Any]:
     files = gr.File(label="Download", file_count="multiple", interactive=False, visible=False)
     save = gr.Button("Save the draft", elem_id="save-draft", visible="hidden")
     return {"document": document, "count": count, "retry": retry, "fresh": fresh, "keep": keep, "files": files, "save": save,
-            "before": gr.State(""), "draft": gr.BrowserState("", storage_key="atelier-draft", secret="atelier")}  # fmt: skip
+            "before": gr.State(""), "draft": form.draft}  # fmt: skip
 
 
 def _wire(form: Form, presets: Mapping[str, WritingPreset], ask: dict[str, Any], view: dict[str, Any]) -> None:

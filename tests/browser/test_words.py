@@ -76,7 +76,7 @@ def test_retry_writes_the_last_part_anew(page: Page) -> None:
 def test_a_draft_typed_by_hand_survives_a_reload(page: Page, server: str) -> None:
     writing(page)
     page.locator(".document textarea").fill("My own words, not yet finished")
-    page.wait_for_function("() => Object.keys(localStorage).some((key) => key.includes('atelier-draft'))", timeout=LONG)
+    page.wait_for_function("() => Object.keys(localStorage).some((key) => key.includes('atelier-write-draft'))", timeout=LONG)
     page.wait_for_timeout(1000)
     writing(opened(page, server))
     expect(page.locator(".document textarea")).to_have_value("My own words, not yet finished")
