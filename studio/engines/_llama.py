@@ -37,6 +37,8 @@ class Writer:
         self._server: Any = server
         self._secret = secret
         self._port = int(server.listening_address.rsplit(":", 1)[1])
+        # The library answers "ready" before its loop runs, and a server closed in between waits for ever: one token proves the loop.
+        server.handle_completions({"prompt": "a", "n_predict": 1, "cache_prompt": False})
 
     def opening(self, system: str, instruction: str) -> list[int]:
         """The tokens of a conversation in the model's own form, up to where its answer begins."""
@@ -139,4 +141,5 @@ def _parameters(parameters: Any, files: tuple[Path, ...], context: int, device: 
     parameters.cors_origins = ""
     parameters.cache_ram_mib = parameters.n_ctx_checkpoints = 0  # no copies of earlier prompts
     parameters.fit_params, parameters.verbosity = False, 0
+    parameters.warmup = False  # the first token of Writer does that
     return parameters

@@ -44,9 +44,8 @@ CARDS = (
         starter=True,
         languages=("en",),
         defaults={
-            "system": "You are a helpful writer. Write clear, simple English.",
             "max_new_tokens": 300,
-            "temperature": 0.4,
+            "temperature": 0.3,
             "top_p": 0.9,
             "top_k": 40,
             "min_p": 0.05,
@@ -66,6 +65,10 @@ UPDATE = 0.05
 """Seconds between two previews."""
 PENALTY_WINDOW = 256
 """Tokens that the repetition penalty looks back on."""
+LONG = 512
+"""Tokens of a prompt from which on its reading is worth a note."""
+UNSEEN = {number: None for number in (*range(32), *range(127, 160)) if chr(number) not in "\n\t"}
+"""Control characters: no field of a task takes them, so no answer may hold them."""
 NEUTRAL = {"max_new_tokens": 512, "temperature": 0.7, "top_p": 0.95, "top_k": 40, "min_p": 0.0, "repetition_penalty": 1.0}
 """For a field that neither task nor card fills."""
 
@@ -96,21 +99,26 @@ class _Answer:
             raise RuntimeError(f"llama.cpp: {piece['error']}")
         choice = piece["choices"][0]
         self.tokens = piece.get("timings", {}).get("predicted_n", self.tokens)
-        self._raw += choice["text"]
+        self._raw += choice["text"].translate(UNSEEN)
         stopped = self._cut(last=choice["finish_reason"] is not None)
         if stopped:
             self.finish = "stop"
         elif choice["finish_reason"] == "length":
             self.finish = "length"
-        reading = piece.get("prompt_progress")
-        now = time.monotonic()
-        if stopped or now - self._told >= UPDATE or reading:
-            self._told = now
-            note = f"Reading the text so far: {reading['processed']:,} of {reading['total']:,} tokens" if reading else ""
-            self._report(Progress("running", self.tokens, self._longest, "tokens", note=note))
-            if self.text:
-                self._report(Preview(text=self.text))
+        self._tell(piece.get("prompt_progress"))
         return stopped
+
+    def _tell(self, reading: Mapping[str, int] | None) -> None:
+        """Report, which is where a stop is noticed: after each part of the prompt, then at most once in `UPDATE` seconds."""
+        now = time.monotonic()
+        if reading is None and now - self._told < UPDATE:
+            return
+        self._told = now
+        long = reading is not None and reading["total"] > LONG
+        note = f"Reading {reading['processed']:,} of {reading['total']:,} tokens" if reading and long else ""
+        self._report(Progress("running", self.tokens, self._longest, "tokens", note=note))
+        if self.text:
+            self._report(Preview(text=self.text))
 
     def _cut(self, last: bool) -> bool:
         """Take over what may be shown: nothing from a stop string on, nothing that may become one."""
@@ -134,7 +142,7 @@ def _write(writer: _llama.Writer, card: ModelCard, task: Task, report: Report) -
     answer = _Answer(task, longest, report)
     seed = task.seed or 0
     try:
-        writer.answer(prompt, {**_sampling(settings), "n_predict": longest, "seed": seed}, answer.hear)
+        writer.answer(prompt, {**card.options.get("sampling", {}), **_sampling(settings), "n_predict": longest, "seed": seed}, answer.hear)
     except Cancelled:
         if not answer.text:
             raise
@@ -159,10 +167,12 @@ def _prompt(writer: _llama.Writer, card: ModelCard, task: Write, longest: int) -
     kept = min(room, int(card.options.get("document", room)))
     if len(tokens) <= kept:
         return opening + tokens, 0
-    tail = writer.text(tokens[-kept:]) if kept else ""
-    start = re.search(r"\s", tail)  # begin with a whole word
+    if kept == 0:
+        return opening, len(document)
+    tail = writer.text(tokens[-kept:]).lstrip("\ufffd")  # half a character
+    start = re.search(r"\s", tail[:100])  # begin with a whole word
     tail = tail[start.end() :] if start else tail
-    return opening + writer.tokens(tail), len(document) - len(tail)
+    return opening + writer.tokens(tail)[-kept:], len(document) - len(tail)
 
 
 def _sampling(settings: Mapping[str, float]) -> dict[str, Any]:
