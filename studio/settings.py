@@ -28,19 +28,21 @@ class Settings(BaseSettings):
         cli_avoid_json=True,
     )
 
-    host: str | None = Field(None, description="Address to serve on; default: this machine alone")
-    port: int | None = Field(None, ge=1, le=65535, description="Port to serve on; default: 7860 or the next free one")
-    home: Path = Field(Path(platformdirs.user_data_dir("atelier", appauthor=False)), description="Folder of your creations")
-    cache: Path = Field(Path(platformdirs.user_cache_dir("atelier", appauthor=False)), description="Folder of downloaded models")
-    device: Literal["auto", "cuda", "mps", "cpu"] = Field("auto", description="Where models run")
-    memory: Annotated[float, Field(gt=0)] | None = Field(None, description="GB that models may take on the device; default: what is free")
-    idle_minutes: float = Field(0, ge=0, description="Unload models nobody used for so long; 0: never")
-    offline: CliImplicitFlag[bool] = Field(False, description="Never download anything")
-    models: Path | None = Field(None, description="TOML file with further model cards")
-    auth_file: Path | None = Field(None, description="File with lines made by `python -m studio password`")
-    allow_host: str = Field("", description="Further host names that pages may be served under, separated by commas")
-    max_queue: int = Field(32, ge=1, le=1000, description="Runs that may wait")
-    mode: Literal["local", "public"] | None = Field(None, description="public: results belong to a browser session alone")
+    host: str | None = Field(default=None, description="Address to serve on; default: this machine alone")
+    port: int | None = Field(default=None, ge=1, le=65535, description="Port to serve on; default: 7860 or the next free one")
+    home: Path = Field(default=Path(platformdirs.user_data_dir("atelier", appauthor=False)), description="Folder of your creations")
+    cache: Path = Field(default=Path(platformdirs.user_cache_dir("atelier", appauthor=False)), description="Folder of downloaded models")
+    device: Literal["auto", "cuda", "mps", "cpu"] = Field(default="auto", description="Where models run")
+    memory: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="GB that models may take on the device; default: what is free"
+    )
+    idle_minutes: float = Field(default=0, ge=0, description="Unload models nobody used for so long; 0: never")
+    offline: CliImplicitFlag[bool] = Field(default=False, description="Never download anything")
+    models: Path | None = Field(default=None, description="TOML file with further model cards")
+    auth_file: Path | None = Field(default=None, description="File with lines made by `python -m studio password`")
+    allow_host: str = Field(default="", description="Further host names that pages may be served under, separated by commas")
+    max_queue: int = Field(default=32, ge=1, le=1000, description="Runs that may wait")
+    mode: Literal["local", "public"] | None = Field(default=None, description="public: results belong to a browser session alone")
 
     @property
     def public(self) -> bool:

@@ -94,16 +94,16 @@ class TextToImage(Task):
     medium: ClassVar[str] = "picture"
 
     prompt: Said = Field(min_length=1, max_length=PROMPT_LIMIT, title="Prompt", description="What the picture shows")
-    negative_prompt: Text = Field("", max_length=PROMPT_LIMIT, title="Negative prompt", description="What to avoid")
-    model: Text = Field("", max_length=200, title="Model", description="Name of a model card; empty: the best one here")
-    style: Text = Field("", max_length=100, title="Style", description="Name of a style of the model; empty: none")
-    width: Whole | None = Field(None, ge=64, le=2048, multiple_of=8, title="Width", description="Pixels")
-    height: Whole | None = Field(None, ge=64, le=2048, multiple_of=8, title="Height", description="Pixels")
-    steps: Whole | None = Field(None, ge=1, le=150, title="Steps", description="Denoising steps")
-    guidance_scale: Real | None = Field(None, ge=0, le=30, title="Guidance scale", description="How closely to follow the prompt")
-    scheduler: Text = Field("", max_length=60, title="Scheduler", description="Empty: the model's own")
-    seed: Whole | None = Field(None, ge=0, le=SEED_LIMIT, title="Seed", description="Empty: a fresh one, recorded")
-    count: Whole = Field(1, ge=1, le=8, title="Count", description="Pictures to make")
+    negative_prompt: Text = Field(default="", max_length=PROMPT_LIMIT, title="Negative prompt", description="What to avoid")
+    model: Text = Field(default="", max_length=200, title="Model", description="Name of a model card; empty: the best one here")
+    style: Text = Field(default="", max_length=100, title="Style", description="Name of a style of the model; empty: none")
+    width: Whole | None = Field(default=None, ge=64, le=2048, multiple_of=8, title="Width", description="Pixels")
+    height: Whole | None = Field(default=None, ge=64, le=2048, multiple_of=8, title="Height", description="Pixels")
+    steps: Whole | None = Field(default=None, ge=1, le=150, title="Steps", description="Denoising steps")
+    guidance_scale: Real | None = Field(default=None, ge=0, le=30, title="Guidance scale", description="How closely to follow the prompt")
+    scheduler: Text = Field(default="", max_length=60, title="Scheduler", description="Empty: the model's own")
+    seed: Whole | None = Field(default=None, ge=0, le=SEED_LIMIT, title="Seed", description="Empty: a fresh one, recorded")
+    count: Whole = Field(default=1, ge=1, le=8, title="Count", description="Pictures to make")
 
 
 class Write(Task):
@@ -113,17 +113,17 @@ class Write(Task):
     medium: ClassVar[str] = "text"
 
     prompt: Said = Field(min_length=1, max_length=TEXT_LIMIT, title="Instruction", description="What to write")
-    system: Text = Field("", max_length=PROMPT_LIMIT, title="System prompt", description="Who the writer is")
-    document: Text = Field("", max_length=TEXT_LIMIT, title="Document", description="Text to continue; empty: start anew")
-    model: Text = Field("", max_length=200, title="Model", description="Name of a model card; empty: the best one here")
-    max_new_tokens: Whole | None = Field(None, ge=1, le=4096, title="Longest answer", description="Tokens")
-    temperature: Real | None = Field(None, ge=0, le=2, title="Temperature", description="0: always the likeliest word")
-    top_p: Real | None = Field(None, gt=0, le=1, title="Top-p", description="Keep the likeliest words up to this share")
-    top_k: Whole | None = Field(None, ge=0, le=1000, title="Top-k", description="Keep this many words; 0: all")
-    min_p: Real | None = Field(None, ge=0, le=1, title="Min-p", description="Drop words below this share of the likeliest")
-    repetition_penalty: Real | None = Field(None, ge=0.5, le=2, title="Repetition penalty", description="1: none")
-    seed: Whole | None = Field(None, ge=0, le=SEED_LIMIT, title="Seed", description="Empty: a fresh one, recorded")
-    stop: Lines = Field((), max_length=8, title="Stop", description="Texts that end the answer, one a line")
+    system: Text = Field(default="", max_length=PROMPT_LIMIT, title="System prompt", description="Who the writer is")
+    document: Text = Field(default="", max_length=TEXT_LIMIT, title="Document", description="Text to continue; empty: start anew")
+    model: Text = Field(default="", max_length=200, title="Model", description="Name of a model card; empty: the best one here")
+    max_new_tokens: Whole | None = Field(default=None, ge=1, le=4096, title="Longest answer", description="Tokens")
+    temperature: Real | None = Field(default=None, ge=0, le=2, title="Temperature", description="0: always the likeliest word")
+    top_p: Real | None = Field(default=None, gt=0, le=1, title="Top-p", description="Keep the likeliest words up to this share")
+    top_k: Whole | None = Field(default=None, ge=0, le=1000, title="Top-k", description="Keep this many words; 0: all")
+    min_p: Real | None = Field(default=None, ge=0, le=1, title="Min-p", description="Drop words below this share of the likeliest")
+    repetition_penalty: Real | None = Field(default=None, ge=0.5, le=2, title="Repetition penalty", description="1: none")
+    seed: Whole | None = Field(default=None, ge=0, le=SEED_LIMIT, title="Seed", description="Empty: a fresh one, recorded")
+    stop: Lines = Field(default=(), max_length=8, title="Stop", description="Texts that end the answer, one a line")
 
 
 TASKS: dict[str, type[Task]] = {task.kind: task for task in (TextToImage, Write)}

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @contextmanager
-def running(cache: Path, folder: Path, *options: str, environment: dict[str, str] | None = None) -> Iterator[tuple[str, int]]:
+def running(cache: Path, folder: Path, *options: str, environment: dict[str, str] | None = None) -> Generator[tuple[str, int]]:
     """Yield the address and the process id of a studio that is offline, with its home and temp folders in `folder`."""
     port = _free_port()
     log = folder / "server.txt"

@@ -56,6 +56,7 @@ def test_stopping_raises_cancelled_at_the_next_report_and_keeps_what_is_finished
 
     stream = Stream(work)
     kept: list[Creation] = []
+    seen = 0
     with pytest.raises(Cancelled):
         for event in stream:
             if isinstance(event, Creation):
