@@ -1,6 +1,6 @@
 """The picture of the page that README shows.
 
-Renew it when the page changes: ATELIER_SCREENSHOT=renew make test TESTS=tests/browser/test_screenshot.py
+Renew it when the page changes: RENEW=screenshot make test TESTS=tests/browser/test_screenshot.py
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from playwright.sync_api import Page
 from tests.browser.test_pictures import create
 
 SCREENSHOT = Path(__file__).resolve().parents[2] / "assets" / "screenshots" / "studio.webp"
-RENEW = os.environ.get("ATELIER_SCREENSHOT") == "renew"
+RENEW = os.environ.get("RENEW") == "screenshot"
 
 
 def test_the_screenshot_shows_a_page_of_this_shape_and_stays_small(page: Page) -> None:
@@ -26,5 +26,5 @@ def test_the_screenshot_shows_a_page_of_this_shape_and_stays_small(page: Page) -
     if RENEW:
         SCREENSHOT.parent.mkdir(parents=True, exist_ok=True)
         shot.save(SCREENSHOT, "WEBP", quality=82, method=6)
-    kept = Image.open(SCREENSHOT)
-    assert kept.size == shot.size and SCREENSHOT.stat().st_size <= 150_000
+    with Image.open(SCREENSHOT) as kept:
+        assert kept.size == shot.size and SCREENSHOT.stat().st_size <= 150_000
