@@ -12,7 +12,7 @@ OPTIONS ?=
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve starters test check format bench
+.PHONY: help run serve starters test check format bench eval-starter
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -41,6 +41,9 @@ format: $(VENV)/.installed-dev ## bring the code into the house's format
 
 bench: $(VENV)/.installed-dev $(VENV)/.starters ## measure the claims; each script prints ratios from one run
 	for script in benchmarks/[a-z]*.py; do $(PYTHON) "$$script" || exit 1; done
+
+eval-starter: $(VENV)/.installed-dev $(VENV)/.starters ## judge the picture starter: figures, and sheets in results/starter
+	$(PYTHON) -m training.icons.evaluate --out results/starter
 
 # Where it was set up: files that say so, so that the second `make run` starts at once. ---------------------------------------------
 
