@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,8 @@ def main() -> None:
     prepare_environment(settings)
     from studio.studio import Studio
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a supervisor's stop ends it as Ctrl+C does
+    studio = None
     try:
         studio = Studio.open(settings)
         demo, address = serve(studio)
@@ -70,8 +73,13 @@ def main() -> None:
         sys.stdout.flush()
         demo.block_thread()
     except StudioError as error:
-        sys.exit(str(error))
-    studio.close()
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)  # starting again would not help
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if studio is not None:
+            studio.close()
 
 
 if __name__ == "__main__":
