@@ -12,7 +12,7 @@ from PIL import Image
 from studio.starter.palette import from_oklab, to_oklab
 
 PAPER = "#ffffff"
-_CELLS = 6  # repeats of a pattern along the shorter side
+_CELLS = 5  # repeats of a pattern along the shorter side
 _SHAPES = {  # the ground's own colour, and the outlines of two shapes in a cell of 100 units
     "stars": (
         "#fff4cf",

@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 
 from studio.starter import diffusion, frame, palette, seams
 from studio.starter.enlarge import spread
 from studio.starter.icons import SIZE, IconLibrary
 from studio.starter.scene import Candidate, Part
+from studio.starter.vocabulary import MIXED
 
 if TYPE_CHECKING:
     import torch
@@ -26,11 +29,14 @@ Pixels = NDArray[np.uint8]
 
 MOST_MIXED = 6  # icons that go into one drawing
 _MOST_READ = 8  # icons of a part that are looked at
+_MOST_WORN = 6  # icons a drawing's colours may come from
+_COLOURFUL = (*MIXED, "Cartoon")
 _MARGIN = 5  # pixels left free around a drawing
+_HAZE = 40  # alpha below which nothing is meant to be seen, unless at an edge
 _SOLID = 230  # alpha from which a pixel's colour is reliable
 _UNLIKE = 10.0  # log-prior an icon loses for being wholly unlike the leading one
 _STRANGE = -5.0  # log-prior from which an icon does not take part
-_REPAINTED = 0.8  # share of drawings that wear another icon's colours
+_NEW = 0.03  # how unlike itself a leading icon looks in colours that count as others
 _SPREAD = 0.4  # how much the log-priors count when the leading icon is chosen
 _WHIM = 1.5  # deviation of the log-prior's random change from place to place
 _LEAN = 0.06  # cost by which the finish prefers one icon or another, from place to place
@@ -68,26 +74,21 @@ def gather(part: Part, library: IconLibrary, seed: int, place: int = 0) -> Ingre
     random = np.random.default_rng((seed, place))
     wanted = part.candidates[:_MOST_READ]
     lead = _spread(wanted, seed, place)
-    pictures = [_coloured(library, candidate) for candidate in wanted]
+    models = wanted + _wardrobe(part, library, wanted[lead])
+    pictures = [_coloured(library, candidate) for candidate in models]
     placed = frame.aligned(pictures, lead, _frame(pictures, lead, random))
     unlike = np.array([frame.unlike(picture, placed[lead]) for picture in placed])
-    ranks = np.array([candidate.log_prior for candidate in wanted])
-    wears = lead
-    if random.random() < _REPAINTED and len(wanted) > 1:
-        chances = np.exp(ranks - unlike)
-        chances[lead] = 0
-        wears = int(random.choice(len(wanted), p=chances / chances.sum()))
+    ranks = np.array([candidate.log_prior for candidate in models])
+    wears = _donor(placed, lead, np.exp(ranks - unlike), part.hue is not None, random)
     look = palette.Palette.of(placed[wears])
-    near = [int(i) for i in np.argsort(unlike, kind="stable")[:MOST_MIXED]]
+    near = [int(i) for i in np.argsort(unlike[: len(wanted)], kind="stable")[:MOST_MIXED]]
     near.sort(key=lambda i: i != lead)
-    worn = [
-        placed[i] if i == wears else palette.harmonised(placed[i], palette.Palette.of(placed[i]), look, part.hue is not None) for i in near
-    ]
+    worn = [palette.off_white(_dressed(placed[i], look, part.hue is not None)) for i in near]
     priors = np.array([-_UNLIKE * frame.unlike(picture, worn[0]) for picture in worn])
     priors[0] = 0
     kept = [i for i, prior in enumerate(priors) if prior > _STRANGE]
     return Ingredients(
-        tuple(worn[i] for i in kept), tuple(wanted[near[i]].index for i in kept), priors[kept].astype(np.float32), wanted[wears].index
+        tuple(worn[i] for i in kept), tuple(wanted[near[i]].index for i in kept), priors[kept].astype(np.float32), models[wears].index
     )
 
 
@@ -136,6 +137,30 @@ def rgba(planes: torch.Tensor) -> Pixels:
     return (picture.permute(1, 2, 0) * 255).round().byte().cpu().numpy()
 
 
+def _wardrobe(part: Part, library: IconLibrary, lead: Candidate) -> tuple[Candidate, ...]:
+    """Where the part has few icons: others of the leading one's concept, whose colours and proportions it may take, but nothing else."""
+    concept, own = library.icons[lead.index].concept, {candidate.index for candidate in part.candidates}
+    if library.icons[lead.index].style not in _COLOURFUL or len(own) >= _MOST_WORN:
+        return ()
+    others = (i for i, icon in enumerate(library.icons) if icon.concept == concept and icon.style in MIXED and i not in own)
+    return tuple(Candidate(i, 0.0, lead.recolour) for i in islice(others, _MOST_WORN - len(own)))
+
+
+def _donor(placed: list[Pixels], lead: int, chances: NDArray[np.float64], coloured: bool, random: np.random.Generator) -> int:
+    """Whose colours to wear: another icon's, the first of a random order in which the leading one looks new; else its own."""
+    if len(placed) == 1:
+        return lead
+    order = random.choice(len(placed), len(placed), replace=False, p=chances / chances.sum())
+    for one in (int(i) for i in order if i != lead):
+        if frame.unlike(_dressed(placed[lead], palette.Palette.of(placed[one]), coloured), placed[lead]) >= _NEW:
+            return one
+    return lead
+
+
+def _dressed(picture: Pixels, look: palette.Palette, coloured: bool) -> Pixels:
+    return palette.harmonised(picture, palette.Palette.of(picture), look, coloured)
+
+
 @contextmanager
 def _alone() -> Generator[None]:
     """One thread meanwhile: tensors this small are done sooner than a second thread wakes, and waiting threads burn the processor."""
@@ -157,10 +182,13 @@ def _spread(wanted: tuple[Candidate, ...], seed: int, place: int) -> int:
 
 
 def _coloured(library: IconLibrary, candidate: Candidate) -> Pixels:
-    """The icon with reliable colours up to its edge, in the colour asked for."""
+    """The icon without faint haze around it, with reliable colours up to its edge, in the colour asked for."""
     pixels = library.pixels(candidate.index)
-    colour = spread(pixels[..., :3].astype(np.float32), pixels[..., 3] >= _SOLID, 2)
-    pixels = np.concatenate([(colour + 0.5).astype(np.uint8), pixels[..., 3:]], -1)
+    alpha = pixels[..., 3]
+    near = np.asarray(Image.fromarray(np.where(alpha >= 128, 255, 0).astype(np.uint8)).filter(ImageFilter.MaxFilter(3))) > 0
+    alpha = np.where(near | (alpha >= _HAZE), alpha, 0)
+    colour = spread(pixels[..., :3].astype(np.float32), alpha >= _SOLID, 2)
+    pixels = np.concatenate([(colour + 0.5).astype(np.uint8), alpha[..., None]], -1)
     return pixels if candidate.recolour is None else palette.turned(pixels, candidate.recolour)
 
 

@@ -28,6 +28,8 @@ _FULL_SIZE = 0.5  # until this time the steps run at half the size
 _SHRINK = 2.4  # how fast patches shrink: side = N (1 - t) ** _SHRINK
 _PATCH = (5, 5)  # the smallest patch at half and at full size, pixels a side
 _NOISE = 0.04  # the least noise that weights are computed for
+_BORDER = 4  # pixels inside a mask in which the old picture may go on
+_NEVER = -1e6  # log-prior of what must not be
 _GONE = 1e-3  # a picture whose weight is nowhere more than this is dropped
 _PIECES = 5  # the most (picture, shift) pairs that the finish may choose from
 
@@ -99,16 +101,21 @@ def paint(
 ) -> torch.Tensor:
     """`picture` (C, N, N) drawn anew where `mask` (N, N) is at least 0.5; everywhere else it comes back unchanged, bit for bit.
 
-    The picture itself joins the candidates with a low prior, so that what is drawn goes on from what is there.
+    Within a few pixels of the mask's border the picture itself joins the candidates, so that what is drawn goes on from what is there.
     """
     import torch
 
     inside = mask >= 0.5
+    side = picture.shape[-1]
     everyone = torch.cat([candidates, picture[None]])
-    own = log_priors.new_full((1, *log_priors.shape[1:]), float(log_priors.max()) - 2)
-    drawn = sample(everyone, torch.cat([log_priors, own]), seed=seed, steps=steps, watch=watch, known=picture, mask=inside.to(picture))
+    outside = torch.nn.functional.max_pool2d((~inside).to(picture)[None], 2 * _BORDER + 1, 1, _BORDER)[0]
+    priors = log_priors if log_priors.ndim == 3 else log_priors[:, None, None].expand(-1, side, side)
+    own = torch.where(outside > 0, float(log_priors.max()) - 2, _NEVER)
+    drawn = sample(everyone, torch.cat([priors, own[None]]), seed=seed, steps=steps, watch=watch, known=picture, mask=inside.to(picture))
     pieces = torch.cat([picture[None], drawn.pieces])
-    labels = settled(drawn.guess, pieces, fixed=torch.where(inside, -1, 0))
+    old = torch.tensor([True, *(source == len(candidates) for source in drawn.sources)], device=picture.device)
+    lean = torch.where(old[:, None, None] & (outside == 0), -_NEVER, 0.0)
+    labels = settled(drawn.guess, pieces, lean, torch.where(inside, -1, 0))
     made = torch.gather(pieces, 0, labels[None, None].expand(1, *picture.shape))[0]
     return torch.where(inside, made, picture)
 

@@ -43,7 +43,7 @@ def arranged(pictures: Sequence[Pixels], relation: str, words: Sequence[str]) ->
     if len(boxes) == 1:
         return (Placed(0, boxes[0]),)
     if relation in ("", "and", "beside"):
-        return _centred(_row(boxes))
+        return _centred(_row(boxes) if len(boxes) == 2 or relation == "beside" else _group(boxes))
     last = len(boxes) - 1
     order = [Placed(last, boxes[last])]
     for index in range(last - 1, -1, -1):
@@ -79,12 +79,21 @@ def _set(relation: str, own: Box, base: Box, below: Pixels, words: str) -> tuple
 def _row(boxes: list[Box]) -> list[Placed]:
     """Side by side on one ground, of like areas."""
     order: list[Placed] = []
-    left = 0.0
+    left = 0.0  # the ground is y = 0
     for index, box in enumerate(boxes):
         factor = SIZE / max(box.height, (box.width * box.height) ** 0.5)
         order.append(Placed(index, Box(left, -box.height * factor, left + box.width * factor, 0)))
         left += box.width * factor + 7
     return order
+
+
+def _group(boxes: list[Box]) -> list[Placed]:
+    """Three close together: the first behind, above the gap between the two others."""
+    order = _row(boxes[1:])
+    left, right = order[0].box, order[1].box
+    behind = boxes[0].scaled((left.height + right.height) / 2 / boxes[0].height)
+    middle, bottom = (left.right + right.left) / 2, -0.72 * min(left.height, right.height)
+    return [Placed(0, _moved(behind, middle, bottom)), Placed(1, left), Placed(2, right)]
 
 
 def _sized(own: Box, base: Box, wide: float, high: float) -> Box:

@@ -18,6 +18,8 @@ Floats = NDArray[np.floating[Any]]
 _OPAQUE = 160  # alpha from which a pixel counts as drawn
 _MOST = 10  # colours a palette
 _APART = 0.07  # nearer colours are one
+_PAPER = 0.955  # lightness from which a colour cannot be told from white paper
+_OFF_WHITE = 0.925
 _SHADING = 0.14  # difference up to which touching colours are steps of one shading
 _SOFT = 0.004  # squared distance over which a pixel belongs to two colours
 _TO_LMS = np.array(
@@ -121,6 +123,20 @@ def turned(picture: Pixels, colour: str) -> Pixels:
     return _moved(picture, own, moves)
 
 
+def off_white(picture: Pixels) -> Pixels:
+    """The picture with white areas at its outline a little grey, so that they stand out from white paper."""
+    own = Palette.of(picture)
+    wide = np.pad(own.where, 1, constant_values=-1)
+    outer = (own.where >= 0) & (np.minimum.reduce([wide[:-2, 1:-1], wide[2:, 1:-1], wide[1:-1, :-2], wide[1:-1, 2:]]) < 0)
+    along = np.bincount(own.where[outer], minlength=len(own.colours)) / max(int(outer.sum()), 1)
+    white = (own.colours[:, 0] > _PAPER) & (along > 0.1)
+    if not white.any():
+        return picture
+    moves = np.zeros_like(own.colours)
+    moves[white, 0] = _OFF_WHITE - own.colours[white, 0]
+    return _moved(picture, own, moves)
+
+
 def _shaded(shades: Floats, light: float) -> Floats:
     """Lightness of a colour's shades (differences from it) around the lightness `light`; near black and white they all turn inwards."""
     down, up = light - 0.1, 1 - light
@@ -144,9 +160,9 @@ def _main(own: Palette, target: Floats) -> tuple[int, NDArray[np.bool_]]:
 
 def _clusters(points: Floats) -> Floats:
     """Colours (n, 3) of the points by weighted k-means, begun at the most used and then the farthest."""
-    cells, counts = np.unique((points * 24 + 12).astype(np.int64) @ np.array([10_000, 100, 1]), return_counts=True)
-    parts = np.stack([cells // 10_000, cells // 100 % 100, cells % 100], 1)
-    places = ((parts + 0.5 - 12) / 24).astype(np.float32)
+    keys = (points * 24 + 12).astype(np.int64) @ np.array([10_000, 100, 1])
+    _, cell, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    places = np.stack([np.bincount(cell, weights=points[:, c]) for c in range(3)], 1) / counts[:, None]
     centres = places[[counts.argmax()]]
     weight = np.where(counts >= max(6, len(points) * 0.002), 1.0, 0.0)
     while len(centres) < _MOST:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _FAITHFUL = 0.1  # cost of a pixel's distance to the sampled picture
 _CUT = 0.03  # cost of any cut, a pixel's side
 _EDGE = 6.0  # cost of a new edge, a pixel's side: times its height, and once more as soon as it can be seen at all
-_FAINT = 0.1  # height of a new edge that is half seen
+_FAINT = 0.05  # height of a new edge that is half seen
 _DISAGREE = 0.3  # cost of how much two pieces differ at a cut
 _COARSEST = 8  # squares a side where the search begins
 _ROUNDS = 24  # at each size
