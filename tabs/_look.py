@@ -93,7 +93,8 @@ def theme() -> themes.Base:
 def style_sheet(assets: Path) -> str:
     """The page's CSS, with the pictures of the starter's styles inline."""
     pictures = "".join(
-        f'.styles label[data-testid="{file.stem.capitalize()}-radio-label"]::before{{background-image:url(data:image/webp;base64,'
+        f'.styles label[data-testid="{file.stem.capitalize()}-radio-label"]::before{{content:"";display:inline-block;'
+        f"background-image:url(data:image/webp;base64,"
         f"{base64.b64encode(file.read_bytes()).decode()})}}"
         for file in sorted((assets / "styles" / "starter").glob("*.webp"))
     )

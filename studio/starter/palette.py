@@ -162,7 +162,7 @@ def _clusters(points: Floats) -> Floats:
     """Colours (n, 3) of the points by weighted k-means, begun at the most used and then the farthest."""
     keys = (points * 24 + 12).astype(np.int64) @ np.array([10_000, 100, 1])
     _, cell, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    places = np.stack([np.bincount(cell, weights=points[:, c]) for c in range(3)], 1) / counts[:, None]
+    places: Floats = np.stack([np.bincount(cell, weights=points[:, c]).astype(np.float64) for c in range(3)], 1) / counts[:, None]
     centres = places[[counts.argmax()]]
     weight = np.where(counts >= max(6, len(points) * 0.002), 1.0, 0.0)
     while len(centres) < _MOST:
