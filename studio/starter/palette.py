@@ -72,10 +72,10 @@ def from_oklab(colours: Floats) -> Pixels:
     return (share * 255 + 0.5).astype(np.uint8)
 
 
-def harmonised(picture: Pixels, own: Palette, other: Palette, keep_hues: bool = False) -> Pixels:
+def harmonised(picture: Pixels, own: Palette, other: Palette, keep_hues: bool = False, amount: float = 1.0) -> Pixels:
     """`picture` in the colours of another picture of the same size, where the two show the same part in the same place.
 
-    `own` and `other` are their palettes. A colour goes over to the one that covers most of its area. Each colour is given once, only main
+    `own` and `other` are their palettes; with an `amount` below 1 the colours go only part of the way. A colour goes over to the one that covers most of its area. Each colour is given once, only main
     areas change their hue (none where `keep_hues`), and no two touching areas may become alike: eyes, windows and mouths stay visible.
     """
     shared = _overlap(own, other)
@@ -99,7 +99,7 @@ def harmonised(picture: Pixels, own: Palette, other: Palette, keep_hues: bool = 
             moves[kin] = move
             moved.add(int(family[i]))
             taken.add(j)
-    return _moved(picture, own, moves) if moved else picture
+    return _moved(picture, own, moves * amount) if moved else picture
 
 
 def turned(picture: Pixels, colour: str) -> Pixels:
@@ -162,7 +162,7 @@ def _clusters(points: Floats) -> Floats:
     """Colours (n, 3) of the points by weighted k-means, begun at the most used and then the farthest."""
     keys = (points * 24 + 12).astype(np.int64) @ np.array([10_000, 100, 1])
     _, cell, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    places: Floats = np.stack([np.bincount(cell, weights=points[:, c]).astype(np.float64) for c in range(3)], 1) / counts[:, None]
+    places = np.stack([np.bincount(cell, weights=points[:, c]) for c in range(3)], 1) / counts[:, None]
     centres = places[[counts.argmax()]]
     weight = np.where(counts >= max(6, len(points) * 0.002), 1.0, 0.0)
     while len(centres) < _MOST:
@@ -170,10 +170,10 @@ def _clusters(points: Floats) -> Floats:
         if gap.max() < _APART**2:
             break
         centres = np.concatenate([centres, places[[gap.argmax()]]])
-    total = np.zeros(len(centres))
+    total: Floats = np.zeros(len(centres))
     for _ in range(8):
         nearest = _distances(places, centres).argmin(1)
-        total = np.bincount(nearest, counts.astype(np.float64), len(centres))
+        total = np.bincount(nearest, counts.astype(np.float64), len(centres)).astype(np.float64)
         sums = np.stack([np.bincount(nearest, counts * places[:, c], len(centres)) for c in range(3)], 1)
         centres = np.where(total[:, None] > 0, sums / np.maximum(total, 1)[:, None], centres).astype(np.float32)
     return _merged(centres, total)
