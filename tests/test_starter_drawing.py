@@ -142,7 +142,7 @@ def test_ingredients_start_with_the_leading_icon_and_are_the_parts_own(library: 
     for seed in range(6):
         mixed = gather(part, library, seed)
         assert set(mixed.icons) <= own
-        assert mixed.colours in own
+        assert set(mixed.colours) <= {i for i, icon in enumerate(library.icons) if icon.concept == "castle"}
         assert mixed.log_priors[0] == 0
         assert (mixed.log_priors <= 0).all()
         assert len(mixed.pictures) == len(mixed.icons) == len(mixed.log_priors)
@@ -150,11 +150,13 @@ def test_ingredients_start_with_the_leading_icon_and_are_the_parts_own(library: 
     assert len(leads) >= 3
 
 
-def test_one_candidate_alone_comes_in_its_own_colours(library: IconLibrary) -> None:
+def test_one_candidate_alone_keeps_its_shape_and_takes_colours_of_its_own_concept(library: IconLibrary) -> None:
     index = read("a castle", "", "", library).parts[0].candidates[0].index
     mixed = gather(Part("castle", (Candidate(index, 0.0),)), library, 4)
     assert mixed.icons == (index,)
-    assert mixed.colours == index
+    assert mixed.colours
+    assert {library.icons[icon].concept for icon in mixed.colours} == {"castle"}
+    assert index not in mixed.colours
 
 
 # Places ---------------------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import io
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,7 @@ def draw(library: IconLibrary) -> Any:
     def drawn(prompt: str = "a red apple", events: list[Any] | None = None, **fields: Any) -> list[Picture]:
         task = asked(prompt, **fields)
         pipeline = starter_image.recipe(CARD, task, Device("cpu")).build({"icons": library})
-        return list(pipeline(task, (events if events is not None else []).append))
+        return [one for one in pipeline(task, (events if events is not None else []).append) if isinstance(one, Picture)]
 
     return drawn
 
@@ -229,7 +228,7 @@ def test_stopping_ends_the_run_within_one_step_and_keeps_what_was_finished(libra
 def test_each_picture_comes_as_soon_as_it_is_finished(library: IconLibrary) -> None:
     task = asked(count=3)
     events: list[Any] = []
-    pictures: Iterator[Picture] = iter(starter_image.recipe(CARD, task, Device("cpu")).build({"icons": library})(task, events.append))
+    pictures = iter(starter_image.recipe(CARD, task, Device("cpu")).build({"icons": library})(task, events.append))
     next(pictures)
     assert {event.item for event in events} == {1}
 

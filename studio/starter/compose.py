@@ -36,7 +36,8 @@ _HAZE = 40  # alpha below which nothing is meant to be seen, unless at an edge
 _SOLID = 230  # alpha from which a pixel's colour is reliable
 _UNLIKE = 10.0  # log-prior an icon loses for being wholly unlike the leading one
 _STRANGE = -5.0  # log-prior from which an icon does not take part
-_NEW = 0.03  # how unlike itself a leading icon looks in colours that count as others
+_NEW = 0.015  # how unlike itself a leading icon must look in other colours to take them
+_DONORS = 2  # icons whose colours one drawing wears
 _SPREAD = 0.4  # how much the log-priors count when the leading icon is chosen
 _WHIM = 1.5  # deviation of the log-prior's random change from place to place
 _LEAN = 0.06  # cost by which the finish prefers one icon or another, from place to place
@@ -47,26 +48,26 @@ _PATCHES = 6  # places a side over which these change
 class Ingredients:
     """What one drawing is mixed from: pictures (128, 128, 4) uint8 on one frame, the leading one first.
 
-    `icons` are their numbers in the library, `log_priors` (k,), `colours` the icon whose palette all of them wear.
+    `icons` are their numbers in the library, `log_priors` (k,), `colours` the icons whose colours they took on, if any.
     """
 
     pictures: tuple[Pixels, ...]
     icons: tuple[int, ...]
     log_priors: NDArray[np.float32]
-    colours: int
+    colours: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Drawing:
     """One finished thing: `pixels` (128, 128, 4) uint8 RGBA; `origin` (128, 128) int32, the icon of each pixel or -1.
 
-    `lead` is the icon it is built around, `colours` the one whose palette it wears (often the same).
+    `lead` is the icon it is built around, `colours` are those whose colours it took on.
     """
 
     pixels: Pixels
     origin: NDArray[np.int32]
     lead: int
-    colours: int
+    colours: tuple[int, ...]
 
 
 def gather(part: Part, library: IconLibrary, seed: int, place: int = 0) -> Ingredients:
@@ -79,17 +80,17 @@ def gather(part: Part, library: IconLibrary, seed: int, place: int = 0) -> Ingre
     placed = frame.aligned(pictures, lead, _frame(pictures, lead, random))
     unlike = np.array([frame.unlike(picture, placed[lead]) for picture in placed])
     ranks = np.array([candidate.log_prior for candidate in models])
-    wears = _donor(placed, lead, np.exp(ranks - unlike), part.hue is not None, random)
-    look = palette.Palette.of(placed[wears])
+    costume, donors = _costume(placed, lead, np.exp(ranks - unlike), part.hue is not None, random)
+    look = palette.Palette.of(costume)
     near = [int(i) for i in np.argsort(unlike[: len(wanted)], kind="stable")[:MOST_MIXED]]
     near.sort(key=lambda i: i != lead)
-    worn = [palette.off_white(_dressed(placed[i], look, part.hue is not None)) for i in near]
+    worn = [costume if i == lead else _dressed(placed[i], look, part.hue is not None) for i in near]
+    worn = [palette.off_white(picture) for picture in worn]
     priors = np.array([-_UNLIKE * frame.unlike(picture, worn[0]) for picture in worn])
     priors[0] = 0
     kept = [i for i, prior in enumerate(priors) if prior > _STRANGE]
-    return Ingredients(
-        tuple(worn[i] for i in kept), tuple(wanted[near[i]].index for i in kept), priors[kept].astype(np.float32), models[wears].index
-    )
+    pictures, icons = tuple(worn[i] for i in kept), tuple(wanted[near[i]].index for i in kept)
+    return Ingredients(pictures, icons, priors[kept].astype(np.float32), tuple(models[i].index for i in donors))
 
 
 def draw(
@@ -146,19 +147,21 @@ def _wardrobe(part: Part, library: IconLibrary, lead: Candidate) -> tuple[Candid
     return tuple(Candidate(i, 0.0, lead.recolour) for i in islice(others, _MOST_WORN - len(own)))
 
 
-def _donor(placed: list[Pixels], lead: int, chances: NDArray[np.float64], coloured: bool, random: np.random.Generator) -> int:
-    """Whose colours to wear: another icon's, the first of a random order in which the leading one looks new; else its own."""
-    if len(placed) == 1:
-        return lead
-    order = random.choice(len(placed), len(placed), replace=False, p=chances / chances.sum())
-    for one in (int(i) for i in order if i != lead):
-        if frame.unlike(_dressed(placed[lead], palette.Palette.of(placed[one]), coloured), placed[lead]) >= _NEW:
-            return one
-    return lead
+def _costume(
+    placed: list[Pixels], lead: int, chances: NDArray[np.float64], coloured: bool, random: np.random.Generator
+) -> tuple[Pixels, list[int]]:
+    """The leading picture in other colours, and whose they are: up to two others', in a random order and to a random degree."""
+    worn, donors = placed[lead], list[int]()
+    for one in (int(i) for i in random.choice(len(placed), len(placed), replace=False, p=chances / chances.sum()) if i != lead):
+        tried = _dressed(worn, palette.Palette.of(placed[one]), coloured, random.uniform(0.7, 1))
+        if len(donors) < _DONORS and frame.unlike(tried, worn) >= _NEW:
+            worn = tried
+            donors.append(one)
+    return worn, donors
 
 
-def _dressed(picture: Pixels, look: palette.Palette, coloured: bool) -> Pixels:
-    return palette.harmonised(picture, palette.Palette.of(picture), look, coloured)
+def _dressed(picture: Pixels, look: palette.Palette, coloured: bool, amount: float = 1.0) -> Pixels:
+    return palette.harmonised(picture, palette.Palette.of(picture), look, coloured, amount)
 
 
 @contextmanager

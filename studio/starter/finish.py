@@ -118,7 +118,7 @@ def _credits(origin: NDArray[np.int32], drawings: Sequence[Drawing], library: Ic
     if shares[0] > _CLOSE:
         facts["close_to"] = f"{named[0]['set']}, {named[0]['name']}"
         facts["closest"] = named[0] | {"share": round(float(shares[0]), 4)}
-    worn = dict.fromkeys(one.colours for one in drawings if one.colours != one.lead)
+    worn = dict.fromkeys(icon for one in drawings for icon in one.colours)
     if worn:
         facts["colours_of"] = [_named(library, icon) for icon in worn]
     return facts, {int(icon): rank for rank, icon in enumerate(icons[order])}

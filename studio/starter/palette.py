@@ -75,8 +75,9 @@ def from_oklab(colours: Floats) -> Pixels:
 def harmonised(picture: Pixels, own: Palette, other: Palette, keep_hues: bool = False, amount: float = 1.0) -> Pixels:
     """`picture` in the colours of another picture of the same size, where the two show the same part in the same place.
 
-    `own` and `other` are their palettes; with an `amount` below 1 the colours go only part of the way. A colour goes over to the one that covers most of its area. Each colour is given once, only main
-    areas change their hue (none where `keep_hues`), and no two touching areas may become alike: eyes, windows and mouths stay visible.
+    `own` and `other` are their palettes; with an `amount` below 1 the colours go only part of the way. A colour goes over to the one that
+    covers most of its area. Each colour is given once, only main areas change their hue (none where `keep_hues`), and no two touching
+    areas may become alike: eyes, windows and mouths stay visible.
     """
     shared = _overlap(own, other)
     covered = shared.sum(1)

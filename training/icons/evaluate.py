@@ -1,6 +1,7 @@
 """Judges the picture starter: the sheet of 60 prompts x 4 seeds, and the figures it has to reach. Run by `make eval-starter`.
 
     python -m training.icons.evaluate --out DIR
+    python -m training.icons.evaluate --styles assets/styles/starter    draws the small picture of each style instead
 
 The bars were written down before the last run:
 
@@ -8,9 +9,9 @@ The bars were written down before the last run:
   concept or keywords.
 - novelty, at least 60 % of the drawings that had three or more candidates: the drawing is farther from every icon of the library, mirrored
   ones too, than an icon is from itself after a harmless change. Both are stretched to the same square first, so that moving, scaling and
-  other proportions alone never count as new. The threshold is measured, not chosen: the 99th percentile, over 300 icons, of the distance
-  between an icon and itself moved by one pixel, saved as WebP at quality 80, or scaled by 0.97. Distance is the root mean square of the
-  difference of premultiplied planes at 32 x 32 over the area drawn on.
+  other proportions alone never count as new. The threshold is measured, not chosen: the 99th percentile, over 300 icons of the styles
+  that are mixed, of the distance between an icon and itself moved by one pixel, saved as WebP at quality 80, or scaled by 0.97. Distance
+  is the root mean square of the difference of premultiplied planes at 32 x 32 over the area drawn on.
 - seams, at most 10 % of the drawings: a drawing has a seam when more than 6 pixels of the border between parts of different icons show a
   jump that is at least 0.1 (of the full range, largest channel) above the jumps that the icons have there themselves, within a pixel.
 - time, at most 3 CPU-seconds for a warm picture of 128 px, from words to attachments.
@@ -35,6 +36,7 @@ from PIL import Image, ImageDraw
 from studio.starter import compose, finish, frame
 from studio.starter.icons import SIZE, IconLibrary
 from studio.starter.scene import Scene
+from studio.starter.vocabulary import MIXED
 from studio.starter.words import read
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +45,7 @@ SEEDS = (0, 1, 2, 3)
 STEPS = 18
 ROWS = 15  # prompts a sheet
 JUMP = 0.1
+SAMPLES = {"Flat": 1, "Glossy": 2, "Classic": 4, "Soft": 0, "Cartoon": 0, "Outline": 1, "Mixed": 2}  # styles and seeds
 SEAM = 6
 
 Pixels = NDArray[np.uint8]
@@ -71,10 +74,15 @@ class Made:
 def main() -> None:
     """1. draw, 2. measure, 3. write the sheets, 4. print."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--out", type=Path, required=True, help="folder for the sheets")
-    out: Path = options.parse_args().out
-    out.mkdir(parents=True, exist_ok=True)
+    options.add_argument("--out", type=Path, default=Path("results/starter"), help="folder for the sheets")
+    options.add_argument("--styles", type=Path, help="folder for the styles' pictures")
+    arguments = options.parse_args()
     library = IconLibrary.open(ROOT / "assets/icons")
+    if arguments.styles is not None:
+        samples(library, arguments.styles)
+        return
+    out: Path = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
     next(drawn(library, prompts()[:1]))  # what is loaded once is loaded now
     made = list(drawn(library, prompts()))
     for number, start in enumerate(range(0, len(made), ROWS * len(SEEDS)), 1):
@@ -118,6 +126,16 @@ def drawn(library: IconLibrary, wanted: Sequence[Prompt]) -> Iterator[Made]:
             yield Made(prompt, scene, tuple(mixed), picture.pixels, time.process_time() - began)
 
 
+def samples(library: IconLibrary, folder: Path) -> None:
+    """One picture a style, as WebP of 96 px, named by the style."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for style, seed in SAMPLES.items():
+        scene = read("a castle", "", style, library)
+        drawing = compose.draw(compose.gather(scene.parts[0], library, seed), seed, STEPS)
+        page = Image.fromarray(finish.sketched([drawing.pixels], scene))
+        page.resize((96, 96), Image.Resampling.LANCZOS).save(folder / f"{style.lower()}.webp", quality=92, method=6)
+
+
 class Nearest:
     """Distances between drawings and all icons of the library."""
 
@@ -141,7 +159,8 @@ class Nearest:
     def harmless(self) -> float:
         """The distance that a change nobody would call new can make (see the module's docstring)."""
         found: list[float] = []
-        for index in np.random.default_rng(0).choice(len(self.library), 300, replace=False):
+        usual = [i for i, icon in enumerate(self.library.icons) if icon.style in MIXED]
+        for index in np.random.default_rng(0).choice(usual, 300, replace=False):
             icon = self.library.pixels(int(index))
             changes = np.roll(icon, 1, 1), recompressed(icon), shrunk(icon)
             found += [float(apart(stretched(changed)[None], stretched(icon))[0]) for changed in changes]
