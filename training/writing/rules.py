@@ -7,7 +7,7 @@ wrong form or cut short; they cannot see whether a fact is true or a poem is goo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 REPEATED = 0.15
@@ -118,18 +118,18 @@ def _content(text: str, form: Form, subject: str) -> Iterator[str]:
         yield "copied"
 
 
-def repeated(words: list[str]) -> float:
+def repeated(words: Sequence[str]) -> float:
     """The share of runs of four words that occurred before; 0 for fewer than twelve words."""
     runs = _runs(words)
     return 1 - len(set(runs)) / len(runs) if len(words) >= 12 else 0.0
 
 
-def _copied(words: list[str], source: list[str]) -> float:
+def _copied(words: Sequence[str], source: Sequence[str]) -> float:
     runs, known = _runs(words), set(_runs(source))
     return sum(run in known for run in runs) / len(runs) if runs else 0.0
 
 
-def _runs(words: list[str]) -> list[tuple[str, ...]]:
+def _runs(words: Sequence[str]) -> list[tuple[str, ...]]:
     return list(zip(words, words[1:], words[2:], words[3:], strict=False))
 
 
