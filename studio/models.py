@@ -24,6 +24,10 @@ AnyTask = TypeVar("AnyTask", bound=Task)
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+BLENDED = ("fill", "refine", "background", "outpaint", "redraw")
+"""Ways of inpainting open to every model that draws from words: what is kept is held while the rest is drawn."""
+
+
 class _Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -102,12 +106,17 @@ class ModelCard(_Data):
     options: Mapping[str, Any] = Field(default_factory=dict, description="For the engine alone, e.g. pipeline, dtype")
     styles: tuple[str, ...] = Field(default=(), description="Names of the model's own styles; empty: text styles apply")
     schedulers: tuple[str, ...] = ()
+    modes: tuple[str, ...] = Field(default=(), description="Ways of inpainting that it knows; empty: those of any text-to-image model")
     needs: tuple[str, ...] = Field(default=(), description="Packages to install first")
     unverified: tuple[str, ...] = Field(default=(), description="Fields not yet read at their origin")
     url: str = ""
     companions: Mapping[str, Source] = Field(default_factory=dict, description="Further files it uses where they are here")
     files: Path | None = Field(default=None, exclude=True)
     companion_files: Mapping[str, Path] = Field(default_factory=dict, exclude=True)
+
+    def knows(self, task: Task) -> bool:
+        """Whether the model can work in the way this task asks for."""
+        return task.kind in self.serves and (not task.way or task.way in (self.modes or BLENDED))
 
 
 def engines() -> dict[str, ModuleType]:
@@ -168,8 +177,12 @@ def choose(task: Task, cards: Iterable[ModelCard], here: Mapping[str, ModelCard]
         card = named(cards, task.model, task.kind)
         if card.name not in here:
             raise ModelUnavailable(f"{card.name} is not on this machine yet: press Download under the model's name, or choose another.")
+        if not card.knows(task):
+            others = ", ".join(other.name for other in here.values() if other.knows(task)) or "none on this machine yet"
+            raise InvalidInput(f"{card.name} cannot do this ({task.way}); models that can: {others}.", "model")
         return here[card.name]
-    fitting = [c for c in here.values() if c.starter or (c.memory_gb is not None and c.memory_gb * 1e9 <= memory())]
+    able = [c for c in here.values() if c.knows(task)]
+    fitting = [c for c in able if c.starter or (c.memory_gb is not None and c.memory_gb * 1e9 <= memory())]
     if not fitting:
         raise ModelUnavailable("No model for this is on this machine yet: download one in the model list.")
     return max(fitting, key=lambda c: (c.quality, c.starter))
@@ -178,7 +191,7 @@ def choose(task: Task, cards: Iterable[ModelCard], here: Mapping[str, ModelCard]
 def resolve(task: AnyTask, card: ModelCard) -> AnyTask:
     """The task with nothing left open: the card's defaults in the empty fields, a fresh seed in an empty seed; the card's limits kept."""
     fields = type(task).model_fields
-    filled = {name: card.defaults[name] for name in fields if name in card.defaults and getattr(task, name) in (None, "")}
+    filled = {name: card.defaults[name] for name in fields if name in card.defaults and getattr(task, name) in (None, "")} | task.settled()
     if task.seed is None:
         filled["seed"] = secrets.randbelow(SEED_LIMIT - 8)
     task = type(task).checked({**task.model_dump(), **filled, "model": card.name})

@@ -7,11 +7,12 @@ A field whose default is None takes the chosen model card's own default (see `mo
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from studio.errors import InvalidInput
@@ -20,6 +21,8 @@ PROMPT_LIMIT = 4_000
 TEXT_LIMIT = 60_000
 LINE_LIMIT = 200
 SEED_LIMIT = 2**32 - 1
+SIDE_LIMIT = 4_096
+SIDE_SHARE_LIMIT = 200
 
 
 def _plain_text(value: object) -> object:
@@ -61,7 +64,27 @@ def _said(text: str) -> str:
     return text
 
 
+def _flag(value: object) -> object:
+    if isinstance(value, bool):
+        return value
+    raise PydanticCustomError("words", "must be on or off (true or false)")
+
+
+def _side(value: object) -> object:
+    """A length as "128" (pixels) or "25%" (of the picture's own width or height); numbers are pixels."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        value = f"{value:g}"
+    text = value.strip().removesuffix("px").strip() if isinstance(value, str) else ""
+    number = re.fullmatch(r"(\d{1,5}(?:\.\d{1,3})?)\s*(%?)", text or "0") if isinstance(value, str) else None
+    if number is None or float(number[1]) > (SIDE_SHARE_LIMIT if number[2] else SIDE_LIMIT):
+        words = "must be pixels from 0 to {pixels}, such as 128, or a share from 0% to {share}%, such as 25%"
+        raise PydanticCustomError("words", words, {"pixels": SIDE_LIMIT, "share": SIDE_SHARE_LIMIT})
+    return f"{float(number[1]):g}{number[2]}"
+
+
 Text = Annotated[str, BeforeValidator(_plain_text)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Side = Annotated[str, BeforeValidator(_side)]
 Whole = Annotated[int, BeforeValidator(_number)]
 Real = Annotated[float, BeforeValidator(_number)]
 Said = Annotated[str, BeforeValidator(_plain_text), AfterValidator(_said)]
@@ -74,6 +97,8 @@ class Task(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: ClassVar[str]
     medium: ClassVar[str]
+    files: ClassVar[tuple[str, ...]] = ()
+    """Fields that name a file: a path, or "sha256:<hex>" of one that the library holds."""
     if TYPE_CHECKING:  # every task has these two; each declares them in its own place, since the order is that of the endpoint
         model: str
         seed: int | None
@@ -85,6 +110,15 @@ class Task(BaseModel):
             return cls.model_validate({name: value for name, value in values.items() if value is not None})
         except ValidationError as error:
             raise _sentence(cls, error) from None
+
+    @property
+    def way(self) -> str:
+        """The way of working that a model must know for this task, such as a mode; '' where there is only one."""
+        return ""
+
+    def settled(self) -> dict[str, object]:
+        """What the task itself says for fields that were left open, before any model does."""
+        return {}
 
 
 class TextToImage(Task):
@@ -104,6 +138,97 @@ class TextToImage(Task):
     scheduler: Text = Field(default="", max_length=60, title="Scheduler", description="Empty: the model's own")
     seed: Whole | None = Field(default=None, ge=0, le=SEED_LIMIT, title="Seed", description="Empty: a fresh one, recorded")
     count: Whole = Field(default=1, ge=1, le=8, title="Count", description="Pictures to make")
+
+
+class Inpaint(Task):
+    """A picture is changed where it is marked, and nowhere else. `image` and `mask` are files; the mask marks what may change.
+
+    In a mask white (255) may change and black stays; of a mask with transparency, what is opaque may change. `mode` is one of
+    `MODES`; left empty it follows from what is given. `left`, `right`, `top`, `bottom` extend the canvas when outpainting.
+    """
+
+    kind: ClassVar[str] = "inpaint"
+    medium: ClassVar[str] = "picture"
+    files: ClassVar[tuple[str, ...]] = ("image", "mask")
+
+    image: Said = Field(min_length=1, max_length=PROMPT_LIMIT, title="Picture", description="The picture to change: a file")
+    mask: Text = Field(default="", max_length=PROMPT_LIMIT, title="Mask", description="What may change, in white: a file")
+    prompt: Text = Field(default="", max_length=PROMPT_LIMIT, title="Prompt", description="What should be there")
+    negative_prompt: Text = Field(default="", max_length=PROMPT_LIMIT, title="Negative prompt", description="What to avoid")
+    mode: Text = Field(default="", max_length=20, title="Mode", description="Empty: what fits the mask and the prompt")
+    model: Text = Field(default="", max_length=200, title="Model", description="Name of a model card; empty: the best one here")
+    strength: Real | None = Field(default=None, gt=0, le=1, title="Strength", description="How freely the marked area is redrawn")
+    steps: Whole | None = Field(default=None, ge=1, le=150, title="Steps", description="Denoising steps")
+    guidance_scale: Real | None = Field(default=None, ge=0, le=30, title="Guidance scale", description="How closely to follow the prompt")
+    scheduler: Text = Field(default="", max_length=60, title="Scheduler", description="Empty: the model's own")
+    seed: Whole | None = Field(default=None, ge=0, le=SEED_LIMIT, title="Seed", description="Empty: a fresh one, recorded")
+    count: Whole = Field(default=1, ge=1, le=8, title="Variants", description="Pictures to make")
+    mask_grow: Whole = Field(default=0, ge=-64, le=64, title="Grow mask", description="Pixels; below 0 shrinks it")
+    feather: Real | None = Field(default=None, ge=0, le=128, title="Feather", description="Pixels; empty: the least visible seam")
+    context_padding: Whole | None = Field(default=None, ge=0, le=1024, title="Context", description="Pixels around the mask; empty: auto")
+    area: Text = Field(default="masked", max_length=20, title="Work on", description="masked: the area around the mask; whole: everything")
+    colour_match: Flag = Field(default=True, title="Match colours", description="Carry the picture's colours into the new area")
+    left: Side = Field(default="0", title="Left", description="Pixels or % to add")
+    right: Side = Field(default="0", title="Right", description="Pixels or % to add")
+    top: Side = Field(default="0", title="Top", description="Pixels or % to add")
+    bottom: Side = Field(default="0", title="Bottom", description="Pixels or % to add")
+
+    @property
+    def way(self) -> str:
+        """The mode, as asked or as it follows from mask, prompt and sides."""
+        if self.mode:
+            return self.mode
+        if self.mask:
+            return "fill" if self.prompt.strip() else "erase"
+        return "outpaint" if self.extends else "redraw" if self.prompt.strip() else "fill"
+
+    @property
+    def extends(self) -> bool:
+        """Whether any side is to be extended."""
+        return any(side.rstrip("%") != "0" for side in (self.left, self.right, self.top, self.bottom))
+
+    def settled(self) -> dict[str, object]:
+        """The mode that follows from what is given, and the strength that fits it."""
+        strengths = {"refine": 0.4, "redraw": 0.6}
+        return {"mode": self.way} | ({"strength": strengths.get(self.way, 1.0)} if self.strength is None else {})
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """What one field alone cannot say."""
+        if self.way not in MODES:
+            _refuse("mode", "Mode must be one of {known}.", known=", ".join(MODES))
+        if self.area not in ("masked", "whole"):
+            _refuse("area", "Work on must be masked (the area around the mask) or whole (the whole picture).")
+        if self.way in MASKED and not self.mask:
+            _refuse("mask", "Nothing is marked: paint over what should change first.")
+        if self.way == "outpaint" and not self.extends:
+            _refuse("left", "Outpainting needs room: say by how much at least one side should grow.")
+        if self.way in WORDED and not self.prompt.strip():
+            _refuse("prompt", WORDED[self.way])
+        return self
+
+
+MODES = {
+    "fill": "Fill",
+    "refine": "Refine",
+    "background": "Replace background",
+    "outpaint": "Outpaint",
+    "erase": "Erase",
+    "redraw": "Image to image",
+    "instruct": "Edit by instruction",
+}
+"""Ways of inpainting, with their titles."""
+MASKED = ("fill", "refine", "background", "erase")
+WORDED = {
+    "fill": "Prompt is empty: say what should be there. To take it away instead, choose Erase.",
+    "background": "Prompt is empty: say what the new background shows.",
+    "redraw": "Prompt is empty: say what the picture should become.",
+    "instruct": "Prompt is empty: say what should be changed.",
+}
+
+
+def _refuse(field: str, sentence: str, **values: object) -> None:
+    raise PydanticCustomError("whole", sentence, {"field": field, **values})  # pyright: ignore[reportArgumentType]
 
 
 class Write(Task):
@@ -126,7 +251,7 @@ class Write(Task):
     stop: Lines = Field(default=(), max_length=8, title="Stop", description="Texts that end the answer, one a line")
 
 
-TASKS: dict[str, type[Task]] = {task.kind: task for task in (TextToImage, Write)}
+TASKS: dict[str, type[Task]] = {task.kind: task for task in (TextToImage, Inpaint, Write)}
 
 
 def limits(task: type[Task], name: str) -> dict[str, Any]:
@@ -151,11 +276,15 @@ def range_in_words(task: type[Task], name: str) -> str:
 
 def _sentence(task: type[Task], error: ValidationError) -> InvalidInput:
     first = error.errors()[0]
+    if first["type"] == "whole":
+        return InvalidInput(first["msg"], str(first.get("ctx", {}).get("field", "")))
     name = str(first["loc"][0]) if first["loc"] else ""
     if name not in task.model_fields:
         known = ", ".join(task.model_fields)
         return InvalidInput(f"There is no field of that name; the fields are {known}.", name)
     title, rules, kind = task.model_fields[name].title or name, limits(task, name), first["type"]
+    if kind in ("missing", "string_too_short") and name in task.files:
+        return InvalidInput(f"{title} is missing: choose, paste or drop a file.", name)
     if kind in ("missing", "string_too_short"):
         return InvalidInput(f"{title} is empty: say what you would like.", name)
     if kind == "string_too_long":
