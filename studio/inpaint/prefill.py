@@ -24,6 +24,7 @@ _GREY = 128
 _LARGEST = 1024  # pixels on the longer side at which colours are spread
 _LARGEST_EDGES = 384  # the same for Navier-Stokes, whose time grows with the hole's area times the radius
 _TILE = 512  # side of the periodic noise
+_AROUND = 48  # pixels from the hole whose colours noise takes on
 _ALIKE = 24.0  # levels: colours nearer than this belong to the same side of an edge
 
 
@@ -35,7 +36,7 @@ def prefilled(pixels: Pixels, hole: Hole, how: Way, seed: int = 0) -> Pixels:
     - "edges": lines are continued by Navier-Stokes (Bertalmio et al., CVPR 2001);
     - "neutral": grey, for objects that have nothing to do with what was there;
     - "noise": the surroundings' spectrum with random phases (Galerne et al., "Random phase textures", IEEE TIP 2011) over their blurred
-      colours, matched to their histogram; `seed` alone decides the phases.
+      colours, matched to the colours nearby; `seed` alone decides the phases.
     """
     if how not in WAYS:
         raise ValueError(f"no such prefill: {how}")
@@ -107,14 +108,14 @@ def _enlarged(coarse: Floats, height: int, width: int, alike: float) -> Floats:
 
 def _blurred(near: Pixels, empty: Hole) -> Pixels:
     """Spread colours, at most _LARGEST pixels a side."""
-    small, known = _reduced(near, empty, _LARGEST)
+    small, known = reduced(near, empty, _LARGEST)
     spread = membrane(small, known, alike=_ALIKE)
     return _restored(spread, near.shape)
 
 
 def _continued(near: Pixels, empty: Hole) -> Pixels:
     """Navier-Stokes at a bounded size; the holes that reducing leaves are filled with what is known of them first."""
-    small, known = _reduced(near, empty, _LARGEST_EDGES)
+    small, known = reduced(near, empty, _LARGEST_EDGES)
     unknown = (known < 0.5).astype(np.uint8)
     if unknown.all():
         return _restored(membrane(small, known), near.shape)
@@ -136,9 +137,9 @@ def _noisy(near: Pixels, empty: Hole, seed: int) -> Pixels:
     spectrum *= (phases / np.maximum(np.abs(phases), 1e-9))[..., None]  # one phase for all channels keeps the colours together
     noise = np.fft.irfft2(spectrum, s=rest.shape[:2], axes=(0, 1))
     tiles = np.tile(noise, (-(-height // noise.shape[0]), -(-width // noise.shape[1]), 1))[:height, :width]
-    made = np.rint(np.clip(low + tiles, 0, 255)).astype(np.uint8)
-    for channel in range(3):
-        made[..., channel][empty] = _matched(made[..., channel][empty], near[..., channel][~empty])
+    around = (cv2.distanceTransform(empty.astype(np.uint8) ^ 1, cv2.DIST_L2, 3) <= _AROUND) & ~empty
+    made = near.copy()
+    made[empty] = _matched((low + tiles).astype(np.float32)[empty], near[around])
     return made
 
 
@@ -157,14 +158,19 @@ def _counted(table: NDArray[np.int32], place: tuple[int, int], height: int, widt
     return int(table[y + height, x + width] - table[y, x + width] - table[y + height, x] + table[y, x])
 
 
-def _matched(values: Pixels, like: Pixels) -> Pixels:
-    """Values moved, in order, to the distribution of `like` (histogram specification)."""
-    counts, wanted = np.bincount(values, minlength=256), np.bincount(like, minlength=256)
-    rank = (np.cumsum(counts) - counts / 2) / values.size
-    return np.interp(rank, (np.cumsum(wanted) - wanted / 2) / like.size, np.arange(256)).round().astype(np.uint8)[values]
+def _matched(values: Floats, like: Pixels) -> Pixels:
+    """(n, 3) values moved, in order, to the distribution of `like` (m, 3) along each principal axis of its colours, so that hues stay."""
+    centre = like.mean(0, dtype=np.float64)
+    _, axes = np.linalg.eigh(np.cov((like - centre).T) + 1e-6 * np.eye(3) if len(like) > 1 else np.eye(3))
+    moved, wanted = (values - centre) @ axes, np.sort((like - centre) @ axes, axis=0)
+    places = np.linspace(0, 1, len(wanted))
+    for axis in range(3):
+        order = np.argsort(moved[:, axis], kind="stable")
+        moved[order, axis] = np.interp((np.arange(len(order)) + 0.5) / len(order), places, wanted[:, axis])
+    return np.rint(np.clip(moved @ axes.T + centre, 0, 255)).astype(np.uint8)
 
 
-def _reduced(near: Pixels, empty: Hole, largest: int) -> tuple[Floats, Floats]:
+def reduced(near: Pixels, empty: Hole, largest: int) -> tuple[Floats, Floats]:
     """The picture at a bounded size, means of known pixels only; and how much of each pixel is known."""
     known = (~empty).astype(np.float32)
     values = near.astype(np.float32) * known[..., None]
