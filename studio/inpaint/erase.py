@@ -1,0 +1,132 @@
+"""Taking an object out of a picture without any model: the hole is completed from what the rest of the picture shows.
+
+Completion from coarse to fine as in Wexler et al., "Space-time completion of video" (IEEE TPAMI 2007), with the searches of patchmatch.py
+and the peeled beginning of Newson et al., "Video inpainting of complex scenes" (SIAM J. Imaging Sciences 2014). It works at a bounded
+size; the places it copies from are then carried up, so that the grain of a large photograph stays sharp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.inpaint.patchmatch import Matching
+from studio.inpaint.prefill import membrane, neighbourhood, prefilled, reduced
+
+Pixels = NDArray[np.uint8]
+Hole = NDArray[np.bool_]
+Floats = NDArray[np.float32]
+
+_WORKING = 512  # pixels on the longer side at which places are searched
+_COARSEST = 3.0  # pixels: how deep the hole may be where the search begins
+_SMALLEST = 32  # pixels: sides below this hold too few patches
+_FEWEST = 64  # known patches below which there is nothing to copy from
+_ROUNDS = (14, 8, 5, 4, 3)  # searches and votes, from the coarsest size on; the last number for all finer ones
+_SETTLED = 0.4  # levels of 255: a mean change below which a size is finished
+
+
+def erased(pixels: Pixels, hole: Hole, report: Callable[[float], None], seed: int = 0) -> Pixels:
+    """(h, w, 3) uint8: the picture without what the hole (h, w) bool holds. Known pixels come back as they are.
+
+    `report` hears the fraction done, 0 to 1, and stops the work by raising. The same seed gives the same picture.
+    """
+    report(0.0)
+    if not hole.any():
+        return pixels.copy()
+    result = prefilled(pixels, hole, "blur")
+    box = neighbourhood(hole, _context(hole))
+    near, empty = result[box], hole[box]
+    best = _searched(near, empty, report, seed)
+    if best is not None:
+        near[empty] = _carried(near, empty, best)[empty]
+    report(1.0)
+    return result
+
+
+def _context(hole: Hole) -> int:
+    """Pixels around the hole to copy from: as much again on every side."""
+    rows, columns = np.flatnonzero(hole.any(1)), np.flatnonzero(hole.any(0))
+    return max(96, int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1)
+
+
+def _searched(near: Pixels, empty: Hole, report: Callable[[float], None], seed: int) -> Matching | None:
+    """The matches at the working size, found from coarse to fine; None where too little is known to copy from."""
+    random = np.random.default_rng(seed)
+    sizes = [(reduced(near, empty, _WORKING))]
+    while _depth(sizes[-1][1]) > _COARSEST and min(sizes[-1][1].shape) >= 2 * _SMALLEST:
+        sizes.append(_halved(*sizes[-1]))
+    sizes.reverse()
+    rounds = [_ROUNDS[min(number, len(_ROUNDS) - 1)] for number in range(len(sizes))]
+    efforts = [count * float((known < 0.5).sum() + 1) for count, (_, known) in zip(rounds, sizes, strict=True)]
+    matching: Matching | None = None
+    for number, (values, known) in enumerate(sizes):
+        if not (known < 0.5).any():
+            continue
+        finer = Matching(_estimated(values, known), known < 0.5, random)
+        if len(finer.sources) < _FEWEST:
+            continue
+        finer.start(matching)
+        if matching is None:
+            finer.peel()
+        else:
+            finer.vote()
+        matching = finer
+        for turn in range(rounds[number]):
+            matching.search(2)
+            change = matching.vote()
+            report((sum(efforts[:number]) + efforts[number] * (turn + 1) / rounds[number]) / sum(efforts) * 0.95)
+            if change < _SETTLED:
+                break
+    return matching
+
+
+def _carried(near: Pixels, empty: Hole, matching: Matching) -> Pixels:
+    """The hole at full size: every pixel from where its nearest four searched places say, in their bilinear proportions."""
+    height, width = empty.shape
+    offsets, there = matching.offsets
+    rows, columns = np.nonzero(empty)
+    if there.shape == empty.shape:
+        made = near.copy()
+        made[empty] = np.rint(np.clip(matching.picture[empty], 0, 255)).astype(np.uint8)
+        return made
+    tall, wide = height / there.shape[0], width / there.shape[1]
+    y, x = (rows + 0.5) / tall - 0.5, (columns + 0.5) / wide - 0.5
+    total, share = np.zeros((len(rows), 3), np.float32), np.zeros((len(rows), 1), np.float32)
+    for down in (0, 1):
+        for right in (0, 1):
+            top, left = np.floor(y).astype(int) + down, np.floor(x).astype(int) + right
+            part = (1 - np.abs(y - top)) * (1 - np.abs(x - left))
+            top, left = np.clip(top, 0, there.shape[0] - 1), np.clip(left, 0, there.shape[1] - 1)
+            to_row = np.clip(rows + np.rint(offsets[top, left, 0] * tall).astype(int), 0, height - 1)
+            to_column = np.clip(columns + np.rint(offsets[top, left, 1] * wide).astype(int), 0, width - 1)
+            part = (part * there[top, left] * ~empty[to_row, to_column]).astype(np.float32)[:, None]
+            total += part * near[to_row, to_column]
+            share += part
+    made = near.copy()
+    made[rows, columns] = np.where(share > 0, np.rint(total / np.maximum(share, 1e-6)), near[rows, columns]).astype(np.uint8)
+    return made
+
+
+def _depth(known: Floats) -> float:
+    """How deep the hole is at its deepest, in pixels."""
+    return float(cv2.distanceTransform((known < 0.5).astype(np.uint8), cv2.DIST_L2, 3).max())
+
+
+def _halved(values: Floats, known: Floats) -> tuple[Floats, Floats]:
+    """Half the size: means of what is known of every two by two pixels, and how much that is."""
+    odd = ((0, known.shape[0] % 2), (0, known.shape[1] % 2))
+    share = np.pad(known, odd, mode="edge")
+    sums = np.pad(values * known[..., None], (*odd, (0, 0)), mode="edge")
+    rows, columns = share.shape[0] // 2, share.shape[1] // 2
+    share = share.reshape(rows, 2, columns, 2).mean((1, 3))
+    sums = sums.reshape(rows, 2, columns, 2, 3).mean((1, 3))
+    return np.divide(sums, np.maximum(share, 1e-6)[..., None], dtype=np.float32), share
+
+
+def _estimated(values: Floats, known: Floats) -> Floats:
+    """What is known where most of a pixel is, colours spread from there elsewhere."""
+    sure = (known >= 0.5).astype(np.float32)
+    return np.where(sure[..., None] > 0, values, membrane(values, sure)).astype(np.float32)
