@@ -9,6 +9,9 @@ from gradio import themes
 
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+STYLES = ("studio.css", "mask_editor.css")
+SCRIPTS = ("studio.js", *(f"mask_editor/{part}.js" for part in ("mask", "files", "view", "panel", "tools", "editor")))
+"""In assets/, in the order in which the page loads them."""
 
 
 def theme() -> themes.Base:
@@ -98,9 +101,9 @@ def style_sheet(assets: Path) -> str:
         f"{base64.b64encode(file.read_bytes()).decode()})}}"
         for file in sorted((assets / "styles" / "starter").glob("*.webp"))
     )
-    return (assets / "studio.css").read_text("utf-8") + pictures
+    return "\n".join((assets / name).read_text("utf-8") for name in STYLES) + pictures
 
 
 def script(assets: Path) -> str:
-    """The page's script as a head element."""
-    return f"<script>{(assets / 'studio.js').read_text('utf-8')}</script>"
+    """The page's scripts as head elements."""
+    return "\n".join(f"<script>{(assets / name).read_text('utf-8')}</script>" for name in SCRIPTS)

@@ -1,0 +1,188 @@
+"""The mask editor's server side: reads pictures and masks, finds subjects, and says how a tab embeds the editor.
+
+The editor itself is JavaScript in assets/mask_editor/ inside one gr.HTML. Everything a browser sends here may come from anyone: only
+files in Gradio's upload folder are touched. Knows no single tab.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+import secrets
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+import numpy as np
+from gradio.utils import get_upload_folder
+
+from studio.errors import InvalidInput, MediaUnreadable, StudioError
+
+if TYPE_CHECKING:
+    from studio.inpaint.read import Pixels, Source
+
+log = logging.getLogger("atelier.page")
+
+COLLECT = "(...values) => window.atelierMask.collect(values)"
+"""The `js` of a run's event: puts the open picture and its mask into the first two inputs, two hidden gr.File components.
+
+The picture goes to the server as the file that was chosen, once; the mask as a grey PNG of the picture's size, or None if nothing is
+selected. A picture that is still being read is waited for.
+"""
+
+MARGINS = "(left, right, top, bottom) => window.atelierMask.margins(left, right, top, bottom)"
+"""The `js` of an event whose inputs are the four sides ("128 px" or "25%"): shows them as an empty frame around the picture."""
+
+DISPLAY_SIDE = 4096
+"""Longer side, in pixels, of what the browser shows; places and masks are in the picture's own pixels all the same."""
+
+_LOSSLESS = 2_000_000  # pixels up to which the shown copy is exact
+_UNEXPECTED = "The picture could not be read: choose another, or save it again as PNG or JPEG first."
+_ATTACH = """
+const attach = (tries) => window.atelierMask?.attach
+  ? window.atelierMask.attach(element, { props, server, upload, watch })
+  : tries && setTimeout(() => attach(tries - 1), 50);
+attach(200);
+"""
+
+
+def mask_editor() -> gr.HTML:
+    """The editor. Its value opens a picture in it: see `opened`."""
+    functions = [open_picture, open_mask, select, kept]
+    return gr.HTML(
+        html_template='<div class="mask-editor blank"></div>', js_on_load=_ATTACH, server_functions=functions,
+        apply_default_css=False, padding=False, elem_classes="mask-editor-block",
+    )  # fmt: skip
+
+
+def opened(image: str | Path, notes: Sequence[str] = (), mask: str | Path | None = None) -> dict[str, Any]:
+    """The editor's value that opens `image`, and `mask` over it: paths in Gradio's upload folder, as `tabs._form.show` gives them.
+
+    The picture that was open, with its mask, stays one step back. `notes` are sentences shown with the picture.
+    """
+    file = {"image": _file(image), "mask": _file(mask) if mask else None}
+    return {**file, "notes": list(notes), "token": secrets.token_hex(8)}
+
+
+def open_picture(data: Any) -> dict[str, Any]:
+    """For the editor: {path} to {display (base64), type, width, height, notes}, or {error}."""
+
+    def answer() -> dict[str, Any]:
+        from studio.inpaint.read import read_picture
+
+        source = read_picture(_uploaded(data, "path"))
+        content, kind = _display(source)
+        width, height = source.size
+        return {"display": base64.b64encode(content).decode(), "type": kind, "width": width, "height": height, "notes": list(source.notes)}
+
+    return _answered(answer)
+
+
+def open_mask(data: Any) -> dict[str, Any]:
+    """For the editor: {path, width, height} to {mask, notes}, or {error}. Masks are rows of bytes, deflated, in base64."""
+
+    def answer() -> dict[str, Any]:
+        from studio.inpaint.read import PIXEL_LIMIT, read_mask
+
+        width, height = _whole(data, "width"), _whole(data, "height")
+        if not (width > 0 < height and width * height <= PIXEL_LIMIT):
+            raise InvalidInput("The mask belongs to no picture: open a picture first.")
+        mask, notes = read_mask(_uploaded(data, "path"), (width, height))
+        return {"mask": _packed(mask), "notes": list(notes)}
+
+    return _answered(answer)
+
+
+def select(data: Any) -> dict[str, Any]:
+    """For the editor: {path, what ("subject" or "background"), box (left, top, right, bottom) or None} to {mask}, or {error}."""
+
+    def answer() -> dict[str, Any]:
+        from studio.inpaint import select as finder
+        from studio.inpaint.read import read_picture
+
+        pixels = _colours(read_picture(_uploaded(data, "path")).pixels)
+        mask = finder.subject(pixels, _box(data, pixels.shape[1], pixels.shape[0]), lambda _: None)
+        if not mask.any():
+            raise InvalidInput("No subject stands out in this picture: draw a rectangle around it and try again, or paint it.")
+        return {"mask": _packed(255 - mask if data.get("what") == "background" else mask)}
+
+    return _answered(answer)
+
+
+def kept(data: Any) -> dict[str, Any]:
+    """For the editor: {paths} to {kept}: whether each upload is still here."""
+    paths = data.get("paths") if isinstance(data, dict) else None
+    return {"kept": [_inside(path) is not None for path in paths[:8]] if isinstance(paths, list) else []}
+
+
+def _answered(answer: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return answer()
+    except StudioError as error:
+        return {"error": str(error)}
+    except Exception:  # a damaged file can fail anywhere in a decoder
+        log.exception("the mask editor failed")
+        return {"error": _UNEXPECTED}
+
+
+def _uploaded(data: Any, key: str) -> Path:
+    """The file that a browser names. Raises MediaUnreadable unless it is one in the upload folder."""
+    path = _inside(data.get(key)) if isinstance(data, dict) else None
+    if path is None:
+        raise MediaUnreadable("The file is still uploading or is gone: wait a moment, or choose it again.")
+    return path
+
+
+def _inside(path: Any) -> Path | None:
+    """The path, every link followed, if it is a file in the upload folder."""
+    if not isinstance(path, str) or not path or len(path) > 4096 or "\0" in path:
+        return None
+    try:
+        found = Path(path).resolve(strict=True)
+        return found if found.is_file() and found.is_relative_to(Path(get_upload_folder()).resolve()) else None
+    except (OSError, RuntimeError, ValueError):
+        return None
+
+
+def _whole(data: Any, key: str) -> int:
+    value = data.get(key) if isinstance(data, dict) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def _box(data: dict[str, Any], width: int, height: int) -> tuple[int, int, int, int] | None:
+    box = data.get("box")
+    if not (isinstance(box, list) and len(box) == 4 and all(isinstance(side, int) and not isinstance(side, bool) for side in box)):
+        return None
+    left, top, right, bottom = max(0, box[0]), max(0, box[1]), min(width, box[2]), min(height, box[3])
+    return (left, top, right, bottom) if left < right and top < bottom else None
+
+
+def _display(source: Source) -> tuple[bytes, str]:
+    """What the browser shows: bounded, with the picture's colour profile; exact for small pictures. Gives the file and its type."""
+    from PIL import Image
+
+    image = Image.fromarray(source.pixels)
+    exact = image.width * image.height <= _LOSSLESS or image.mode == "RGBA"
+    image.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE), Image.Resampling.BOX, reducing_gap=None)
+    out = io.BytesIO()
+    if exact:
+        image.save(out, "PNG", compress_level=1, icc_profile=source.icc)
+        return out.getvalue(), "image/png"
+    image.save(out, "JPEG", quality=92, subsampling=0, icc_profile=source.icc)
+    return out.getvalue(), "image/jpeg"
+
+
+def _colours(pixels: Pixels) -> Pixels:
+    """(H, W, 3) of grey, RGB or RGBA."""
+    return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else np.ascontiguousarray(pixels[..., :3])
+
+
+def _packed(mask: Pixels) -> str:
+    return base64.b64encode(zlib.compress(np.ascontiguousarray(mask, np.uint8).tobytes(), 1)).decode()
+
+
+def _file(path: str | Path) -> dict[str, Any]:
+    return {"path": str(path), "orig_name": Path(path).name, "meta": {"_type": "gradio.FileData"}}
