@@ -64,6 +64,17 @@ class Matching:
         known = (self._number >= 0).reshape(-1, self._stride)[cut, cut]
         return field.reshape(-1, self._stride, 2)[cut, cut], known
 
+    @property
+    def copied(self) -> Floats:
+        """(h, w, 3): every pixel of the hole and next to it straight from its source, the picture elsewhere."""
+        return self._from_sources(0)
+
+    @property
+    def slopes(self) -> tuple[Floats, Floats]:
+        """(h, w, 3) twice: differences to the right and to the lower neighbour as the sources have them; where two neighbours come from
+        different places, the mean of what both say."""
+        return self._slope(1), self._slope(self._stride)
+
     def peel(self) -> None:
         """A first estimate: the hole is filled from its edge inwards, each pixel from the patch most alike in what is known by then."""
         known = np.ones(self._flat.shape[0], np.bool_)
@@ -118,10 +129,16 @@ class Matching:
                 self._offer(np.clip(rows, 0, self._height) * self._stride + np.clip(columns, 0, self._width))
                 radius /= 3
 
+    def paste(self) -> None:
+        """Paint the hole: each pixel straight from its source, so that grain comes along sharp."""
+        own = self._number[self._unknown]
+        self._flat[self._unknown] = self._flat[self.found[own]]
+        self._renew_border()
+
     def vote(self) -> float:
         """Paint the hole: each pixel the weighted mean of what the patches over it say. Returns the mean change in levels (of 255)."""
         typical = max(float(np.percentile(self._costs, 75)), 1.0) if np.isfinite(self._costs).all() else 1.0
-        weights = self._trust * (np.exp(-self._costs / (2 * typical)) if np.isfinite(self._costs).all() else np.float32(1))
+        weights = self._trust * (np.exp(-np.minimum(self._costs / (2 * typical), 20)) if np.isfinite(self._costs).all() else np.float32(1))
         total, share = np.zeros((len(self._unknown), 3), np.float32), np.zeros((len(self._unknown), 1), np.float32)
         for shift in self._patch.tolist():
             patch = self._number[self._unknown - shift]
@@ -133,6 +150,19 @@ class Matching:
         self._flat[self._unknown] = fresh
         self._renew_border()
         return change
+
+    def _slope(self, shift: int) -> Floats:
+        """(h, w, 3): one of the two slopes."""
+        ahead = self._from_sources(shift) - self._from_sources(0)
+        behind = np.pad(self._from_sources(0) - self._from_sources(-shift), ((0, 1), (0, 1), (0, 0)), mode="edge")
+        return np.multiply(ahead + (behind[:-1, 1:] if shift == 1 else behind[1:, :-1]), 0.5, dtype=np.float32)
+
+    def _from_sources(self, shift: int) -> Floats:
+        """(h, w, 3): the pixel beside each pixel's source; where there is no source, beside the pixel itself."""
+        places = np.arange(len(self._flat))
+        places[self.targets] = self.found
+        places = np.clip(places + shift, 0, len(self._flat) - 1)
+        return self._flat[places].reshape(-1, self._stride, 3)[REACH:-REACH, REACH:-REACH]
 
     def _compare_all(self) -> None:
         patches = self._flat[self.sources[:, None] + self._patch].reshape(len(self.sources), -1)
