@@ -45,7 +45,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class Picture:
-    """One finished picture: `pixels` (H, W, 3) or (H, W, 4) uint8, sRGB; made from `seed` alone.
+    """One finished picture: `pixels` (H, W), (H, W, 3) or (H, W, 4) uint8; made from `seed` alone. sRGB, or as the profile `icc` says.
 
     `facts` go into the record (JSON values; e.g. attribution shares). `attachments` are companion files kept beside
     the picture, name to bytes (e.g. {"drawing.svg": ..., "attribution.png": ...}).
@@ -55,6 +55,7 @@ class Picture:
     seed: int
     facts: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
     attachments: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    icc: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,7 @@ class ModelCard(_Data):
     options: Mapping[str, Any] = Field(default_factory=dict, description="For the engine alone, e.g. pipeline, dtype")
     styles: tuple[str, ...] = Field(default=(), description="Names of the model's own styles; empty: text styles apply")
     schedulers: tuple[str, ...] = ()
+    blends: bool = Field(default=False, description="Whether it can draw between two prompts")
     modes: tuple[str, ...] = Field(default=(), description="Ways of inpainting that it knows; empty: those of any text-to-image model")
     needs: tuple[str, ...] = Field(default=(), description="Packages to install first")
     unverified: tuple[str, ...] = Field(default=(), description="Fields not yet read at their origin")
@@ -191,7 +192,10 @@ def choose(task: Task, cards: Iterable[ModelCard], here: Mapping[str, ModelCard]
 def resolve(task: AnyTask, card: ModelCard) -> AnyTask:
     """The task with nothing left open: the card's defaults in the empty fields, a fresh seed in an empty seed; the card's limits kept."""
     fields = type(task).model_fields
-    filled = {name: card.defaults[name] for name in fields if name in card.defaults and getattr(task, name) in (None, "")} | task.settled()
+    filled: dict[str, object] = {
+        name: card.defaults[name] for name in fields if name in card.defaults and getattr(task, name) in (None, "")
+    }
+    filled |= task.settled()
     if task.seed is None:
         filled["seed"] = secrets.randbelow(SEED_LIMIT - 8)
     task = type(task).checked({**task.model_dump(), **filled, "model": card.name})
@@ -205,4 +209,6 @@ def resolve(task: AnyTask, card: ModelCard) -> AnyTask:
             raise InvalidInput(f"{card.name} has no {name} of that name; it has {', '.join(known)}.", name)
     if getattr(task, "scheduler", "") and not card.schedulers:
         raise InvalidInput(f"{card.name} has no scheduler to choose: leave it empty.", "scheduler")
+    if getattr(task, "blend_prompt", "").strip() and not card.blends:
+        raise InvalidInput(f"{card.name} draws one prompt at a time: empty “Blend with”, or choose Atelier Icons.", "blend_prompt")
     return task

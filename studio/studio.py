@@ -9,6 +9,8 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 from studio import models, sources
@@ -23,12 +25,29 @@ from studio.provenance import pictures, record
 from studio.rules import rules
 from studio.settings import Settings
 from studio.stream import Stream
-from studio.tasks import Task, TextToImage, Write
+from studio.tasks import Inpaint, Task, TextToImage, Write
 
 log = logging.getLogger("atelier")
 
 GUEST = "guest"
 """The owner of everything made in a public studio without a login: it is forgotten with its browser session, or at the next start."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run on its way: what was typed, what was resolved, what the model reads, and whose it is.
+
+    `files` are where the files of the task lie; `worded` names them by path, `asked` and `task` by content.
+    """
+
+    job: str
+    asked: Task
+    task: Task
+    worded: Task
+    files: Mapping[str, Path]
+    card: ModelCard
+    owner: str
+    session: str
 
 
 class Studio:
@@ -63,18 +82,24 @@ class Studio:
         Refusals are raised at the first step, before anything is queued. A stopped run raises Cancelled after its last creation;
         leaving the iteration stops it too. What was finished by then is kept.
         """
-        # 1. The chosen card fills what was left open; the rules of this deployment may refuse.
+        # 1. Files are taken in by their content; the chosen card fills what was left open; the rules of this deployment may refuse.
+        asked, files = self._taken_in(asked, owner)
         card = self.card_for(asked)
         task = models.resolve(asked, card)
-        worded = self._worded(task, card)
+        worded = self._worded(task, card).model_copy(update={name: str(path) for name, path in files.items()})
         for rule in self._rules:
             rule(task)
+        if isinstance(worded, Inpaint):
+            from studio.inpaint import edit  # brings an image library, which the first page does without
+
+            edit.check(worded)
         # 2. A place in the queue, and a journal row before anything else happens.
         if self.manager.waiting() > self.settings.max_queue:
             raise Busy(f"The studio is busy: {self.settings.max_queue} runs wait. Try again in a few minutes.")
         job = self.library.begin(task, card.name, owner, session, _units(task))
         # 3. The pipeline runs in a thread; its events come out here.
-        stream = Stream(lambda stream: self._work(stream, job, asked, task, worded, card, owner, session), name=f"run {job}")
+        run = _Run(job, asked, task, worded, files, card, owner, session)
+        stream = Stream(lambda stream: self._work(stream, run), name=f"run {job}")
         with self._lock:
             self._streams[stream] = (owner, session)
         try:
@@ -156,16 +181,28 @@ class Studio:
         self.manager.close()
         self.library.close()
 
-    def _work(self, stream: Stream, job: str, asked: Task, task: Task, worded: Task, card: ModelCard, owner: str, session: str) -> None:
+    def _taken_in(self, asked: Task, owner: str) -> tuple[Task, dict[str, Path]]:
+        """The task with its files named by their content, and where each lies in the library."""
+        files: dict[str, Path] = {}
+        names: dict[str, str] = {}
+        for name in asked.files:
+            value = str(getattr(asked, name))
+            if value.startswith("sha256:"):
+                names[name], files[name] = value, self.library.taken_in(value, owner)
+            elif value:
+                names[name], files[name] = self.library.take_in(Path(value))
+        return asked.model_copy(update=names), files
+
+    def _work(self, stream: Stream, run: _Run) -> None:
         started = time.monotonic()
         outcome, message = "failed", ""
         try:
             stream.report(Progress("waiting"))
-            with self.manager.lease(self.recipe(card, worded), worded, stream.report) as pipeline:
-                self.library.running(job)
+            with self.manager.lease(self.recipe(run.card, run.worded), run.worded, stream.report) as pipeline:
+                self.library.running(run.job)
                 began = started = time.monotonic()
-                for media in pipeline(worded, stream.report):
-                    creation = self._keep(media, job, asked, task, card, owner, session, time.monotonic() - began)
+                for media in pipeline(run.worded, stream.report):
+                    creation = self._keep(media, run, time.monotonic() - began)
                     began = time.monotonic()
                     stream.deliver(creation)
             outcome = "cancelled" if stream.stopped else "done"
@@ -182,24 +219,26 @@ class Studio:
             raise
         except Exception:
             message = "Something unexpected went wrong; the log has the details."
-            log.exception("run %s with %s failed", job, card.name)
+            log.exception("run %s with %s failed", run.job, run.card.name)
             raise
         finally:
-            self.library.finish(job, outcome, message, time.monotonic() - started)
+            self.library.finish(run.job, outcome, message, time.monotonic() - started)
 
     def _worded(self, task: Task, card: ModelCard) -> Task:
         """The task in the words the model should read: text styles applied unless the model has styles of its own."""
         return styled(task, self.styles) if isinstance(task, TextToImage) and not card.styles else task
 
-    def _keep(self, media: Media, job: str, asked: Task, task: Task, card: ModelCard, owner: str, session: str, seconds: float) -> Creation:
-        entry = record.compose(task, asked, card, media, self.device.name, seconds)
+    def _keep(self, media: Media, run: _Run, seconds: float) -> Creation:
+        parents = self.library.made_of([str(getattr(run.task, name)) for name in run.files], run.owner)
+        entry = record.compose(run.task, run.asked, run.card, media, self.device.name, seconds, parents)
         match media:
             case Picture():
-                data, suffix, text = pictures.encode_png(media.pixels, entry), ".png", None
+                data, suffix, text = pictures.encode_png(media.pixels, entry, media.icc), ".png", None
             case Passage():
                 data, suffix, text = media.text.encode(), ".txt", media.text
-        companions = media.attachments if isinstance(media, Picture) else None
-        return self.library.keep(data, suffix, entry, owner=owner, session=session, job=job, text=text, attachments=companions)
+        companions = dict(media.attachments) if isinstance(media, Picture) else {}
+        companions |= {f"{name}{path.suffix}": path.read_bytes() for name, path in run.files.items()}
+        return self.library.keep(data, suffix, entry, owner=run.owner, session=run.session, job=run.job, text=text, attachments=companions)
 
     def _fetch(self, stream: Stream, card: ModelCard, force: bool) -> None:
         for source in (card.source, *card.companions.values()):
@@ -216,6 +255,8 @@ def _units(task: Task) -> float:
     match task:
         case TextToImage():
             return task.count * (task.steps or 1) * (task.width or 1) * (task.height or 1) / 1e6
+        case Inpaint():
+            return float(task.count * (task.steps or 1))
         case Write():
             return float(task.max_new_tokens or 1)
         case _:

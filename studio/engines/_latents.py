@@ -23,7 +23,9 @@ def preview(latents: Any, vae: Any, width: int, height: int) -> NDArray[np.uint8
     from PIL import Image
 
     with torch.inference_mode():
-        grid = _unscaled(_unpacked(latents, width, height), vae)  # (C, h, w)
+        grid = _unpacked(latents, width, height)
+        grid = grid / max(1.0, float(grid.std()))  # early steps of noise-based schedulers are many times too large
+        grid = _unscaled(grid, vae)  # (C, h, w)
         colours = _colours(grid, vae)  # (3, h, w) in [-1, 1]
         pixels = ((colours.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     scale = SIDE / max(width, height)
@@ -49,14 +51,74 @@ def denoised(scheduler: Any, step: int, prediction: Any, result: tuple[Any, ...]
     return latents
 
 
+def encoded(picture: NDArray[np.uint8], vae: Any, like: Any) -> Any:
+    """`picture` (H, W, 3) uint8 as finished latents, in the shape and the numbers in which the pipeline holds `like`."""
+    import torch
+
+    weight = next(vae.parameters())
+    fed = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].to(weight.device).float() / 127.5 - 1
+    return laid_out(_scaled(_encoded(vae, fed), vae), like, vae)
+
+
+def laid_out(grid: Any, like: Any, vae: Any = None) -> Any:
+    """(C, h, w) in the shape of `like`: (1, C, h, w), (1, C, 1, h, w), or (1, N, 4C) patches of 2 x 2.
+
+    Without `vae` the one channel is a mask: it is averaged to the grid of `like`, and stands for all channels.
+    """
+    import torch
+
+    if vae is None:
+        rows, columns = like.shape[-2:] if like.ndim > 3 else _grid(like.shape[1], grid.shape[-1], grid.shape[-2])
+        grid = torch.nn.functional.adaptive_avg_pool2d(grid[None].float(), (rows, columns))[0]
+    else:
+        depth = like.shape[-1] if like.ndim == 3 else like.shape[1]
+        if depth == 4 * grid.shape[0]:
+            channels, rows, columns = grid.shape
+            grid = grid.view(channels, rows // 2, 2, columns // 2, 2).permute(0, 2, 4, 1, 3).reshape(depth, rows // 2, columns // 2)
+        if hasattr(vae, "bn"):
+            spread = torch.sqrt(vae.bn.running_var.float() + vae.config.batch_norm_eps)
+            grid = (grid - vae.bn.running_mean.float().view(-1, 1, 1)) / spread.view(-1, 1, 1)
+    if like.ndim == 3:
+        return grid.flatten(1).T[None]
+    return grid[None, :, None] if like.ndim == 5 else grid[None]
+
+
+def _grid(count: int, width: int, height: int) -> tuple[int, int]:
+    """Rows and columns of `count` patches of a picture of width x height."""
+    ideal = (count * height / width) ** 0.5
+    rows = min((r for r in range(1, count + 1) if count % r == 0), key=lambda r: abs(r - ideal))
+    return rows, count // rows
+
+
+def _encoded(vae: Any, fed: Any) -> Any:
+    """(1, 3, H, W) float in [-1, 1] -> raw latents (C, h, w) float32."""
+    weight = next(vae.parameters())
+    fed = fed.to(weight.dtype)
+    if weight.ndim == 5:  # a VAE of videos: one frame
+        fed = fed.unsqueeze(2)
+    found = vae.encode(fed)
+    latents = found.latent_dist.mode() if hasattr(found, "latent_dist") else found.latent
+    latents = latents[0].float()
+    return latents[:, 0] if latents.ndim == 4 else latents
+
+
+def _scaled(grid: Any, vae: Any) -> Any:
+    """Raw latents as the denoiser knows them: the way back of `_unscaled`, before patches and their norms."""
+    import torch
+
+    config = vae.config
+    if config.get("latents_mean") is not None:
+        mean, spread = (torch.tensor(config[name], device=grid.device).view(-1, 1, 1) for name in ("latents_mean", "latents_std"))
+        return (grid - mean) * config.get("scaling_factor", 1.0) / spread
+    return (grid - (config.get("shift_factor") or 0.0)) * (config.get("scaling_factor") or 1.0)
+
+
 def _unpacked(latents: Any, width: int, height: int) -> Any:
     """(1, N, 4C) patches of 2 x 2, (1, C, h, w), or (1, C, 1, h, w) -> (C, h, w) float32. Pixels that are patches stay for _unscaled."""
     latents = latents[0].float()
     if latents.ndim == 2:
-        count, depth = latents.shape
-        ideal = (count * height / width) ** 0.5
-        rows = min((r for r in range(1, count + 1) if count % r == 0), key=lambda r: abs(r - ideal))
-        return latents.view(rows, count // rows, depth).permute(2, 0, 1)
+        rows, columns = _grid(latents.shape[0], width, height)
+        return latents.view(rows, columns, latents.shape[1]).permute(2, 0, 1)
     return latents[:, 0] if latents.ndim == 4 else latents
 
 
@@ -66,7 +128,6 @@ def _unscaled(grid: Any, vae: Any) -> Any:
 
     config = vae.config
     channels = config.get("latent_channels") or config.get("z_dim") or grid.shape[0]
-    grid = grid / max(1.0, float(grid.std()))  # early steps of noise-based schedulers are many times too large
     if hasattr(vae, "bn"):
         spread = torch.sqrt(vae.bn.running_var.float() + config.batch_norm_eps)
         grid = grid * spread.view(-1, 1, 1) + vae.bn.running_mean.float().view(-1, 1, 1)
@@ -97,15 +158,8 @@ def _fitted(vae: Any) -> Any:
 
     if not hasattr(vae, "encode"):
         return None
-    weight = next(vae.parameters())
-    picture = _probe().to(weight.device)
-    fed = picture.to(weight.dtype)
-    if weight.ndim == 5:  # a VAE of videos: one frame
-        fed = fed.unsqueeze(2)
-    encoded = vae.encode(fed)
-    latents = encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latent
-    latents = latents[0].float()
-    latents = latents[:, 0] if latents.ndim == 4 else latents
+    picture = _probe().to(next(vae.parameters()).device)
+    latents = _encoded(vae, picture)
     channels, rows, columns = latents.shape
     if not bool(torch.isfinite(latents).all()):
         return None

@@ -58,6 +58,16 @@ def layout(card: ModelCard, folder: Path, named: str = "") -> Layout:
     return Layout(pipeline, parts, tuple(absent), {name: value for name, value in settings.items() if name in offered})
 
 
+def takes_masks(card: ModelCard, folder: Path) -> bool:
+    """Whether the denoiser in `folder` reads a mask and a masked picture beside its latents, as inpainting models do."""
+    for role in ("unet", "transformer"):
+        if (folder / role / "config.json").is_file():
+            config = components.read_json(card, folder / role / "config.json")
+            inner, outer = config.get("in_channels"), config.get("out_channels")
+            return isinstance(inner, int) and isinstance(outer, int) and inner > 2 * outer
+    return False
+
+
 def from_folder(card: ModelCard, found: Layout, variant: str | None, dtype: Any, device: Device) -> dict[str, Component]:
     """A component for each part with weights, and one, "small", for the rest (tokenizers, scheduler)."""
     folder = components.files_of(card)

@@ -6,23 +6,27 @@ its own, so that jobs and pipelines share weights and nothing else. Knows no man
 
 from __future__ import annotations
 
-import functools
 import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from studio import components
 from studio.creations import Json, Picture, Preview, Progress, Report
 from studio.device import Device
-from studio.engines import _latents, _pipelines, _schedulers
+from studio.engines import _inpaint, _latents, _pipelines, _schedulers
 from studio.errors import InvalidInput, ModelUnavailable, StudioError
 from studio.manager import Pipeline, Recipe
 from studio.models import ModelCard
-from studio.tasks import Task, TextToImage
+from studio.tasks import Inpaint, Task, TextToImage
+
+if TYPE_CHECKING:
+    from studio.inpaint.edit import Region
 
 CARDS = components.cards("diffusion")
 
@@ -31,6 +35,8 @@ TILED_ABOVE = 1024 * 1024
 """Pixels; above, the VAE decodes in tiles, so that its memory stops growing."""
 DECODE_BYTES = 2200
 """Working memory of a VAE's decoder: bytes for each pixel and each byte of its number format (as InvokeAI estimates it)."""
+HELD = 0x5EED
+"""Added to the seed for the noise of what is kept, which must not be that of what is drawn."""
 FIXED_BYTES = 300_000_000
 """Working memory beside the decoder: text encoding, latents, kernels' work space."""
 
@@ -58,94 +64,183 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     _check_size(card, task, options)
     files = components.files_of(card)
     dtype = components.number_format(device, options.dtype)
-    if files.is_file():
-        layout = _pipelines.layout(card, _pipelines.config_folder(card), options.pipeline)
+    single = files.is_file()
+    folder = _pipelines.config_folder(card) if single else files
+    layout = _pipelines.layout(card, folder, options.pipeline)
+    base = layout.pipeline.__name__
+    if isinstance(task, Inpaint):
+        name = _inpaint.class_name(layout.pipeline, masked=_pipelines.takes_masks(card, folder))
+        layout = _pipelines.layout(card, folder, name) if name and name != base else layout
+    if single:
         parts = _pipelines.from_file(card, layout, dtype, device)
     else:
-        layout = _pipelines.layout(card, files, options.pipeline)
         parts = _pipelines.from_folder(card, layout, options.variant or getattr(card.source, "variant", None), dtype, device)
 
     def build(values: Mapping[str, Any]) -> Pipeline:
-        pipe = _pipelines.assembled(layout, values)
-        return lambda task, report: _pictures(pipe, card, options, task, report)
+        painter = _Painter(_pipelines.assembled(layout, values), card, options, base)
+        return lambda task, report: painter.edits(task, report) if isinstance(task, Inpaint) else painter.pictures(task, report)
 
-    return Recipe(parts, build, lambda task: _working_bytes(task, layout.pipeline.__name__, dtype))
+    return Recipe(parts, build, lambda task: _working_bytes(task, card, layout.pipeline.__name__, dtype))
 
 
-def _pictures(pipe: Any, card: ModelCard, options: _Options, task: Task, report: Report) -> Iterator[Picture]:
-    """The pictures of a task, one after another, so that each is the picture its own seed gives alone."""
-    assert isinstance(task, TextToImage)
-    import torch
+class _Painter:
+    """A pipeline of diffusers in use: pictures one after another, so that each is the picture its own seed gives alone."""
 
-    # 1. What the pipeline is called with.
-    own, arguments, vae_dtype = pipe.scheduler, _arguments(pipe, task, options), pipe.vae.dtype
-    unread = _unread_words(pipe, task.prompt)
-    note = "The model does not read the end of this prompt" if unread else ""
-    _tile(pipe, task)
-    try:
-        for number in range(task.count):
-            # 2. A scheduler and a generator for this picture alone.
-            report(Progress("running", 0, task.steps or 0, item=number + 1, items=task.count, note=note))
-            seed = (task.seed or 0) + number
-            name = task.scheduler or options.scheduler
-            pipe.scheduler = _schedulers.scheduler(name, type(pipe).__name__, own, task.steps or 1, options.timestep_spacing)
-            _watch(pipe, task, report, number + 1)
-            generator = torch.Generator("cpu").manual_seed(seed)
-            # 3. The picture. Numbers that are none: too narrow a number format, or too few steps.
-            with components.memory_in_words(_too_large(card, task)):
+    def __init__(self, pipe: Any, card: ModelCard, options: _Options, base: str) -> None:
+        self._pipe, self._card, self._options, self._base = pipe, card, options, base
+        self._own = pipe.scheduler  # as it came with the model
+        self._vae_dtype = pipe.vae.dtype
+
+    def pictures(self, task: Task, report: Report) -> Iterator[Picture]:
+        """The pictures of a text-to-image task."""
+        assert isinstance(task, TextToImage)
+        arguments = _arguments(self._pipe, task, self._options) | _offered(self._pipe, {"width": task.width, "height": task.height})
+        facts = self._facts(task.prompt)
+        for item in range(task.count):
+            seed = (task.seed or 0) + item
+            call = _Call(seed, (task.width or 0, task.height or 0), (item + 1, task.count), _note(facts))
+            pixels = self._drawn(task, arguments, call, report)
+            yield Picture(pixels, seed, facts | self._ways())
+
+    def edits(self, task: Task, report: Report) -> Iterator[Picture]:
+        """The variants of an inpainting task: every region drawn in turn, each from the variant's own seed."""
+        from studio.inpaint import edit
+
+        assert isinstance(task, Inpaint)
+        pipe = self._pipe
+        masked = _inpaint.takes_mask(type(pipe))
+        begins = "strength" in inspect.signature(type(pipe).__call__).parameters
+        images = masked or begins or task.mode == "instruct"
+        step = max(self._options.size_step, _inpaint.native_step(pipe))
+        plan = edit.plan(task, _native_side(pipe, self._card), step, soft=not masked)
+        facts = self._facts(task.prompt)
+        for item in range(task.count):
+            seed = (task.seed or 0) + item
+            made: list[NDArray[np.uint8]] = []
+            for number, region in enumerate(plan.regions):
+                place = item * len(plan.regions) + number + 1, task.count * len(plan.regions)
+                given = _given(region, task, images=images)
+                arguments = _arguments(pipe, task, self._options) | _offered(pipe, given)
+                call = _Call(seed, region.size, place, _note(facts), None if masked else region, task.strength or 1.0, begins)
+                made.append(self._drawn(task, arguments, call, report))
+            yield plan.finished(made, seed, facts | self._ways())
+
+    def _drawn(self, task: TextToImage | Inpaint, arguments: Mapping[str, Any], call: _Call, report: Report) -> NDArray[np.uint8]:
+        """One picture (H, W, 3) uint8. Raises StudioError in words for settings that give none."""
+        import torch
+
+        # 1. A scheduler and a generator for this picture alone.
+        pipe, card, steps = self._pipe, self._card, task.steps or 1
+        item, items = call.place
+        report(Progress("running", 0, task.steps or 0, item=item, items=items, note=call.note))
+        name = task.scheduler or self._options.scheduler
+        pipe.scheduler = _schedulers.scheduler(name, self._base, self._own, steps, self._options.timestep_spacing)
+        generator = torch.Generator("cpu").manual_seed(call.seed)
+        hold = None
+        if call.region is not None:
+            noise = torch.Generator("cpu").manual_seed((call.seed + HELD) % 2**63)
+            hold = _inpaint.Hold(call.region, 1.0 if call.begins else call.strength, noise)
+        _watch(pipe, call, hold, report)
+        _tile(pipe, call.size)
+        if call.begins and task.steps and int(task.steps * call.strength) < 1:
+            least = f"{1 / task.steps:.2f}"
+            raise InvalidInput(f"With {task.steps} steps a strength below {least} changes nothing: raise one of them.", "strength")
+        try:
+            # 2. The picture. Numbers that are none: too narrow a number format, or too few steps.
+            with components.memory_in_words(_too_large(card, call.size)):
                 pixels = pipe(**arguments, generator=generator, output_type="np").images[0]  # (H, W, 3) in [0, 1]
             if not np.isfinite(pixels).all():
                 raise StudioError(f"{card.name} found no picture with these settings: try more steps, another scheduler or another model.")
-            facts: dict[str, Json] = {
-                "pipeline": type(pipe).__name__,
-                "scheduler": _schedulers.name_of(pipe.scheduler),
-                "dtype": str(vae_dtype).removeprefix("torch."),
-            }
-            yield Picture((pixels * 255).round().astype(np.uint8), seed, facts | ({"unread": unread} if unread else {}))
-    finally:
-        # 4. Some pipelines widen the VAE's numbers to decode; one that was stopped there left them wide.
-        if pipe.vae.dtype != vae_dtype:
-            pipe.vae.to(vae_dtype)
+            return (pixels * 255).round().astype(np.uint8)
+        finally:
+            # 3. Some pipelines widen the VAE's numbers to decode; one that was stopped there left them wide.
+            if pipe.vae.dtype != self._vae_dtype:
+                pipe.vae.to(self._vae_dtype)
+
+    def _facts(self, prompt: str) -> dict[str, Json]:
+        unread = _unread_words(self._pipe, prompt)
+        return {"unread": unread} if unread else {}
+
+    def _ways(self) -> dict[str, Json]:
+        return {
+            "pipeline": type(self._pipe).__name__,
+            "scheduler": _schedulers.name_of(self._pipe.scheduler),
+            "dtype": str(self._vae_dtype).removeprefix("torch."),
+        }
 
 
-def _watch(pipe: Any, task: TextToImage, report: Report, item: int) -> None:
-    """Reports each step of the pipeline's scheduler, with a preview at most every PREVIEW_SECONDS.
+@dataclass(frozen=True)
+class _Call:
+    """One picture to draw: its seed, its size (width, height), its place (item, items), and the region of an edit that it is.
 
-    Wrapping the private scheduler's `step` works for every pipeline; one in five has no `callback_on_step_end`. What `report` raises
-    ends the pipeline within the step.
+    `begins` says that the pipeline begins from the region's picture by itself, at `strength`.
     """
-    scheduler, step = pipe.scheduler, pipe.scheduler.step
-    done, shown = 0, float("-inf")
 
-    @functools.wraps(step)  # pipelines look at its signature
-    def watched(model_output: Any, *args: Any, **kwargs: Any) -> Any:
-        nonlocal done, shown
-        result = step(model_output, *args, **kwargs)
-        done += 1
-        report(Progress("running", done, max(len(scheduler.timesteps), done), item=item, items=task.count))
+    seed: int
+    size: tuple[int, int]
+    place: tuple[int, int]
+    note: str = ""
+    region: Region | None = None
+    strength: float = 1.0
+    begins: bool = False
+
+
+def _given(region: Region, task: Inpaint, *, images: bool) -> dict[str, Any]:
+    """What an editing pipeline is told of a region, by argument."""
+    from PIL import Image
+
+    width, height = region.size
+    given: dict[str, Any] = {"width": width, "height": height}
+    if images:
+        mask = Image.fromarray(np.where(region.hole, 255, 0).astype(np.uint8))
+        given |= {"image": Image.fromarray(region.picture), "mask_image": mask, "strength": task.strength}
+    return given
+
+
+def _native_side(pipe: Any, card: ModelCard) -> int:
+    """The side of the square the model was trained for, in pixels."""
+    sizes = [card.defaults.get(name) for name in ("width", "height")]
+    if all(isinstance(size, int | float) for size in sizes):
+        return round(float(np.prod([float(size) for size in sizes if size is not None])) ** 0.5)
+    own = getattr(pipe, "default_sample_size", None)
+    return int(own) * int(getattr(pipe, "vae_scale_factor", 8)) if isinstance(own, int) else 512
+
+
+def _note(facts: Mapping[str, Json]) -> str:
+    return "The model does not read the end of this prompt" if "unread" in facts else ""
+
+
+def _watch(pipe: Any, call: _Call, hold: _inpaint.Hold | None, report: Report) -> None:
+    """Reports each step of the pipeline's scheduler, with a preview at most every PREVIEW_SECONDS."""
+    shown = float("-inf")
+    item, items = call.place
+
+    def heard(done: int, steps: int, prediction: Any, result: tuple[Any, ...]) -> None:
+        nonlocal shown
+        report(Progress("running", done, steps, item=item, items=items))
         if time.monotonic() - shown >= PREVIEW_SECONDS:
-            values = result if isinstance(result, tuple) else (result.prev_sample,)
-            latents = _latents.denoised(scheduler, done - 1, model_output, values)
-            report(Preview(_latents.preview(latents, pipe.vae, task.width or 1, task.height or 1), item=item))
+            latents = _latents.denoised(pipe.scheduler, done - 1, prediction, result)
+            report(Preview(_latents.preview(latents, pipe.vae, *call.size), item=item))
             shown = time.monotonic()
-        return result
 
-    scheduler.step = watched
+    _inpaint.watched(pipe, hold, heard)
 
 
-def _arguments(pipe: Any, task: TextToImage, options: _Options) -> dict[str, Any]:
+def _arguments(pipe: Any, task: TextToImage | Inpaint, options: _Options) -> dict[str, Any]:
     """Those of the task's fields that the pipeline's `__call__` takes; empty ones are left to the pipeline."""
-    offered = inspect.signature(type(pipe).__call__).parameters
     wanted: dict[str, Any] = {
         "prompt": task.prompt,
         "negative_prompt": task.negative_prompt or (" " if options.guidance == "true_cfg_scale" else None),
-        "width": task.width,
-        "height": task.height,
         "num_inference_steps": task.steps,
         options.guidance: task.guidance_scale,
         "max_sequence_length": options.max_sequence_length,
         "clean_caption": False,  # it would need two more packages
     }
+    return _offered(pipe, wanted)
+
+
+def _offered(pipe: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    offered = inspect.signature(type(pipe).__call__).parameters
     return {name: value for name, value in wanted.items() if value is not None and name in offered}
 
 
@@ -166,26 +261,29 @@ def _check_size(card: ModelCard, task: Task, options: _Options) -> None:
             raise InvalidInput(f"{name.title()} must be a multiple of {step} with {card.name}: try {near}.", name)
 
 
-def _tile(pipe: Any, task: TextToImage) -> None:
-    switch: Callable[[], None] | None = getattr(pipe.vae, "enable_tiling" if _pixels(task) > TILED_ABOVE else "disable_tiling", None)
+def _tile(pipe: Any, size: tuple[int, int]) -> None:
+    large = size[0] * size[1] > TILED_ABOVE
+    switch: Callable[[], None] | None = getattr(pipe.vae, "enable_tiling" if large else "disable_tiling", None)
     if switch is not None:
         switch()
 
 
-def _working_bytes(task: Task, pipeline: str, dtype: Any) -> int:
+def _working_bytes(task: Task, card: ModelCard, pipeline: str, dtype: Any) -> int:
     """Peak memory beside the weights, that of the VAE's decoder. SDXL's runs in float32 where the rest is float16."""
     widened = "XL" in pipeline and str(dtype) == "torch.float16"
-    return FIXED_BYTES + DECODE_BYTES * (4 if widened else dtype.itemsize) * min(_pixels(task), TILED_ABOVE)
+    return FIXED_BYTES + DECODE_BYTES * (4 if widened else dtype.itemsize) * min(_pixels(task, card), TILED_ABOVE)
 
 
-def _pixels(task: Task) -> int:
-    assert isinstance(task, TextToImage)
-    return (task.width or 1024) * (task.height or 1024)
+def _pixels(task: Task, card: ModelCard) -> int:
+    """Pixels of one picture; an edit works on about as many as the model was trained for."""
+    given = task if isinstance(task, TextToImage) else None
+    width, height = (getattr(given, name, None) or card.defaults.get(name) or 1024 for name in ("width", "height"))
+    return round(float(width) * float(height))
 
 
-def _too_large(card: ModelCard, task: TextToImage) -> str:
-    size = f"{task.width} × {task.height} pixels" if task.width and task.height else "this size"
-    return f"{card.name} needs more memory than is free for {size}: choose a smaller size or a smaller model."
+def _too_large(card: ModelCard, size: tuple[int, int]) -> str:
+    words = f"{size[0]} × {size[1]} pixels" if all(size) else "this size"
+    return f"{card.name} needs more memory than is free for {words}: choose a smaller size or a smaller model."
 
 
 def _unread_words(pipe: Any, prompt: str) -> str:

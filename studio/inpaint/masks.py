@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Mask = NDArray[np.uint8]
+Hole = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 
 MARKED = 128
@@ -18,7 +19,7 @@ TOUCHED = 13
 def grown(mask: Mask, by: int) -> Mask:
     """The marks larger by `by` pixels all round (smaller below 0), as round as the distance itself; the soft edge moves along.
 
-    A soft mark grows by its half value, and keeps its own values inside.
+    What counts is where a mark is at least half; it keeps its own values inside.
     """
     if by == 0 or not mask.any():
         return mask
@@ -40,14 +41,14 @@ def grown(mask: Mask, by: int) -> Mask:
     return out
 
 
-def distance(marked: NDArray[np.bool_]) -> Floats:
+def distance(marked: Hole) -> Floats:
     """(H, W): how far every pixel lies from the nearest marked one; 0 on marks, very far where nothing is marked."""
     if not marked.any():
         return np.full(marked.shape, 1e6, np.float32)
     return np.asarray(cv2.distanceTransform(np.where(marked, 0, 255).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5), np.float32)
 
 
-def bounds(mask: Mask | NDArray[np.bool_], margin: int = 0) -> tuple[int, int, int, int] | None:
+def bounds(mask: Mask | Hole, margin: int = 0) -> tuple[int, int, int, int] | None:
     """(left, top, right, bottom) around everything that is not 0, widened by `margin` inside the picture; None for an empty mask."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not rows.size:
@@ -61,10 +62,14 @@ def bounds(mask: Mask | NDArray[np.bool_], margin: int = 0) -> tuple[int, int, i
     )
 
 
-def softened(mask: Mask, grow: float, feather: float) -> Floats:
-    """How freely each pixel may change, 0 to 1: the mask's own values inside, 1 up to `grow` pixels outside, falling to 0 over `feather`."""
-    far = distance(mask >= MARKED)
-    ramp = np.clip((grow + feather - far) / max(feather, 1e-6), 0, 1)
-    own = mask.astype(np.float32) / 255
-    outside = np.where(own >= TOUCHED / 255, np.maximum(own, np.where(mask >= MARKED, 0, ramp)), ramp)
-    return np.where(mask >= MARKED, own, outside).astype(np.float32)
+def softened(strengths: Floats, hole: Hole, grow: float, feather: float) -> Floats:
+    """How freely each pixel may change, 0 to 1: `strengths` in the hole, and outside the nearest edge's strength, falling to 0.
+
+    It holds for `grow` pixels and falls over `feather` pixels more: what is drawn goes on beyond the hole, so that there is something to
+    blend at its edge.
+    """
+    if not hole.any():
+        return np.zeros(hole.shape, np.float32)
+    ramp = np.clip((grow + feather - distance(hole)) / max(feather, 1e-6), 0, 1)
+    edge = float(strengths[hole].max())
+    return np.where(hole, strengths, ramp * edge).astype(np.float32)

@@ -116,19 +116,25 @@ def _opened(file: Path, field: str) -> tuple[Image.Image, str, list[str]]:
     except UnidentifiedImageError:
         raise MediaUnreadable(f"The {what} is {_kind_of(data)}: use PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF.", field) from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise MediaUnreadable(f"The {what} cannot be read: its header is damaged, or it is too large. Choose another file.", field) from None
-    width, height = image.size
-    if width * height > PIXEL_LIMIT:
-        most = f"{PIXEL_LIMIT / 1e6:.0f} megapixels is the most"
-        raise InvalidInput(f"The {what} has {width:,} × {height:,} pixels; {most}. Make it smaller first.", field)
-    if field == "image" and min(width, height) < LEAST_SIDE:
-        raise InvalidInput(f"The picture has {width} × {height} pixels; at least {LEAST_SIDE} × {LEAST_SIDE} are needed.", field)
+        raise MediaUnreadable(
+            f"The {what} cannot be read: its header is damaged, or it is too large. Choose another file.", field
+        ) from None
+    _judge_size(image.size, field, what)
     notes: list[str] = []
     if getattr(image, "n_frames", 1) > 1:
         notes.append(f"Of the {what}'s several frames or pages the first is used.")
     if image.format == "PNG" and data[24:25] == b"\x10":
         notes.append(f"The {what}'s 16-bit colours were reduced to 8 bits.")
     return image, FORMATS[image.format or "PNG"], notes
+
+
+def _judge_size(size: tuple[int, int], field: str, what: str) -> None:
+    width, height = size
+    if width * height > PIXEL_LIMIT:
+        most = f"{PIXEL_LIMIT / 1e6:.0f} megapixels is the most"
+        raise InvalidInput(f"The {what} has {width:,} × {height:,} pixels; {most}. Make it smaller first.", field)
+    if field == "image" and min(width, height) < LEAST_SIDE:
+        raise InvalidInput(f"The picture has {width} × {height} pixels; at least {LEAST_SIDE} × {LEAST_SIDE} are needed.", field)
 
 
 def _upright(image: Image.Image, field: str) -> tuple[Image.Image, list[str]]:
