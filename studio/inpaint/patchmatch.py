@@ -16,7 +16,7 @@ Places = NDArray[np.int64]
 Hole = NDArray[np.bool_]
 
 REACH = 3  # patches are 7 pixels a side
-_EXHAUSTIVE = 12_000_000  # pairs of patches up to which all are compared
+_EXHAUSTIVE = 6_000_000  # pairs of patches up to which all are compared
 _CHUNK = 512  # patches compared at once
 _TRUST = 1.3  # a patch counts so much less per pixel it lies deeper in the hole
 
