@@ -410,8 +410,8 @@
 
   const percent = (share) => {
     const value = 100 * share;
-    if (value > 0 && value < 0.1) return "Less than 0.1 %";
-    return `${value > 99.9 && value < 100 ? "99.9" : Number(value.toFixed(1))} %`;
+    if (value > 0 && value < 0.05) return "Less than 0.1 %";
+    return value === 0 || value === 100 ? `${value} %` : `${Math.min(99.9, value).toFixed(1)} %`;
   };
 
   // Pixels of one margin: "128", "128 px" or "25%" of the side; what is neither counts as none.

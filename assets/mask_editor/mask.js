@@ -13,11 +13,16 @@
   // Runs as pairs (value, length), the length in 7-bit groups; the first byte says whether that was worth it.
   const encode = (bytes) => {
     const out = new Uint8Array(bytes.length + 1);
+    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2); // long runs are read four at a time
     let end = 1;
     for (let i = 0; i < bytes.length; ) {
       const value = bytes[i];
-      let run = 1;
-      while (i + run < bytes.length && bytes[i + run] === value) run += 1;
+      const word = (value * 0x01010101) >>> 0;
+      let next = i + 1;
+      while (next & 3 && bytes[next] === value) next += 1;
+      while (!(next & 3) && words[next >> 2] === word) next += 4;
+      while (next < bytes.length && bytes[next] === value) next += 1;
+      const run = next - i;
       if (end + 6 > out.length) {
         out.set(bytes, 1);
         return out; // raw
@@ -31,6 +36,13 @@
     }
     out[0] = 1;
     return out.slice(0, end);
+  };
+
+  const same = (one, other) => {
+    const [a, b] = [one, other].map((bytes) => new Uint32Array(bytes.buffer, 0, bytes.length >> 2));
+    for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false;
+    for (let i = 4 * a.length; i < one.length; i += 1) if (one[i] !== other[i]) return false;
+    return true;
   };
 
   const decode = (coded, into) => {
@@ -100,7 +112,7 @@
       for (const tile of this.dirty) {
         const before = this.#read(this.base, tile);
         const after = this.#read(this.live, tile);
-        if (before.every((value, i) => value === after[i])) continue;
+        if (same(before, after)) continue;
         tiles.set(tile, encode(before));
         this.#write(this.base, tile, after);
         this.#count(tile, after);
@@ -189,7 +201,7 @@
 
     #count(tile, values) {
       let count = 0;
-      for (const value of values) count += value > 0 ? 1 : 0;
+      for (let i = 0; i < values.length; i += 1) if (values[i]) count += 1;
       this.counts[tile] = count;
     }
 
@@ -304,7 +316,9 @@
     }
 
     invert() {
-      for (let i = 0; i < this.live.length; i += 1) this.live[i] = 255 - this.live[i];
+      const words = new Uint32Array(this.live.buffer, 0, this.live.length >> 2); // four pixels at a time
+      for (let i = 0; i < words.length; i += 1) words[i] = ~words[i];
+      for (let i = 4 * words.length; i < this.live.length; i += 1) this.live[i] = 255 - this.live[i];
       this.touchAll();
     }
 
@@ -325,38 +339,42 @@
       const box = this.bounds(reach + 1);
       if (!box || !reach) return;
       const inside = distance > 0;
-      const near = this.#within(box, reach, (value) => value >= HALF === inside);
+      const near = this.#within(box, reach, inside);
       const [left, top, right, bottom] = box;
+      const { live, width } = this;
+      const value = inside ? 255 : 0;
       for (let y = top, at = 0; y < bottom; y += 1)
-        for (let i = y * this.width + left; i < y * this.width + right; i += 1, at += 1) if (near[at]) this.live[i] = inside ? 255 : 0;
+        for (let i = y * width + left, end = y * width + right; i < end; i += 1, at += 1) if (near[at]) live[i] = value;
       this.touch(...box);
     }
 
-    // For each pixel of the box whether a pixel that `counts` lies within `reach` of it. Exact Euclidean discs in linear time:
-    // distances along the columns first, then along each row the union of the intervals that they stand for.
-    #within([left, top, right, bottom], reach, counts) {
+    // For each pixel of the box whether an inner (or, for `inside` false, an outer) pixel lies within `reach` of it. Exact Euclidean
+    // discs in linear time: distances along the columns first, then along each row the union of the intervals that they stand for.
+    #within([left, top, right, bottom], reach, inside) {
       const [wide, high] = [right - left, bottom - top];
-      const down = new Uint8Array(wide * high).fill(255);
-      for (let y = 0; y < high; y += 1) {
-        const from = (top + y) * this.width + left;
-        for (let x = 0, at = y * wide; x < wide; x += 1, at += 1) {
-          if (counts(this.live[from + x])) down[at] = 0;
-          else if (y && down[at - wide] < 255) down[at] = down[at - wide] + 1;
+      const { live, width } = this;
+      const far = new Uint8Array(wide * (high + 1)).fill(255); // one row more, so that the first has one before it
+      const wanted = inside ? 1 : 0;
+      for (let y = 0, at = wide; y < high; y += 1) {
+        for (let x = 0, i = (top + y) * width + left; x < wide; x += 1, i += 1, at += 1) {
+          const before = far[at - wide];
+          far[at] = live[i] >> 7 === wanted ? 0 : before + (before < 255 ? 1 : 0);
         }
       }
-      for (let at = wide * (high - 1) - 1; at >= 0; at -= 1) if (down[at + wide] < down[at]) down[at] = Math.min(down[at], down[at + wide] + 1);
+      for (let at = wide * high - 1; at >= wide; at -= 1) if (far[at + wide] < far[at]) far[at] = far[at + wide] + 1;
       const reaches = Int32Array.from({ length: reach + 1 }, (_, d) => Math.floor(Math.sqrt(reach * reach - d * d)));
-      const steps = new Int32Array(wide + 1);
-      for (let y = 0; y < high; y += 1) {
-        steps.fill(0);
-        for (let x = 0, at = y * wide; x < wide; x += 1, at += 1) {
-          if (down[at] > reach) continue;
-          steps[Math.max(0, x - reaches[down[at]])] += 1;
-          steps[Math.min(wide, x + reaches[down[at]] + 1)] -= 1;
+      const near = new Uint8Array(wide * high);
+      for (let y = 0, at = 0; y < high; y += 1) {
+        for (let x = 0; x < wide; x += 1, at += 1) {
+          const distance = far[at + wide];
+          if (distance > reach) continue;
+          const side = reaches[distance];
+          const end = Math.min(wide, x + side + 1);
+          if (x && distance === far[at + wide - 1]) near[y * wide + end - 1] = 1; // the interval before, one further
+          else near.fill(1, y * wide + Math.max(x - side, 0), y * wide + end);
         }
-        for (let x = 0, at = y * wide, open = 0; x < wide; x += 1, at += 1) down[at] = (open += steps[x]) > 0 ? 1 : 0;
       }
-      return down;
+      return near;
     }
 
     move(dx, dy) {
@@ -399,26 +417,24 @@
     const found = new Uint8Array(width * height);
     const start = (y * width + x) * 4;
     const [r, g, b, a] = data.slice(start, start + 4);
-    const alike = (at) =>
-      !found[at] && Math.abs(data[4 * at] - r) <= tolerance && Math.abs(data[4 * at + 1] - g) <= tolerance &&
-      Math.abs(data[4 * at + 2] - b) <= tolerance && Math.abs(data[4 * at + 3] - a) <= tolerance;
+    const alike = new Uint8Array(width * height);
+    for (let at = 0, i = 0; at < alike.length; at += 1, i += 4) {
+      const near = Math.abs(data[i] - r) <= tolerance && Math.abs(data[i + 1] - g) <= tolerance && Math.abs(data[i + 2] - b) <= tolerance;
+      alike[at] = near && Math.abs(data[i + 3] - a) <= tolerance ? 1 : 0; // and 0 again once it was reached
+    }
     const waiting = [y * width + x];
     while (waiting.length) {
       const seed = waiting.pop();
-      if (!alike(seed)) continue;
+      if (!alike[seed]) continue;
       const row = seed - (seed % width);
-      let [l, r] = [seed, seed];
-      while (l > row && alike(l - 1)) l -= 1;
-      while (r < row + width - 1 && alike(r + 1)) r += 1;
-      found.fill(1, l, r + 1);
-      for (const next of [row - width, row + width]) {
-        if (next < 0 || next >= width * height) continue;
-        let before = false;
-        for (let at = l; at <= r; at += 1) {
-          const now = alike(at - row + next);
-          if (now && !before) waiting.push(at - row + next);
-          before = now;
-        }
+      let [from, to] = [seed, seed];
+      while (from > row && alike[from - 1]) from -= 1;
+      while (to < row + width - 1 && alike[to + 1]) to += 1;
+      found.fill(1, from, to + 1);
+      alike.fill(0, from, to + 1);
+      for (const next of [-width, width]) {
+        if (from + next < 0 || from + next >= alike.length) continue;
+        for (let at = from + next, before = 0; at <= to + next; before = alike[at], at += 1) if (alike[at] && !before) waiting.push(at);
       }
     }
     return found;

@@ -57,15 +57,17 @@
       <canvas class="picture" aria-hidden="true"></canvas>
       <canvas class="overlay" aria-hidden="true"></canvas>
       <canvas class="guide" data-part="canvas" tabindex="0" role="application" aria-label="Picture and mask" aria-description="${KEYS}"></canvas>
-      <div class="zoom" data-part="zoom">
-        ${small("out", "Zoom out", "-", "out")}<output data-part="zoom-shown">100 %</output>${small("into", "Zoom in", "+", "into")}${small("fit", "Fit", "0", "fit")}
-      </div>
       <div class="empty" data-part="empty">
         <button type="button" class="words strong" data-do="choose">Choose a picture</button>
         <p>or drop one here, or paste it</p>
       </div>
     </div>
-    <p class="line" role="status" aria-live="polite" data-part="line"></p>
+    <div class="below">
+      <p class="line" role="status" aria-live="polite" data-part="line"></p>
+      <div class="zoom group" data-part="zoom">
+        ${small("out", "Zoom out", "-", "out")}<output data-part="zoom-shown">100 %</output>${small("into", "Zoom in", "+", "into")}${small("fit", "Fit", "0", "fit")}
+      </div>
+    </div>
     <ul class="notes" data-part="notes" aria-label="About this picture"></ul>
     <div class="pictures" data-part="pictures">
       ${words("choose", "Another picture", "Choose another picture; this one stays one step back")}
@@ -84,9 +86,9 @@
         ${words("clear", "Clear", "Select nothing (Delete)", "Delete")}
       </div>
       <div class="row">
-        <label class="number">By <input type="number" data-part="distance" min="1" max="250" value="8" inputmode="numeric" aria-label="Pixels to grow or shrink by"> px</label>
         ${words("grow", "Grow", "Make the mask wider on all sides")}
         ${words("shrink", "Shrink", "Make the mask narrower on all sides")}
+        <label class="number">by <input type="number" data-part="distance" min="1" max="250" value="8" inputmode="numeric" aria-label="Pixels to grow or shrink by"> px</label>
       </div>
       <div class="row">
         ${words("upload", "Upload a mask", "A picture whose light or opaque parts are the mask, of any size")}

@@ -175,6 +175,16 @@ def test_a_picture_that_the_server_has_cleaned_up_is_sent_again(page: Page) -> N
     assert run(page)["sha256"] == first["sha256"]
 
 
+def test_a_run_whose_picture_cannot_be_sent_says_so_and_the_next_one_works(page: Page) -> None:
+    choose(page)
+    Path(run(page)["image"]).unlink()
+    page.route("**/upload*", lambda route: route.abort())
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator(".mask-editor .line.error")).to_contain_text("could not be sent")
+    page.unroute("**/upload*")
+    assert run(page)["name"] == "holiday.png"
+
+
 def test_the_eraser_takes_away_what_the_brush_gave(page: Page) -> None:
     choose(page)
     drag(page, (100, 60), (300, 60))
@@ -399,6 +409,19 @@ def test_two_browser_tabs_keep_their_own_pictures_and_a_closed_one_leaves_its_to
         "const a = r.result.transaction('pictures').objectStore('pictures').count(); a.onsuccess = () => d(a.result)}})"
     )
     assert three.evaluate(kept) == 2
+
+
+def test_a_duplicated_browser_tab_begins_with_the_same_picture_and_goes_its_own_way(page: Page, address: str) -> None:
+    choose(page, picture(300, 200))
+    page.wait_for_timeout(500)
+    with page.expect_popup() as opening:  # a window opened by a page gets a copy of its session, as a duplicated tab does
+        page.evaluate("window.open(location.href)")
+    other = opened(opening.value, address)
+    shows(other, 300, 200)
+    choose(other, picture(200, 300))
+    other.wait_for_timeout(500)
+    shows(opened(page, address), 300, 200)
+    shows(opened(other, address), 200, 300)
 
 
 def test_a_new_picture_keeps_the_one_before_with_its_mask(page: Page) -> None:
