@@ -210,5 +210,5 @@ def resolve(task: AnyTask, card: ModelCard) -> AnyTask:
     if getattr(task, "scheduler", "") and not card.schedulers:
         raise InvalidInput(f"{card.name} has no scheduler to choose: leave it empty.", "scheduler")
     if getattr(task, "blend_prompt", "").strip() and not card.blends:
-        raise InvalidInput(f"{card.name} draws one prompt at a time: empty “Blend with”, or choose Atelier Icons.", "blend_prompt")
+        raise InvalidInput(f"{card.name} draws one prompt at a time: empty “Blend with”, or choose a model that blends.", "blend_prompt")
     return task

@@ -116,7 +116,7 @@ class Task(BaseModel):
         """The way of working that a model must know for this task, such as a mode; '' where there is only one."""
         return ""
 
-    def settled(self) -> dict[str, object]:
+    def settled(self) -> Mapping[str, object]:
         """What the task itself says for fields that were left open, before any model does."""
         return {}
 
@@ -138,6 +138,8 @@ class TextToImage(Task):
     scheduler: Text = Field(default="", max_length=60, title="Scheduler", description="Empty: the model's own")
     seed: Whole | None = Field(default=None, ge=0, le=SEED_LIMIT, title="Seed", description="Empty: a fresh one, recorded")
     count: Whole = Field(default=1, ge=1, le=8, title="Count", description="Pictures to make")
+    blend_prompt: Text = Field(default="", max_length=PROMPT_LIMIT, title="Blend with", description="A second prompt; empty: none")
+    blend: Real = Field(default=0.5, ge=0, le=1, title="Blend", description="0: the prompt alone; 1: the second prompt alone")
 
 
 class Inpaint(Task):
@@ -187,7 +189,7 @@ class Inpaint(Task):
         """Whether any side is to be extended."""
         return any(side.rstrip("%") != "0" for side in (self.left, self.right, self.top, self.bottom))
 
-    def settled(self) -> dict[str, object]:
+    def settled(self) -> Mapping[str, object]:
         """The mode that follows from what is given, and the strength that fits it."""
         strengths = {"refine": 0.4, "redraw": 0.6}
         return {"mode": self.way} | ({"strength": strengths.get(self.way, 1.0)} if self.strength is None else {})

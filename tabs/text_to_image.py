@@ -10,6 +10,7 @@ import gradio as gr
 
 from studio.creations import Creation
 from studio.errors import InvalidInput, StudioError
+from studio.models import ModelCard
 from studio.provenance import pictures, record
 from studio.tasks import TextToImage
 from tabs import _attribution, _fields, _form, _status
@@ -40,16 +41,19 @@ def _ask(form: Form) -> dict[str, Any]:
     prompt = form.add("prompt", _fields.text(TASK, "prompt", lines=3, placeholder="What should the picture show?", elem_classes="prompt"))
     _form.examples(prompt, PROMPTS)
     style = form.add("style", _fields.Radio(_styles(form, ""), value="", label="Style", elem_classes="styles"))
+    with gr.Accordion("Blend with a second prompt", open=False, visible=_card(form).blends) as blending:
+        form.add("blend_prompt", _fields.text(TASK, "blend_prompt", placeholder="a second thing, such as “a house”"))
+        form.add("blend", _fields.slider(TASK, "blend", step=0.05, info="0 is the prompt alone, 1 the second prompt alone"))
     with gr.Row():
         run = gr.Button("Create", variant="primary", elem_classes="run", scale=3)
         stop = gr.Button("Stop", elem_classes="stop", scale=1, min_width=80)
     estimate = gr.HTML(elem_classes="quiet", padding=False)
     stage = gr.HTML(elem_classes="status", padding=False)
-    return {"run": run, "stop": stop, "stage": stage, "style": style, "estimate": estimate}
+    return {"run": run, "stop": stop, "stage": stage, "style": style, "estimate": estimate, "blending": blending}
 
 
 def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
-    card = _form.picked(form.studio, "", TASK.kind)
+    card = _card(form)
     with gr.Row():
         shape = gr.Dropdown(list(SHAPES), value="Square", label="Shape", min_width=120)
         form.add("count", _fields.slider(TASK, "count", label="Pictures", min_width=150))
@@ -144,8 +148,8 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
     ask["reuse"].click(lambda seed: gr.skip() if seed is None else seed, view["last_seed"], ask["seed"], **QUIET)
     ask["shape"].input(lambda shape, model: _size(form, shape, model), [ask["shape"], form.fields["model"]],
                        [form.fields["width"], form.fields["height"]], **QUIET)  # fmt: skip
-    form.fields["model"].change(lambda model: _for_model(form, model), form.fields["model"],
-                                [ask["style"], form.fields["scheduler"]], **QUIET)  # fmt: skip
+    chosen_with = [ask["style"], form.fields["scheduler"], ask["blending"], form.fields["blend_prompt"]]
+    form.fields["model"].change(lambda model: _for_model(form, model), form.fields["model"], chosen_with, **QUIET)
     watched = [form.fields[name] for name in ("model", "count", "steps", "width", "height")]
     gr.on([c.change for c in watched], lambda *values: _estimate(form, values), watched, ask["estimate"], **QUIET)
     _form.remember(form, done)
@@ -177,7 +181,8 @@ def _details(creation: Creation) -> str:
     task, model = _task(creation), creation.record.get("model")
     name = model if isinstance(model, dict) else {}
     rows = {
-        "Prompt": task.get("prompt"), "Negative prompt": task.get("negative_prompt"), "Style": task.get("style"),
+        "Prompt": task.get("prompt"), "Blended with": _blended(task), "Negative prompt": task.get("negative_prompt"),
+        "Style": task.get("style"),
         "Model": f"{name.get('name')} ({name.get('licence')})", "Seed": task.get("seed"), "Steps": task.get("steps"),
         "Size": f"{task.get('width')} x {task.get('height')}", "Made": f"by a machine, in {creation.record.get('seconds', 0):.1f} s",
     }  # fmt: skip
@@ -208,7 +213,7 @@ def _settings(form: Form, found: record.Record) -> list[Any]:
 
 def _size(form: Form, shape: str, model: str | None) -> tuple[int | None, int | None]:
     """Width and height of the shape with the area of the model's own size, in steps of 8; empty for the model's own."""
-    card = _form.picked(form.studio, model or "", TASK.kind)
+    card = _card(form, model)
     across, down = SHAPES.get(shape, (1, 1))
     if across == down:
         return None, None
@@ -217,18 +222,34 @@ def _size(form: Form, shape: str, model: str | None) -> tuple[int | None, int | 
 
 
 def _styles(form: Form, model: str) -> list[tuple[str, str]]:
-    card = _form.picked(form.studio, model, TASK.kind)
+    card = _card(form, model)
     own = str(card.defaults.get("style", "None"))
     return [(own, ""), *((name, name) for name in card.styles or form.studio.styles if name != own)]
 
 
-def _for_model(form: Form, model: str | None) -> tuple[Any, Any]:
+def _for_model(form: Form, model: str | None) -> tuple[Any, ...]:
+    """Styles and schedulers of the model; a second prompt only for one that can blend."""
     try:
-        card = _form.picked(form.studio, model or "", TASK.kind)
+        card = _card(form, model)
     except StudioError:
-        return gr.skip(), gr.skip()
+        return (gr.skip(),) * 4
     schedulers = [("Model's own", ""), *((name, name) for name in card.schedulers)]
-    return gr.Radio(choices=_styles(form, model or ""), value=""), gr.Dropdown(choices=schedulers, value="")
+    second = gr.skip() if card.blends else ""
+    return (
+        gr.Radio(choices=_styles(form, model or ""), value=""),
+        gr.Dropdown(choices=schedulers, value=""),
+        gr.Accordion(visible=card.blends),
+        second,
+    )
+
+
+def _card(form: Form, model: str | None = "") -> ModelCard:
+    return _form.picked(form.studio, model or "", TASK.kind)
+
+
+def _blended(task: Mapping[str, Any]) -> str:
+    words = str(task.get("blend_prompt") or "").strip()
+    return f"{words} ({task.get('blend'):g})" if words else ""
 
 
 def _estimate(form: Form, values: tuple[Any, ...]) -> str:

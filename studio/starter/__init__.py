@@ -15,6 +15,7 @@ Reading order, from words to a scene:
 
 and from a scene to a picture:
 
+    blend.py         between two prompts: scenes joined, two things in one drawing
     compose.py       from a part of a scene to one drawing
     frame.py         icons of one thing brought onto one frame
     palette.py       the few colours a drawing is made of, and other ones for it

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from studio.starter import diffusion, frame, palette, seams
+from studio.starter import blend, diffusion, frame, palette, seams
 from studio.starter.enlarge import spread
 from studio.starter.icons import SIZE, IconLibrary
 from studio.starter.scene import Candidate, Part
@@ -41,6 +41,7 @@ _DONORS = 2  # icons whose colours one drawing wears
 _SPREAD = 0.4  # how much the log-priors count when the leading icon is chosen
 _WHIM = 1.5  # deviation of the log-prior's random change from place to place
 _LEAN = 0.06  # cost by which the finish prefers one icon or another, from place to place
+_BARRED, _BAR = -20.0, 3.0  # log-prior of what may not be at a place, and what it costs the finish there
 _PATCHES = 6  # places a side over which these change
 
 
@@ -48,7 +49,7 @@ _PATCHES = 6  # places a side over which these change
 class Ingredients:
     """What one drawing is mixed from: pictures (128, 128, 4) uint8 on one frame, the leading one first.
 
-    `icons` are their numbers in the library, `log_priors` (k,), `colours` the icons whose colours they took on, if any.
+    `icons` are their numbers in the library; `log_priors` (k,) or, by place, (k, 128, 128); `colours` the icons whose colours they took on.
     """
 
     pictures: tuple[Pixels, ...]
@@ -72,6 +73,8 @@ class Drawing:
 
 def gather(part: Part, library: IconLibrary, seed: int, place: int = 0) -> Ingredients:
     """The icons that may go into the drawing of `part`, the scene's part number `place`."""
+    if part.other is not None:
+        return _blended(part, part.other, library, seed, place)
     random = np.random.default_rng((seed, place))
     wanted = part.candidates[:_MOST_READ]
     lead = _spread(wanted, seed, place)
@@ -110,9 +113,11 @@ def _drawn(ingredients: Ingredients, seed: int, steps: int, watch: diffusion.Wat
     generator = torch.Generator().manual_seed(seed * 8 + place)
     whims = torch.randn(2, len(pictures), _PATCHES, _PATCHES, generator=generator)
     whims = torch.nn.functional.interpolate(whims, size=(SIZE, SIZE), mode="bicubic", align_corners=True).to(device)
-    priors = torch.from_numpy(ingredients.log_priors).to(device)[:, None, None] + _WHIM * whims[0]
-    drawn = diffusion.sample(pictures, priors, seed=seed * 8 + place, steps=steps, watch=watch)
-    labels = seams.settled(drawn.guess, drawn.pieces, lean=-_LEAN * whims[1][list(drawn.sources)])
+    ranks = torch.from_numpy(ingredients.log_priors).to(device)
+    ranks = ranks if ranks.ndim == 3 else ranks[:, None, None]
+    drawn = diffusion.sample(pictures, ranks + _WHIM * whims[0], seed=seed * 8 + place, steps=steps, watch=watch)
+    lean = torch.where(ranks < _BARRED, _BAR, -_LEAN * whims[1])[list(drawn.sources)]
+    labels = seams.settled(drawn.guess, drawn.pieces, lean=lean)
     pixels = rgba(seams.joined(drawn.pieces, labels))
     icons = np.array([ingredients.icons[i] for i in drawn.sources], np.int32)
     origin = np.where(pixels[..., 3] >= 128, icons[labels.cpu().numpy()], -1).astype(np.int32)
@@ -136,6 +141,16 @@ def rgba(planes: torch.Tensor) -> Pixels:
     colour = (planes[:3] / alpha.clamp(min=1e-3)).clamp(-1, 1)
     picture = torch.cat([(colour + 1) / 2, torch.where(alpha < 0.02, 0.0, alpha)])
     return (picture.permute(1, 2, 0) * 255).round().byte().cpu().numpy()
+
+
+def _blended(part: Part, other: Part, library: IconLibrary, seed: int, place: int) -> Ingredients:
+    """Icons of both things of a blend, each where it is to be seen."""
+    ends = [gather(replace(one, other=None), library, seed, place) for one in (part, other)]
+    made = blend.mixed(ends[0].pictures, ends[1].pictures, part, seed, place)
+    icons = [icon for end in ends for icon in end.icons]
+    leads = [end.icons[0] for end in (ends if part.share < 0.5 else ends[::-1])]
+    colours = dict.fromkeys(icon for end in ends for icon in end.colours)
+    return Ingredients(made.pictures, tuple(icons[i] for i in made.places), made.log_priors, tuple({**colours, **dict.fromkeys(leads)}))
 
 
 def _wardrobe(part: Part, library: IconLibrary, lead: Candidate) -> tuple[Candidate, ...]:

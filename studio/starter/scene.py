@@ -22,11 +22,16 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Part:
-    """One thing in the picture: the prompt's `words` for it, 1 to 12 candidates, the best first, and the colour word asked for."""
+    """One thing in the picture: the prompt's `words` for it, 1 to 12 candidates, the best first, and the colour word asked for.
+
+    Where two prompts are blended, `share` of the thing, between 0 and 1, is to be the `other` prompt's thing.
+    """
 
     words: str
     candidates: tuple[Candidate, ...]
     hue: str | None = None
+    other: Part | None = None
+    share: float = 0.0
 
 
 @dataclass(frozen=True)
