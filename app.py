@@ -22,8 +22,8 @@ def page(studio: Studio) -> gr.Blocks:
     import gradio as gr
 
     import tabs
-    from tabs import _memory
-    from tabs._form import QUIET, Form
+    from tabs import _form, _memory
+    from tabs._form import Form
 
     with gr.Blocks(title="Atelier", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
         gr.HTML('<header class="masthead"><h1>Atelier</h1><p>A studio for pictures and words</p></header>')
@@ -38,10 +38,9 @@ def page(studio: Studio) -> gr.Blocks:
             for target, other, _ in built:
                 for medium in set(form.outbox) & set(target.ACCEPTS) if target is not source else ():
                     with tab:
-                        send = gr.Button(f"Send to {target.NAME}", size="sm")
-                    field = other.fields[target.ACCEPTS[medium]]
-                    kind: str = target.TASK.kind
-                    send.click(lambda value, kind=kind: (value, gr.Tabs(selected=kind)), form.outbox[medium], [field, bar], **QUIET)
+                        button = gr.Button(f"Send to {target.NAME}", size="sm")
+                    other.inlets.setdefault(medium, (other.fields[target.ACCEPTS[medium]], str))
+                    _form.send(form, other, medium, button, bar)
         _memory.build(demo, studio)
     return demo
 

@@ -57,7 +57,8 @@ class Form:
     """The form of one tab while the page is built.
 
     `fields` maps the task's field names to components; `outbox` maps a medium ("text", "picture") to the component that other tabs
-    may take it from.
+    may take it from: text as it is, a picture as the id of a creation. `inlets` maps a medium to the component that takes it and to
+    what makes its value of a text or a served path, where that is not the field itself.
     """
 
     studio: Studio
@@ -65,6 +66,7 @@ class Form:
     demo: gr.Blocks
     fields: dict[str, Any] = field(default_factory=dict[str, Any])
     outbox: dict[str, Any] = field(default_factory=dict[str, Any])
+    inlets: dict[str, tuple[Any, Callable[[str], Any]]] = field(default_factory=dict[str, tuple[Any, Callable[[str], Any]]])
 
     def __post_init__(self) -> None:
         """Make what the browser remembers: made outside the tabs, since a tab's own parts exist only once it was opened."""
@@ -76,15 +78,18 @@ class Form:
         self.fields[name] = component
         return component
 
-    def bind(self, triggers: Sequence[Any], stage: gr.HTML, outputs: Sequence[Any], draw: Callable[[Shown], Sequence[Any]]) -> Any:
+    def bind(
+        self, triggers: Sequence[Any], stage: gr.HTML, outputs: Sequence[Any], draw: Callable[[Shown], Sequence[Any]], js: str | None = None
+    ) -> Any:
         """Run the task on any of `triggers`, at `/<kind>` over HTTP too. `draw` gives the values of `outputs` for each moment.
 
-        Outputs that `draw` leaves out (fewer values) stay as they are. Returns the event for `.then`.
+        Outputs that `draw` leaves out (fewer values) stay as they are. `js` is run first in the page, on the inputs in the order of
+        the task's fields, and gives them back. Returns the event for `.then`.
         """
         handler = self._handler(outputs, draw)
         return gr.on(
             list(triggers), handler, inputs_kwargs=self.fields, outputs=[*outputs, stage], api_name=self.task.kind, show_progress="hidden",
-            api_description=(self.task.__doc__ or "").split("\n")[0], trigger_mode="once", **self.device_limits,
+            api_description=(self.task.__doc__ or "").split("\n")[0], trigger_mode="once", js=js, **self.device_limits,
         )  # fmt: skip
 
     @property
@@ -292,8 +297,24 @@ def picker(form: Form, stage: gr.HTML) -> tuple[Any, gr.HTML]:
     return model, facts
 
 
-def remember(form: Form, after: Any, leave: Sequence[str] = ()) -> None:
-    """Keep the form's values, but for those of `leave`, in the browser at each run and put them back when the page opens."""
+def send(source: Form, target: Form, medium: str, button: Any, bar: gr.Tabs) -> None:
+    """A press takes what `source` offers of a medium to `target` and opens its tab."""
+    component, take = target.inlets[medium]
+
+    def sent(value: str, request: gr.Request) -> tuple[Any, Any]:
+        if not value:
+            return gr.skip(), gr.skip()
+        given = show(source.creation(value, request).path) if medium == "picture" else value
+        return take(given), gr.Tabs(selected=target.task.kind)
+
+    button.click(sent, source.outbox[medium], [component, bar], **QUIET)
+
+
+def remember(form: Form, after: Any, leave: Sequence[str] = (), first: Mapping[str, Any] | None = None) -> None:
+    """Keep the form's values, but for those of `leave`, in the browser at each run and put them back when the page opens.
+
+    `first` are values for a page that remembers nothing, where they differ from what an HTTP call leaves out.
+    """
     fields = {name: component for name, component in form.fields.items() if name not in leave}
     names = list(fields)
     state = form.remembered
@@ -301,7 +322,8 @@ def remember(form: Form, after: Any, leave: Sequence[str] = ()) -> None:
 
     def restore(saved: Any) -> list[Any]:
         saved = saved if isinstance(saved, dict) else {}
-        return [saved[name] if saved.get(name) is not None else gr.skip() for name in names]
+        known = {**(first or {}), **{name: value for name, value in saved.items() if value is not None}}
+        return [known.get(name, gr.skip()) for name in names]
 
     loaded = form.demo.load(restore, state, list(fields.values()), **QUIET)
     # Scripts that drive the page can wait for this mark: the form holds what it will hold.
