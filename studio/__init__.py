@@ -12,6 +12,7 @@ Reading order:
     engines/             one file a model family: the only code that knows torch
     components.py        loaders that engines share
     starter/             Atelier Icons, the picture model that ships with the studio
+    inpaint/             what every inpainting engine shares: marks, crops, prefills, seams, and the promise
     device.py            the machine: cuda, mps or cpu, dtype, memory, threads
     ledger.py            which bytes are taken on a device
     manager.py           lease, load, share, evict

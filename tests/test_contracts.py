@@ -17,7 +17,7 @@ import tabs
 from studio import models
 from studio.models import ModelCard
 from studio.presets import text_styles
-from studio.tasks import TASKS, Task, TextToImage, Write, limits
+from studio.tasks import MODES, TASKS, Inpaint, Task, TextToImage, Write, limits
 from studio.writing_presets import writing_presets
 
 ROOT = Path(__file__).parent.parent
@@ -75,6 +75,9 @@ def first_field(task: type[Task]) -> str:
     return next(name for name, field in task.model_fields.items() if field.default is PydanticUndefined)
 
 
+FILLED: dict[str, dict[str, object]] = {kind: {first_field(task): "a red apple"} for kind, task in TASKS.items()}
+FILLED["inpaint"] |= {"mask": "mask.png", "prompt": "a red apple", "left": "10"}
+
 # Engines and cards -----------------------------------------------------------------------------------------------------------------
 
 
@@ -95,8 +98,12 @@ def test_card_names_are_unique() -> None:
     assert sorted(set(names)) == sorted(names)
 
 
-def test_every_task_has_one_starter() -> None:
-    assert {kind: sum(card.starter and kind in card.serves for card in CARDS) for kind in TASKS} == dict.fromkeys(TASKS, 1)
+def test_every_task_has_one_starter_in_each_way_of_working() -> None:
+    asked: list[Task] = [task.checked(FILLED[kind]) for kind, task in TASKS.items() if kind != "inpaint"]
+    asked += [Inpaint.checked(FILLED["inpaint"] | {"mode": mode}) for mode in MODES if mode != "instruct"]
+    assert {(task.kind, task.way): sum(card.starter and card.knows(task) for card in CARDS) for task in asked} == dict.fromkeys(
+        ((task.kind, task.way) for task in asked), 1
+    )
 
 
 @card_names
@@ -120,9 +127,9 @@ def test_defaults_and_limits_name_fields_and_keep_within_the_tasks(card: ModelCa
 
 
 @card_names
-def test_a_card_fills_a_task_that_says_only_the_first_field(card: ModelCard) -> None:
+def test_a_card_fills_a_task_that_says_only_what_it_must(card: ModelCard) -> None:
     for task in (TASKS[kind] for kind in card.serves):
-        asked = task.checked({first_field(task): "a red apple"})
+        asked = task.checked(FILLED[task.kind])
         filled = models.resolve(asked, card)
         assert filled.model == card.name
         assert filled.seed is not None

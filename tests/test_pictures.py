@@ -57,7 +57,7 @@ def test_flat_and_sliced_pixels_are_written_as_they_are() -> None:
 
 
 def test_other_arrays_are_refused_by_the_encoder() -> None:
-    wrongs: list[Any] = [np.zeros((4, 4, 3)), *(np.zeros(shape, np.uint8) for shape in ((4, 4, 2), (0, 4, 3), (4, 4)))]
+    wrongs: list[Any] = [np.zeros((4, 4, 3)), *(np.zeros(shape, np.uint8) for shape in ((4, 4, 2), (0, 4, 3), (4,)))]
     for wrong in wrongs:
         with pytest.raises(ValueError, match="pixels must be"):
             encode_png(wrong, record())

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.errors import InvalidInput
-from studio.tasks import PROMPT_LIMIT, TASKS, TextToImage, Write, limits, range_in_words
+from studio.tasks import PROMPT_LIMIT, TASKS, Inpaint, TextToImage, Write, limits, range_in_words
 
 
 @pytest.mark.parametrize("value", [20.5, True, False, "20", "", [1], {}, math.nan, math.inf, -math.inf, 0, -1, 151, 10**9])
@@ -108,8 +108,51 @@ def test_any_values_give_a_task_or_one_sentence(values: dict[str, object]) -> No
 @pytest.mark.parametrize("kind", TASKS)
 def test_every_field_has_a_title_and_its_default_is_inside_its_limits(kind: str) -> None:
     task = TASKS[kind]
-    assert next(iter(task.model_fields)) == "prompt"
+    assert next(iter(task.model_fields)) == ("prompt" if not task.files else task.files[0])
     for name, field in task.model_fields.items():
         assert field.title and field.description
-        if isinstance(field.default, int | float):
+        if isinstance(field.default, int | float) and not isinstance(field.default, bool):
             assert limits(task, name).get("ge", field.default) <= field.default <= limits(task, name)["le"]
+
+
+# Inpainting ------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "way"),
+    [
+        ({"mask": "m.png"}, "erase"),
+        ({"mask": "m.png", "prompt": "a dog"}, "fill"),
+        ({"left": "25%"}, "outpaint"),
+        ({"prompt": "a dog", "top": 12}, "outpaint"),
+        ({"prompt": "a dog"}, "redraw"),
+        ({"mask": "m.png", "prompt": "a dog", "mode": "refine"}, "refine"),
+    ],
+)
+def test_the_mode_follows_from_what_is_given(values: dict[str, object], way: str) -> None:
+    task = Inpaint.checked({"image": "a.png"} | values)
+    assert task.way == task.settled()["mode"] == way
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "sentence"),
+    [
+        ({}, "image", "Picture is missing: choose, paste or drop a file."),
+        ({"image": "a.png"}, "mask", "Nothing is marked: paint over what should change first."),
+        ({"image": "a.png", "mode": "erase"}, "mask", "Nothing is marked: paint over what should change first."),
+        ({"image": "a.png", "mode": "outpaint"}, "left", "Outpainting needs room: say by how much at least one side should grow."),
+        ({"image": "a.png", "mode": "redraw"}, "prompt", "Prompt is empty: say what the picture should become."),
+        ({"image": "a.png", "mode": "paint"}, "mode", "Mode must be one of "),
+        ({"image": "a.png", "prompt": "x", "area": "half"}, "area", "Work on must be masked"),
+        ({"image": "a.png", "prompt": "x", "strength": float("nan")}, "strength", "Strength must be a number above 0 and up to 1."),
+        ({"image": "a.png", "prompt": "x", "mask_grow": 65}, "mask_grow", "Grow mask must be a whole number from -64 to 64."),
+        ({"image": "a.png", "prompt": "x", "left": "300%"}, "left", "Left must be pixels from 0 to 4096"),
+        ({"image": "a.png", "prompt": "x", "left": -1}, "left", "Left must be pixels from 0 to 4096"),
+        ({"image": "a.png", "prompt": "x", "colour_match": 1}, "colour_match", "Match colours must be on or off"),
+    ],
+)
+def test_what_an_edit_lacks_is_said_with_its_field(values: dict[str, object], field: str, sentence: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        Inpaint.checked(values)
+    assert refused.value.field == field
+    assert str(refused.value).startswith(sentence)
