@@ -7,9 +7,11 @@ files in Gradio's upload folder are touched. Knows no single tab.
 from __future__ import annotations
 
 import base64
+import functools
 import io
 import logging
 import secrets
+import threading
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -39,6 +41,8 @@ MARGINS = "(left, right, top, bottom) => window.atelierMask.margins(left, right,
 DISPLAY_SIDE = 4096
 """Longer side, in pixels, of what the browser shows; places and masks are in the picture's own pixels all the same."""
 
+_AT_ONCE = 2  # pictures decoded at a time: each may take a few hundred megabytes
+_PATIENCE = 60.0  # seconds to wait for a turn
 _LOSSLESS = 2_000_000  # pixels up to which the shown copy is exact
 _UNEXPECTED = "The picture could not be read: choose another, or save it again as PNG or JPEG first."
 _ATTACH = """
@@ -51,7 +55,8 @@ attach(200);
 
 def mask_editor() -> gr.HTML:
     """The editor. Its value opens a picture in it: see `opened`."""
-    functions = [open_picture, open_mask, select, kept]
+    turns = threading.Semaphore(_AT_ONCE)
+    functions = [*(_in_turn(function, turns) for function in (open_picture, open_mask, select)), kept]
     return gr.HTML(
         html_template='<div class="mask-editor blank"></div>', js_on_load=_ATTACH, server_functions=functions,
         apply_default_css=False, padding=False, elem_classes="mask-editor-block",
@@ -116,6 +121,21 @@ def kept(data: Any) -> dict[str, Any]:
     """For the editor: {paths} to {kept}: whether each upload is still here."""
     paths = data.get("paths") if isinstance(data, dict) else None
     return {"kept": [_inside(path) is not None for path in paths[:8]] if isinstance(paths, list) else []}
+
+
+def _in_turn(function: Callable[[Any], dict[str, Any]], turns: threading.Semaphore) -> Callable[[Any], dict[str, Any]]:
+    """The same function, by name too, that waits while others are at work."""
+
+    @functools.wraps(function)
+    def wait(data: Any) -> dict[str, Any]:
+        if not turns.acquire(timeout=_PATIENCE):
+            return {"error": "The studio is busy with other pictures: try again in a moment."}
+        try:
+            return function(data)
+        finally:
+            turns.release()
+
+    return wait
 
 
 def _answered(answer: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import threading
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +153,24 @@ def test_the_value_that_opens_a_picture_is_new_each_time(uploads: Path) -> None:
     one, two = _mask_editor.opened(path, ["A note."]), _mask_editor.opened(path)
     assert one["image"]["path"] == path and one["notes"] == ["A note."] and one["mask"] is None
     assert one["token"] != two["token"]
+
+
+def test_no_more_than_two_pictures_are_decoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    together: list[int] = []
+    inside = threading.Semaphore(2)
+
+    def slow(data: Any) -> dict[str, Any]:
+        together.append(int(not inside.acquire(blocking=False)))
+        time.sleep(0.05)
+        inside.release()
+        return {"path": data}
+
+    turns = threading.Semaphore(2)
+    asked = _mask_editor._in_turn(slow, turns)
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(asked, range(6)))
+    assert [a["path"] for a in answers] == list(range(6)) and not any(together)
+    monkeypatch.setattr(_mask_editor, "_PATIENCE", 0.01)
+    turns.acquire()
+    turns.acquire()
+    assert "busy" in asked("a")["error"]

@@ -33,7 +33,7 @@
 
     async #begin() {
       try {
-        this.keep = await shared.Keep.open();
+        this.keep = await (kept ??= shared.Keep.open());
         await this.#restore();
       } catch (error) {
         console.warn("The picture is not kept in this browser.", error); // private windows may refuse; the editor works without
@@ -395,10 +395,12 @@
         const file = pictureIn(event.dataTransfer);
         if (file) this.openFile(file);
       });
-      // A paste anywhere on the page while the editor is in sight, but for pastes of words into fields.
+      // A paste anywhere on the page while the editor is in sight. Office programs send words with a picture of them: in a field that
+      // takes words, the words are meant.
       document.addEventListener("paste", (event) => {
         const file = pictureIn(event.clipboardData);
         if (!file || !this.root.isConnected || !this.root.offsetParent) return;
+        if (event.target.closest?.("input, textarea, [contenteditable=true]") && event.clipboardData.types.includes("text/plain")) return;
         event.preventDefault();
         this.openFile(file);
       });
@@ -423,6 +425,7 @@
   // --- for the page ------------------------------------------------------------------------------------------------------------
 
   let editor = null;
+  let kept = null; // a promise: opened once for this page, however often the editor is built
   let margins = [];
 
   shared.attach = (element, link) => {

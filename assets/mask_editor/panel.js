@@ -71,9 +71,9 @@
     <ul class="notes" data-part="notes" aria-label="About this picture"></ul>
     <div class="pictures" data-part="pictures">
       ${words("choose", "Another picture", "Choose another picture; this one stays one step back")}
-      ${words("back", "Back to the picture before", "The picture before this one, with its mask")}
-      ${words("forward", "Forward again", "The picture you came back from, with its mask")}
-      ${words("remove", "Remove picture", "Forget the picture and its mask, here and in this browser")}
+      ${words("back", "Step back", "Step back to the picture before this one, with its mask")}
+      ${words("forward", "Forward", "Forward again to the picture you came back from, with its mask")}
+      ${words("remove", "Remove", "Remove this picture and its mask, here and from this browser's memory")}
     </div>
     <details class="more" data-part="more"><summary>More</summary>
       <div class="settings">

@@ -47,7 +47,6 @@
       this.parts["size-row"].hidden = !this.#brushes;
       this.parts["tolerance-row"].hidden = name !== "flood";
       this.parts["away-row"].hidden = this.#brushes;
-      this.view.guide.classList.toggle("cross", !this.#brushes);
       this.editor.stepped();
       this.view.draw("guides");
     }
@@ -138,7 +137,10 @@
       on("pointerleave", () => this.#hover(null));
       on("wheel", (event) => this.#wheel(event));
       on("dblclick", (event) => event.preventDefault());
-      on("blur", () => this.#hover(null));
+      on("blur", () => {
+        this.space = false;
+        this.#hover(null);
+      });
       this.editor.root.addEventListener("keydown", (event) => this.editor.mask && this.#key(event));
       this.editor.root.addEventListener("keyup", (event) => this.editor.mask && this.#keyUp(event));
       this.parts.size.addEventListener("input", () => {
@@ -260,6 +262,7 @@
 
     #hover(place) {
       this.cursor = place;
+      this.byKeys = false;
       this.view.draw("guides");
     }
 
@@ -291,6 +294,7 @@
       else if (event.key === "Enter") this.#mark(event);
       else if (event.key === " ") {
         if (!event.repeat) [this.space, this.spaceUsed] = [true, false];
+        this.view.guide.classList.add("moving");
       } else return false;
       return true;
     }
@@ -299,6 +303,7 @@
     #keyUp(event) {
       if (event.key !== " " || !this.space) return;
       this.space = false;
+      this.view.guide.classList.remove("moving");
       if (event.target !== this.view.guide) return;
       event.preventDefault();
       if (!this.spaceUsed && this.stroke === null && !this.drag) this.#mark(event);
@@ -308,6 +313,7 @@
       const { mask } = this.editor;
       const step = slow ? 1 : Math.max(1, (12 * this.view.ratio) / this.view.zoom);
       const [x, y] = this.cursor ?? [mask.width / 2 - dx * step, mask.height / 2 - dy * step];
+      this.byKeys = true;
       this.cursor = [Math.max(0, Math.min(mask.width - 1, x + dx * step)), Math.max(0, Math.min(mask.height - 1, y + dy * step))];
       if (this.shape && this.name !== "lasso") this.shape.points[1] = this.cursor;
       this.view.reveal(...this.cursor);
@@ -368,10 +374,10 @@
       const radius = this.#brushes ? Math.max(2 * ratio, (this.size / 2) * this.view.zoom) : 0;
       shared.ringed(context, ratio, () => {
         if (radius) context.arc(x, y, radius, 0, 2 * Math.PI);
-        if (radius && radius > 10 * ratio) return;
+        if (!this.byKeys) return; // the mouse has a cursor of its own
         for (const [dx, dy] of Object.values(ARROWS)) {
-          context.moveTo(x + dx * (radius + 3 * ratio), y + dy * (radius + 3 * ratio));
-          context.lineTo(x + dx * (radius + 11 * ratio), y + dy * (radius + 11 * ratio));
+          context.moveTo(x + dx * 3 * ratio, y + dy * 3 * ratio);
+          context.lineTo(x + dx * 14 * ratio, y + dy * 14 * ratio);
         }
       });
     }

@@ -93,7 +93,8 @@
 
     get fitting() {
       const { left, right, top, bottom } = this.margins;
-      return Math.min(this.guide.width / (this.mask.width + left + right), this.guide.height / (this.mask.height + top + bottom));
+      const inset = left || right || top || bottom ? 0.95 : 1; // a frame is seen better with some room around it
+      return inset * Math.min(this.guide.width / (this.mask.width + left + right), this.guide.height / (this.mask.height + top + bottom));
     }
 
     fit() {

@@ -79,10 +79,9 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def main() -> None:
-    blocks().launch(
-        quiet=True, server_name="127.0.0.1", server_port=int(sys.argv[1]), ssr_mode=False, max_file_size="2mb", run_history=False,
-        theme=_look.theme(), css=_look.style_sheet(ASSETS) + ".gradio-container { width: 100% }", head=_look.script(ASSETS), enable_monitoring=False,
-    )  # fmt: skip
+    looks = {"theme": _look.theme(), "css": f"{_look.style_sheet(ASSETS)}.gradio-container {{ width: 100% }}", "head": _look.script(ASSETS)}
+    quiet = {"quiet": True, "run_history": False, "enable_monitoring": False, "ssr_mode": False}
+    blocks().launch(server_name="127.0.0.1", server_port=int(sys.argv[1]), max_file_size="2mb", **quiet, **looks)
 
 
 if __name__ == "__main__":

@@ -238,6 +238,19 @@ def test_flood_takes_one_colour_that_hangs_together(page: Page) -> None:
     assert share(page) == 0
 
 
+def test_the_subject_in_the_last_rectangle_is_found_and_so_is_the_background(page: Page) -> None:
+    choose(page)
+    tool(page, "Rectangle")
+    drag(page, (140, 60), (340, 260))
+    tool(page, "Select subject")
+    expect(page.locator(".mask-editor")).to_have_attribute("data-selected", re.compile(r"0\.1[23]"))
+    subject = share(page)
+    assert subject * WIDTH * HEIGHT == pytest.approx(np.pi * 80**2, rel=0.05)
+    more(page, "Select background")
+    expect(page.locator(".mask-editor")).to_have_attribute("data-selected", re.compile(r"0\.8"))
+    assert share(page) == pytest.approx(1 - subject, abs=0.01)
+
+
 def test_invert_clear_grow_and_shrink(page: Page) -> None:
     choose(page)
     tool(page, "Ellipse")
@@ -336,6 +349,20 @@ DROP = """([type, data]) => {
 }"""
 
 
+def test_words_pasted_with_a_picture_of_them_stay_words(page: Page) -> None:
+    page.get_by_label("Words").focus()
+    page.evaluate(
+        """() => {
+          const both = new DataTransfer();
+          both.items.add(new File(["x"], "table.png", { type: "image/png" }));
+          both.setData("text/plain", "cells");
+          document.activeElement.dispatchEvent(new ClipboardEvent("paste", { clipboardData: both, bubbles: true, cancelable: true }));
+        }"""
+    )
+    page.wait_for_timeout(300)
+    assert status(page) == ""
+
+
 @pytest.mark.parametrize("way", ["drop", "paste"])
 def test_a_picture_can_be_dropped_and_pasted(page: Page, way: str) -> None:
     data = picture(300, 200)
@@ -385,7 +412,7 @@ def test_picture_and_mask_survive_a_tab_switch_and_a_reload(page: Page, address:
 
 def test_a_removed_picture_is_gone_after_a_reload_too(page: Page, address: str) -> None:
     choose(page)
-    page.get_by_role("button", name="Remove picture").click()
+    page.get_by_role("button", name="Remove").click()
     expect(page.get_by_role("button", name="Choose a picture")).to_be_visible()
     assert run(page)["image"] is None
     opened(page, address)
@@ -430,11 +457,11 @@ def test_a_new_picture_keeps_the_one_before_with_its_mask(page: Page) -> None:
     painted = share(page)
     choose(page, picture(300, 200), "second.png")
     assert share(page) == 0
-    page.get_by_role("button", name="Back to the picture before").click()
+    page.get_by_role("button", name="Step back").click()
     shows(page, WIDTH, HEIGHT)
     assert share(page) == painted
     assert run(page)["name"] == "holiday.png"
-    page.get_by_role("button", name="Forward again").click()
+    page.get_by_role("button", name="Forward").click()
     shows(page, 300, 200)
 
 
@@ -453,7 +480,7 @@ def test_a_picture_sent_from_another_tab_opens_even_before_the_tab_was_ever_show
     page.get_by_role("button", name="Send").click()
     page.get_by_role("tab", name="Inpaint").click()
     shows(page, 200, 100)
-    expect(page.get_by_role("button", name="Back to the picture before")).to_be_visible()
+    expect(page.get_by_role("button", name="Step back")).to_be_visible()
 
 
 def test_strokes_land_where_they_are_made_at_any_zoom(page: Page) -> None:
