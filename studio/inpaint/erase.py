@@ -29,6 +29,7 @@ _COARSEST = 3.0  # pixels: how deep the hole may be where the search begins
 _SMALLEST = 32  # pixels: sides below this hold too few patches
 _FEWEST = 64  # known patches below which there is nothing to copy from
 _ROUNDS = (14, 8, 5, 4, 3)  # searches and votes, from the coarsest size on; the last number for all finer ones
+_BEGINNINGS = 3  # sizes at which the search begins
 _SHADE = 24.0  # levels of 255 a colour is moved at most so that shades run on; a larger difference is content
 _SETTLED = 0.4  # levels of 255: a mean change below which a size is finished
 
@@ -58,33 +59,57 @@ def _context(hole: Hole) -> int:
 
 
 def _searched(near: Pixels, empty: Hole, report: Callable[[float], None], seed: int) -> Matching | None:
-    """The matches at the working size, found from coarse to fine; None where too little is known to copy from."""
-    random = np.random.default_rng(seed)
-    sizes = [(reduced(near, empty, _WORKING))]
+    """The matches at the working size, found from coarse to fine; None where too little is known to copy from.
+
+    The coarsest sizes decide what goes where. The search begins at each of the first few, and what explains the picture best is refined.
+    """
+    sizes = [reduced(near, empty, _WORKING)]
     while _depth(sizes[-1][1]) > _COARSEST and min(sizes[-1][1].shape) >= 2 * _SMALLEST:
         sizes.append(_halved(*sizes[-1]))
-    sizes.reverse()
-    rounds = [_ROUNDS[min(number, len(_ROUNDS) - 1)] for number in range(len(sizes))]
-    efforts = [count * float((known < 0.5).sum() + 1) for count, (_, known) in zip(rounds, sizes, strict=True)]
-    matching: Matching | None = None
-    for number, (values, known) in enumerate(sizes):
-        if not (known < 0.5).any():
+    sizes = [size for size in reversed(sizes) if (size[1] < 0.5).any()]
+    beginnings = sizes[: min(_BEGINNINGS, len(sizes))]
+    works = [(first, number) for first in range(len(beginnings)) for number in range(first, len(beginnings))]
+    works += [(-1, number) for number in range(len(beginnings), len(sizes))]
+    efforts = [float((sizes[number][1] < 0.5).sum()) * _rounds(number) for _, number in works]
+    best: Matching | None = None
+    found: Matching | None = None
+    for place, (first, number) in enumerate(works):
+
+        def tell(part: float, before: float = sum(efforts[:place]), effort: float = efforts[place]) -> None:
+            report(0.95 * (before + part * effort) / sum(efforts))
+
+        random = np.random.default_rng([seed, first + 1, number])
+        if first < 0:
+            best = _refined(sizes[number], best, _rounds(number), random, tell) or best
             continue
-        finer = Matching(_estimated(values, known), known < 0.5, random)
-        if len(finer.sources) < _FEWEST:
-            continue
-        finer.start(matching)
-        if matching is None:
-            finer.peel()
-        else:
-            finer.paste()
-        matching = finer
-        for turn in range(rounds[number]):
-            matching.search(2)
-            change = matching.vote()
-            report((sum(efforts[:number]) + efforts[number] * (turn + 1) / rounds[number]) / sum(efforts) * 0.95)
-            if change < _SETTLED:
-                break
+        found = _refined(sizes[number], None if number == first else found, _rounds(number), random, tell)
+        if number == len(beginnings) - 1 and found is not None and (best is None or found.unlike < best.unlike):
+            best = found
+    return best
+
+
+def _rounds(number: int) -> int:
+    return _ROUNDS[min(number, len(_ROUNDS) - 1)]
+
+
+def _refined(
+    size: tuple[Floats, Floats], coarser: Matching | None, rounds: int, random: np.random.Generator, tell: Callable[[float], None]
+) -> Matching | None:
+    """The matches at one size, from those at half of it, or from the hole peeled; None if there are too few patches to copy from."""
+    values, known = size
+    matching = Matching(_estimated(values, known), known < 0.5, random)
+    if len(matching.sources) < _FEWEST:
+        return None
+    matching.start(coarser)
+    if coarser is None:
+        matching.peel()
+    else:
+        matching.paste()
+    for turn in range(rounds):
+        matching.search(2)
+        tell((turn + 1) / rounds)
+        if matching.vote() < _SETTLED:
+            break
     return matching
 
 

@@ -16,7 +16,8 @@ Places = NDArray[np.int64]
 Hole = NDArray[np.bool_]
 
 REACH = 3  # patches are 7 pixels a side
-_EXHAUSTIVE = 6_000_000  # pairs of patches up to which all are compared
+_EXHAUSTIVE = 2_000_000  # pairs of patches up to which all are compared
+_PEELED = 3000  # known patches looked through for a first estimate
 _CHUNK = 512  # patches compared at once
 _TRUST = 1.3  # a patch counts so much less per pixel it lies deeper in the hole
 
@@ -65,6 +66,11 @@ class Matching:
         return field.reshape(-1, self._stride, 2)[cut, cut], known
 
     @property
+    def unlike(self) -> float:
+        """How much the patches over the hole differ from those they were found in, on average."""
+        return float(self._costs.mean())
+
+    @property
     def copied(self) -> Floats:
         """(h, w, 3): every pixel of the hole and next to it straight from its source, the picture elsewhere."""
         return self._from_sources(0)
@@ -79,7 +85,10 @@ class Matching:
         """A first estimate: the hole is filled from its edge inwards, each pixel from the patch most alike in what is known by then."""
         known = np.ones(self._flat.shape[0], np.bool_)
         known[self._unknown] = False
-        patches = self._flat[self.sources[:, None] + self._patch]
+        sources = self.sources
+        if len(sources) > _PEELED:
+            sources = np.sort(self._random.choice(sources, _PEELED, replace=False))
+        patches = self._flat[sources[:, None] + self._patch]
         squares = (patches**2).sum(-1)
         flat = patches.reshape(len(patches), -1)
         while not known[self._unknown].all():
@@ -92,7 +101,7 @@ class Matching:
                 mask = known[around].astype(np.float32)
                 seen = (self._flat[around] * mask[..., None]).reshape(len(mask), -1)
                 best = (mask @ squares.T - 2 * seen @ flat.T).argmin(1)
-                fresh[start : start + _CHUNK] = self._flat[self.sources[best]]
+                fresh[start : start + _CHUNK] = self._flat[sources[best]]
             self._flat[rim] = fresh
             known[rim] = True
         self._renew_border()

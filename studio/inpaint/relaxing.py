@@ -15,7 +15,9 @@ Area = NDArray[np.bool_]
 
 _STEPS = 40  # of conjugate gradients at each size
 _SMALLEST = 12  # pixels on the shorter side of the coarsest size
-_CONTENT = 20.0  # levels of 255
+_CONTENT = 30.0  # levels of 255, in a plain area
+_ROUGH = 6.0  # levels a pixel: in an area as steep as this it is half of that
+_AROUND = 15  # pixels: the width of an area
 _CLOSE = 1e-4  # of the first residual: near enough
 
 
@@ -23,24 +25,26 @@ def relaxed(picture: Floats, area: Area, right: Floats, down: Floats) -> Floats:
     """(h, w, c) float32: `picture` with its area changed so that its slopes come nearest to the wanted ones.
 
     `right` and `down` (h, w, c) are the wanted differences from each pixel to its right and lower neighbour; they count where either of
-    the two lies in the area. Pixels outside the area stay. Differences that are off by much more than _CONTENT are content, not shade:
-    they stay as they are in `picture`, so that no colour bleeds from an edge that ends there.
+    the two lies in the area. Pixels outside the area stay. Differences that are off by much more than _CONTENT, or less where the slopes
+    around are steep, are content, not shade: they stay as they are in `picture`, so that no colour bleeds from an edge that ends there.
     """
     wide = np.pad(picture, ((0, 1), (0, 1), (0, 0)), mode="edge")
     missing_right = (right - np.diff(wide, axis=1)[:-1]) * _either(area, 1)[..., None]
     missing_down = (down - np.diff(wide, axis=0)[:, :-1]) * _either(area, 0)[..., None]
     missing_right[:, -1], missing_down[-1] = 0, 0
-    missing_right, missing_down = _shade(missing_right), _shade(missing_down)
+    rough = cv2.blur(np.sqrt((right * right + down * down).sum(-1)), (_AROUND, _AROUND))
+    limit = np.asarray(_CONTENT / (1 + rough / _ROUGH), np.float32)
+    missing_right, missing_down = _shade(missing_right, limit), _shade(missing_down, limit)
     sinks = missing_right + missing_down
     sinks[:, 1:] -= missing_right[:, :-1]
     sinks[1:] -= missing_down[:-1]
     return picture + _solved(np.negative(sinks * area[..., None], dtype=np.float32), area)
 
 
-def _shade(missing: Floats) -> Floats:
+def _shade(missing: Floats, limit: Floats) -> Floats:
     """Differences as they are while they are small, fading to none where they are content."""
-    keep = np.exp(-(missing * missing).sum(-1, keepdims=True) / (2 * _CONTENT * _CONTENT))
-    return np.multiply(missing, keep, dtype=np.float32)
+    keep = np.exp(-(missing * missing).sum(-1) / (2 * limit * limit))
+    return np.multiply(missing, keep[..., None], dtype=np.float32)
 
 
 def _solved(right_side: Floats, area: Area) -> Floats:
