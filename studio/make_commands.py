@@ -79,7 +79,9 @@ def _hand_over(creation: Creation, out: Path | None, number: int) -> None:
     suffix = target.suffix.lower()
     data = creation.path.read_bytes()
     if suffix != creation.path.suffix:
-        if others := [path for path in creation.attachments.values() if path.suffix == suffix]:
+        inputs = TASKS[creation.kind].files
+        others = [path for name, path in creation.attachments.items() if path.suffix == suffix and Path(name).stem not in inputs]
+        if others:
             data = others[0].read_bytes()
         elif suffix in LOSSY and creation.path.suffix == ".png":
             from studio.provenance.pictures import encode_lossy

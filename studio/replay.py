@@ -53,8 +53,11 @@ def read(file: Path, library: Library) -> Record:
 def again(studio: Studio, record: Record) -> Iterator[Event]:
     """Run the record's task once more; yields the run's events. What it makes leaves the library again when the iteration ends."""
     session = f"replay-{uuid.uuid4().hex}"
+    task = task_of(record)
+    given = {name: str(getattr(task, name)) for name in task.files}
+    found = {name: str(studio.library.taken_in(value)) for name, value in given.items() if value.startswith("sha256:")}
     try:
-        yield from studio.run(task_of(record), owner="replay", session=session)
+        yield from studio.run(task.model_copy(update=found), owner="replay", session=session)
     finally:
         studio.library.forget_session(session)
 

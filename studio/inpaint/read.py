@@ -115,9 +115,12 @@ def _opened(file: Path, field: str) -> tuple[Image.Image, str, list[str]]:
             image = Image.open(io.BytesIO(data), formats=list(FORMATS))
     except UnidentifiedImageError:
         raise MediaUnreadable(f"The {what} is {_kind_of(data)}: use PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF.", field) from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Image.DecompressionBombError:
+        most = f"{PIXEL_LIMIT / 1e6:.0f} megapixels is the most"
+        raise InvalidInput(f"The {what} is far too large: {most}. Make it smaller first.", field) from None
+    except (OSError, ValueError, SyntaxError):
         raise MediaUnreadable(
-            f"The {what} cannot be read: its header is damaged, or it is too large. Choose another file.", field
+            f"The {what} cannot be read: its header is damaged. Choose another file.", field
         ) from None
     _judge_size(image.size, field, what)
     notes: list[str] = []
