@@ -333,7 +333,10 @@
         subject: () => this.#select("subject"),
         background: () => this.#select("background"),
         invert: step(() => this.mask.invert()),
-        clear: step(() => this.mask.clear()),
+        clear: step(() => {
+          this.mask.clear();
+          this.tools.box = null;
+        }),
         grow: step(() => this.mask.grow(distance())),
         shrink: step(() => this.mask.grow(-distance())),
         upload: () => this.parts["mask-file"].click(),
@@ -352,6 +355,7 @@
 
     #stepBack(way) {
       if (!this.mask[way]()) return;
+      this.tools.box = null; // the rectangle may be what went
       this.changed();
       this.stepped();
     }

@@ -79,7 +79,7 @@
       const high = Math.round(Math.min(Math.max(this.stage.clientWidth * shape, 180), Math.max(window.innerHeight * 0.62, 300)));
       this.stage.style.height = `${high}px`;
       this.ratio = Math.min(window.devicePixelRatio || 1, SHARPEST);
-      const [wide, tall] = [Math.round(this.stage.clientWidth * this.ratio), Math.round(high * this.ratio)];
+      const [wide, tall] = [this.stage.clientWidth, this.stage.clientHeight].map((side) => Math.round(side * this.ratio));
       if (wide !== this.guide.width || tall !== this.guide.height) {
         for (const canvas of [this.picture, this.overlay, this.guide]) Object.assign(canvas, { width: wide, height: tall });
         this.image = this.overlay.getContext("2d").createImageData(wide, tall);

@@ -339,6 +339,69 @@ def test_a_file_that_is_no_picture_is_refused_and_the_picture_stays(page: Page) 
     assert run(page)["name"] == "holiday.png"
 
 
+STEPS = """() => {
+  const { Mask } = window.atelierMask;
+  const some = (most) => Math.random() * most;
+  const alike = (one, other) => one.length === other.length && one.every((value, i) => value === other[i]);
+  const wrong = [];
+  for (let round = 0; round < 12; round += 1) {
+    const [w, h] = [250 + 9 * round, 30 + 40 * round];
+    const mask = new Mask(w, h);
+    const states = [mask.base.slice()];
+    const acts = [
+      () => mask.line(some(w), some(h), some(w), some(h), 5 + some(30), some(1), 0.3 + some(0.7), some(1) < 0.3),
+      () => mask.ellipse(some(w) - 20, some(h) - 20, some(w) + w / 3, some(h) + h / 3, 255),
+      () => mask.invert(),
+      () => mask.move(Math.round(some(40) - 20), Math.round(some(40) - 20)),
+      () => mask.grow(Math.round(some(16) - 8)),
+      () => mask.polygon([[some(w), some(h)], [some(w), some(h)], [some(w), some(h)]], some(1) < 0.5 ? 0 : 255),
+    ];
+    for (let i = 0; i < 18; i += 1) {
+      acts[i % acts.length]();
+      if (mask.commit()) states.push(mask.base.slice());
+      if (mask.selected !== mask.base.reduce((sum, value) => sum + (value > 0), 0)) wrong.push(`count ${i}`);
+      const copy = new Mask(w, h);
+      copy.unpack(mask.packed());
+      if (!alike(copy.base, mask.base)) wrong.push(`packed ${i}`);
+    }
+    for (let i = states.length - 2; i >= 0; i -= 1) if (!mask.undo() || !alike(mask.live, states[i])) wrong.push(`undo ${i}`);
+    if (mask.undo()) wrong.push("undo beyond the first state");
+    for (let i = 1; i < states.length; i += 1) if (!mask.redo() || !alike(mask.live, states[i])) wrong.push(`redo ${i}`);
+  }
+  return wrong;
+}"""
+
+DISCS = """() => {
+  const wrong = [];
+  for (let round = 0; round < 16; round += 1) {
+    const [w, h, reach] = [40 + round, 35 + 2 * round, (round % 2 ? 1 : -1) * (1 + (round % 9))];
+    const mask = new window.atelierMask.Mask(w, h);
+    for (let i = 0; i < 6; i += 1) {
+      const [x, y] = [Math.random() * w, Math.random() * h];
+      mask.rectangle(x, y, x + Math.random() * 20, y + Math.random() * 20, 255);
+    }
+    mask.commit();
+    const { base } = mask;
+    mask.grow(reach);
+    for (let y = 0; y < h; y += 1)
+      for (let x = 0; x < w; x += 1) {
+        const near = base.some((value, i) => Math.hypot((i % w) - x, Math.floor(i / w) - y) <= Math.abs(reach)
+          && value >= 128 === reach > 0);
+        if (mask.live[y * w + x] !== (near ? (reach > 0 ? 255 : 0) : base[y * w + x])) wrong.push([round, x, y]);
+      }
+  }
+  return wrong;
+}"""
+
+
+def test_every_state_comes_back_by_undo_and_redo_whatever_was_done(page: Page) -> None:
+    assert page.evaluate(STEPS) == []
+
+
+def test_a_mask_grows_and_shrinks_by_exact_discs(page: Page) -> None:
+    assert page.evaluate(DISCS) == []
+
+
 DROP = """([type, data]) => {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
   const files = new DataTransfer();
