@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import httpx
+import numpy as np
 import pytest
-from gradio_client import Client
+from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
@@ -120,6 +122,69 @@ def test_each_bad_value_gets_its_sentence(client: Client, values: dict[str, Any]
 def test_each_bad_value_of_writing_gets_its_sentence(client: Client, values: dict[str, Any], words: str) -> None:
     with pytest.raises(AppError) as refused:
         client.predict(**values, api_name="/write")
+    assert words in str(refused.value)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A photograph with a red ball on it, and a mask over the ball."""
+    folder = tmp_path_factory.mktemp("scene")
+    random = np.random.default_rng(1)
+    rows, columns = np.mgrid[:160, :200]
+    pixels = np.dstack([90 + rows // 3, 150 + columns // 8, 80 + rows // 2]) + random.integers(-9, 9, (160, 200, 1))
+    ball = (rows - 90) ** 2 + (columns - 110) ** 2 < 22**2
+    pixels[ball] = (200, 20, 20)
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / "ball.jpg", quality=95)
+    mask = (rows - 90) ** 2 + (columns - 110) ** 2 < 27**2
+    Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)).save(folder / "mask.png")
+    return {"image": str(folder / "ball.jpg"), "mask": str(folder / "mask.png")}
+
+
+def given(files: dict[str, str]) -> dict[str, Any]:
+    return {name: handle_file(path) for name, path in files.items()}
+
+
+def test_a_thing_is_erased_by_file_paths_and_the_rest_stays_as_it_was(client: Client, scene: dict[str, str]) -> None:
+    (path,) = client.predict(**given(scene), seed=1, feather=4, api_name="/inpaint")[0]
+    before, after = np.asarray(Image.open(scene["image"])), np.asarray(Image.open(path))
+    far = cv2.distanceTransform(255 - np.asarray(Image.open(scene["mask"])), cv2.DIST_L2, 5) > 6
+    assert np.array_equal(before[far], after[far])
+    assert after[90, 110, 0] < 160 and after[90, 110, 1] > 90  # the ball is red no more
+    found = pictures.read_record(Path(path))
+    assert found is not None and found.task["mode"] == "erase" and found.model["name"] == "Atelier Eraser"
+
+
+def test_the_starter_fills_what_is_marked(client: Client, scene: dict[str, str]) -> None:
+    files = client.predict(**given(scene), prompt="a yellow star", seed=2, count=2, api_name="/inpaint")[0]
+    assert len(files) == 2
+    before = np.asarray(Image.open(scene["image"]))
+    for path in files:
+        after = np.asarray(Image.open(path))
+        assert after.shape == before.shape
+        assert np.array_equal(before[:20], after[:20])
+        assert (before[80:100, 100:120] != after[80:100, 100:120]).mean() > 0.5
+
+
+def test_a_picture_is_extended(client: Client, scene: dict[str, str]) -> None:
+    (path,) = client.predict(image=handle_file(scene["image"]), left="50%", right=20, api_name="/inpaint")[0]
+    assert size_of(path) == (320, 160)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, "Nothing is marked: paint over what should change first."),
+        ({"image": None}, "Picture is missing: choose, paste or drop a file."),
+        ({"mode": "outpaint"}, "Outpainting needs room"),
+        ({"mode": "redraw"}, "Prompt is empty"),
+        ({"prompt": "x", "strength": 0}, "Strength must be a number above 0 and up to 1."),
+        ({"prompt": "x", "left": "5000"}, "Left must be pixels from 0 to 4096"),
+        ({"prompt": "x", "mode": "redraw", "model": "Atelier Eraser"}, "Atelier Eraser cannot do this"),
+    ],
+)
+def test_each_bad_value_of_inpainting_gets_its_sentence(client: Client, scene: dict[str, str], values: dict[str, Any], words: str) -> None:
+    with pytest.raises(AppError) as refused:
+        client.predict(**({"image": handle_file(scene["image"])} | values), api_name="/inpaint")
     assert words in str(refused.value)
 
 
