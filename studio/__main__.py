@@ -5,7 +5,7 @@ Words and exit status only; what happens is decided elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +21,7 @@ from studio.errors import InvalidInput
 from studio.make_commands import commands
 from studio.models import ModelCard, Package
 from studio.settings import Settings, prepare_environment
+from studio.starter.own import OwnSets
 from studio.studio import places as places_of
 from studio.terminal import Line, opened, sentences, shown
 
@@ -107,6 +108,28 @@ def replay_file(context: typer.Context, file: Path) -> None:
                     raise typer.Exit(1)
 
 
+@app.command()
+def teach(
+    context: typer.Context,
+    name: str,
+    files: Annotated[list[Path] | None, typer.Argument(help="PNG, WebP, JPEG or SVG, each named after what it shows")] = None,
+    licence: Annotated[str, typer.Option(help="Whose pictures these are and how they may be used")] = "",
+    delete: Annotated[bool, typer.Option("--delete", help="Remove the set of that name instead")] = False,
+) -> None:
+    """Make a set of your own pictures that the starter draws with: style "My set: NAME"."""
+    with sentences():
+        sets = OwnSets(context.obj.home)
+        if delete:
+            sets.delete(name)
+            typer.echo(f"{name} is deleted")
+            return
+        made, refused = sets.teach(name, licence, list(_read(files or [])))
+        for words in refused:
+            typer.echo(words, err=True)
+        typer.echo(f"{made.name} holds {', '.join(made.pictures)}")
+        typer.echo(f'Draw with them by --style "{made.style}"')
+
+
 @app.command("password")
 def make_password(
     name: Annotated[str, typer.Option(prompt="Name")],
@@ -115,6 +138,14 @@ def make_password(
     """Print a line for --auth-file from a name and a password, which is asked for."""
     with sentences():
         typer.echo(passwords.line(name, password))
+
+
+def _read(files: list[Path]) -> Iterator[tuple[str, bytes]]:
+    for file in files:
+        try:
+            yield file.name, file.read_bytes()
+        except OSError as error:
+            raise InvalidInput(f"{file} cannot be read ({error.strerror}): check its path.") from None
 
 
 def _fetch(cards: Iterable[ModelCard], settings: Settings) -> None:

@@ -106,6 +106,7 @@ class ModelCard(_Data):
     options: Mapping[str, Any] = Field(default_factory=dict, description="For the engine alone, e.g. pipeline, dtype")
     styles: tuple[str, ...] = Field(default=(), description="Names of the model's own styles; empty: text styles apply")
     schedulers: tuple[str, ...] = ()
+    own_sets: bool = Field(default=False, description="Whether it draws with sets of a person's own pictures")
     blends: bool = Field(default=False, description="Whether it can draw between two prompts")
     modes: tuple[str, ...] = Field(default=(), description="Ways of inpainting that it knows; empty: those of any text-to-image model")
     needs: tuple[str, ...] = Field(default=(), description="Packages to install first")

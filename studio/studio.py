@@ -24,6 +24,7 @@ from studio.presets import TextStyle, styled, text_styles
 from studio.provenance import pictures, record
 from studio.rules import rules
 from studio.settings import Settings
+from studio.starter.own import PREFIX, OwnSet, OwnSets
 from studio.stream import Stream
 from studio.tasks import Inpaint, Task, TextToImage, Write
 
@@ -59,6 +60,7 @@ class Studio:
         self.device = device
         self.manager = manager
         self.library = library
+        self.sets = OwnSets(settings.home)
         self.places = places(settings)
         self.styles: Mapping[str, TextStyle] = text_styles(settings.presets)
         self._engines: Mapping[str, ModuleType] = models.engines()
@@ -74,6 +76,7 @@ class Studio:
         library = Library(settings.home)
         if settings.public:
             library.forget_owner(GUEST)
+            OwnSets(settings.home).forget(GUEST)
         return cls(settings, models.discover(settings.models), device, manager, library)
 
     def run(self, asked: Task, owner: str = "local", session: str = "") -> Iterator[Event]:
@@ -84,7 +87,7 @@ class Studio:
         """
         # 1. Files are taken in by their content; the chosen card fills what was left open; the rules of this deployment may refuse.
         asked, files = self._taken_in(asked, owner)
-        card = self.card_for(asked)
+        card = self._with_sets(self.card_for(asked), asked, owner, session)
         task = models.resolve(asked, card)
         worded = self._worded(task, card).model_copy(update={name: str(path) for name, path in files.items()})
         for rule in self._rules:
@@ -163,6 +166,7 @@ class Studio:
         for stream in ending:
             stream.wait(10)
         self.library.forget_session(session)
+        self.sets.forget(GUEST, session)
 
     def estimate(self, asked: Task) -> float | None:
         """Seconds the task should take, learned from earlier runs of the same model; None while nothing is known."""
@@ -180,6 +184,17 @@ class Studio:
             stream.wait(10)
         self.manager.close()
         self.library.close()
+
+    def my_sets(self, owner: str = "local", session: str = "") -> tuple[OwnSet, ...]:
+        """The sets of their own pictures that this owner may draw with; in a public studio those of the browser session alone."""
+        return self.sets.of(owner, session if self.settings.public else "")
+
+    def _with_sets(self, card: ModelCard, asked: Task, owner: str, session: str) -> ModelCard:
+        """The card with the owner's own sets among its styles, where it can draw with them and one is asked for."""
+        if not card.own_sets or not getattr(asked, "style", "").startswith(PREFIX):
+            return card
+        mine = {one.style: one.folder for one in self.my_sets(owner, session)}
+        return card.model_copy(update={"styles": (*card.styles, *mine), "companion_files": {**card.companion_files, **mine}})
 
     def _taken_in(self, asked: Task, owner: str) -> tuple[Task, dict[str, Path]]:
         """The task with its files named by their content, and where each lies in the library."""

@@ -28,6 +28,7 @@ def html(creation: Creation) -> str:
     lines = "".join(f"<li>{escape(name)} <b>{share:.0%}</b></li>" for name, share in zip(names, shares, strict=True) if share >= 0.005)
     close = facts.get("close_to") if isinstance(facts, dict) else None
     near = f"<p>Close to: {escape(str(close))}.</p>" if close else ""
+    near += _own(facts.get("own_set") if isinstance(facts, dict) else None)
     map_url = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
     return (
         f'<details class="attribution" open><summary>Where each part comes from</summary>{near}<div class="parts">'
@@ -35,6 +36,13 @@ def html(creation: Creation) -> str:
         f' data-map="{map_url}" data-parts="{escape(parts)}">'
         f'<div><p class="part" role="status">Point at a part of the picture.</p><ul>{lines}</ul></div></div></details>'
     )
+
+
+def _own(own: Any) -> str:
+    """Whose own pictures gave shapes or colours, and under which licence."""
+    if not isinstance(own, dict):
+        return ""
+    return f"<p>Colours and pictures of: My set: {escape(str(own.get('name')))} ({escape(str(own.get('licence')))}).</p>"
 
 
 def _words(source: dict[str, Any]) -> str:

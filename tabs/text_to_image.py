@@ -13,7 +13,7 @@ from studio.errors import InvalidInput, StudioError
 from studio.models import ModelCard
 from studio.provenance import pictures, record
 from studio.tasks import TextToImage
-from tabs import _attribution, _fields, _form, _status
+from tabs import _attribution, _fields, _form, _own_sets, _status
 from tabs._form import QUIET, Form, Shown
 
 NAME = "Text to image"
@@ -31,6 +31,7 @@ def build(form: Form) -> None:
             ask = _ask(form)
         with gr.Column(elem_classes="answer"):
             view = _answer()
+            form.outbox["picture"] = view["chosen"]
         with gr.Column(elem_classes="tune"):
             ask |= _tune(form, ask["stage"])
     form.fields = {name: form.fields[name] for name in TASK.model_fields}
@@ -74,7 +75,8 @@ def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
         drop = gr.File(
             label="Restore the settings of a picture", file_types=[".png", ".webp", ".jpg", ".jpeg"], height=150, type="filepath"
         )
-    return {"shape": shape, "seed": seed, "dice": dice, "reuse": reuse, "drop": drop}
+    own = _own_sets.build(form, card.own_sets)
+    return {"shape": shape, "seed": seed, "dice": dice, "reuse": reuse, "drop": drop, "own": own}
 
 
 def _answer() -> dict[str, Any]:
@@ -123,15 +125,15 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
     def again(chosen: str, request: gr.Request) -> list[Any]:
         if not chosen:
             return [gr.skip()] * len(form.fields)
-        return _settings(form, record.Record.model_validate(form.creation(chosen, request).record))
+        return _settings(form, request, record.Record.model_validate(form.creation(chosen, request).record))
 
-    def dropped(path: str | None) -> list[Any]:
+    def dropped(path: str | None, request: gr.Request) -> list[Any]:
         nothing = [gr.skip()] * len(form.fields)
         try:
             found = pictures.read_record(Path(path)) if path else None
             if found is None:
                 raise InvalidInput("This picture carries no settings: it was not made here, or they were removed.")
-            return [*_settings(form, found), _status.message("The settings of the picture are restored.")]
+            return [*_settings(form, request, found), _status.message("The settings of the picture are restored.")]
         except StudioError as error:
             return [*nothing, _status.message(str(error), "error")]
 
@@ -148,8 +150,7 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
     ask["reuse"].click(lambda seed: gr.skip() if seed is None else seed, view["last_seed"], ask["seed"], **QUIET)
     ask["shape"].input(lambda shape, model: _size(form, shape, model), [ask["shape"], form.fields["model"]],
                        [form.fields["width"], form.fields["height"]], **QUIET)  # fmt: skip
-    chosen_with = [ask["style"], form.fields["scheduler"], ask["blending"], form.fields["blend_prompt"]]
-    form.fields["model"].change(lambda model: _for_model(form, model), form.fields["model"], chosen_with, **QUIET)
+    _follow_model(form, ask)
     watched = [form.fields[name] for name in ("model", "count", "steps", "width", "height")]
     gr.on([c.change for c in watched], lambda *values: _estimate(form, values), watched, ask["estimate"], **QUIET)
     _form.remember(form, done)
@@ -200,13 +201,13 @@ def _task(creation: Creation) -> Mapping[str, Any]:
     return task if isinstance(task, dict) else {}
 
 
-def _settings(form: Form, found: record.Record) -> list[Any]:
+def _settings(form: Form, request: gr.Request, found: record.Record) -> list[Any]:
     """The form's values that remake a creation. Raises InvalidInput for a record of another tab."""
     task = record.task_of(found)
     if not isinstance(task, TextToImage):
         raise InvalidInput("That was made in another tab: restore it there.")
     values = task.model_dump()
-    if task.style not in {value for _, value in _styles(form, task.model)}:
+    if task.style not in {value for _, value in _styles(form, task.model, request)}:
         values["style"] = ""
     return [values[name] for name in form.fields]
 
@@ -221,26 +222,34 @@ def _size(form: Form, shape: str, model: str | None) -> tuple[int | None, int | 
     return round(side * (across / down) ** 0.5 / 8) * 8, round(side * (down / across) ** 0.5 / 8) * 8
 
 
-def _styles(form: Form, model: str) -> list[tuple[str, str]]:
+def _styles(form: Form, model: str, request: gr.Request | None = None) -> list[tuple[str, str]]:
+    """The styles to choose from, those of the visitor's own sets last; the model's usual style is ''."""
     card = _card(form, model)
-    own = str(card.defaults.get("style", "None"))
-    return [(own, ""), *((name, name) for name in card.styles or form.studio.styles if name != own)]
+    usual = str(card.defaults.get("style", "None"))
+    sets = form.studio.my_sets(*form.owner(request)) if request is not None and card.own_sets else ()
+    names = [*(card.styles or form.studio.styles), *(one.style for one in sets)]
+    return [(usual, ""), *((name, name) for name in names if name != usual)]
 
 
-def _for_model(form: Form, model: str | None) -> tuple[Any, ...]:
-    """Styles and schedulers of the model; a second prompt only for one that can blend."""
-    try:
-        card = _card(form, model)
-    except StudioError:
-        return (gr.skip(),) * 4
-    schedulers = [("Model's own", ""), *((name, name) for name in card.schedulers)]
-    second = gr.skip() if card.blends else ""
-    return (
-        gr.Radio(choices=_styles(form, model or ""), value=""),
-        gr.Dropdown(choices=schedulers, value=""),
-        gr.Accordion(visible=card.blends),
-        second,
-    )
+def _follow_model(form: Form, ask: dict[str, Any]) -> None:
+    """With another model: its styles and schedulers; a second prompt and sets of own pictures only where it can draw with them."""
+
+    def changed(model: str | None, request: gr.Request) -> tuple[Any, ...]:
+        try:
+            card = _card(form, model)
+        except StudioError:
+            return (gr.skip(),) * 5
+        return (
+            gr.Radio(choices=_styles(form, model or "", request), value=""),
+            gr.Dropdown(choices=[("Model's own", ""), *((name, name) for name in card.schedulers)], value=""),
+            gr.Accordion(visible=card.blends),
+            gr.skip() if card.blends else "",
+            gr.Accordion(visible=card.own_sets),
+        )
+
+    outputs = [ask["style"], form.fields["scheduler"], ask["blending"], form.fields["blend_prompt"], ask["own"].fold]
+    form.fields["model"].change(changed, form.fields["model"], outputs, **QUIET)
+    _own_sets.follow(form, ask["own"], ask["style"], lambda request, model: _styles(form, model, request))
 
 
 def _card(form: Form, model: str | None = "") -> ModelCard:

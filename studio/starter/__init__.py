@@ -12,6 +12,9 @@ Reading order, from words to a scene:
     features.py      what texts mean, for words that nothing else explains
     icons.py         the library: icons with their names, licences and pixels
     ink.py           dark outlines, as in a cartoon
+    own.py           sets of a person's own pictures, joined with the library
+    cutout.py        a picture of any size as an icon
+    clothes.py       icons in the colours of a set
 
 and from a scene to a picture:
 

@@ -55,8 +55,9 @@ def choose(
     def icons(concept: str, wanted: tuple[str, ...]) -> list[int]:
         return [i for i in _of(library, concept) if library.icons[i].style in wanted and allowed(concept, library.icons[i].style)]
 
-    floor = min(meanings[0].sureness, NAMED - 20)  # all listed senses count as sure; a part of a name or a keyword never replaces a name
+    sure = min(meanings[0].sureness, NAMED - 20)  # all listed senses count as sure; a part of a name or a keyword never replaces a name
     for wanted in (styles, MIXED, ("Outline",), ("Cartoon",)):
+        floor = min(sure, PARTLY) if library.own_style in wanted else sure  # "a dragon" is the person's own "red dragon"
         in_style = [meaning for meaning in meanings if meaning.sureness >= floor and icons(meaning.concept, wanted)]
         if in_style:
             break
@@ -88,8 +89,7 @@ def _ranked(library: IconLibrary, own: list[int], others: list[int], colour: str
     return tuple(Candidate(i, min(0.0, round(priors[i], 3)), _recolour(library, i, colour)) for i in best)
 
 
-@lru_cache(maxsize=8)
-def _places(library: IconLibrary) -> dict[str, list[int]]:
+def _by_concept(library: IconLibrary) -> dict[str, list[int]]:
     """The icons of every concept."""
     found: dict[str, list[int]] = {}
     for i, icon in enumerate(library.icons):
@@ -98,13 +98,16 @@ def _places(library: IconLibrary) -> dict[str, list[int]]:
 
 
 def _of(library: IconLibrary, concept: str) -> list[int]:
-    return _places(library).get(concept, [])
+    return library.derived("places", _by_concept).get(concept, [])
 
 
-@lru_cache(maxsize=1024)
 def _look(library: IconLibrary, index: int) -> Floats:
-    """(16, 16, 4): premultiplied OKLab and coverage, the mean over 8 x 8 px."""
-    pixels = library.pixels(index)
+    """(16, 16, 4): premultiplied OKLab and coverage, the mean over 8 x 8 px; of the last 1024 icons it is kept."""
+    looks = library.derived("looks", lambda library: lru_cache(maxsize=1024)(lambda index: _looked(library.pixels(index))))
+    return looks(index)
+
+
+def _looked(pixels: NDArray[np.uint8]) -> Floats:
     alpha = pixels[..., 3:].astype(np.float32) / 255
     look = np.concatenate([to_oklab(pixels[..., :3]) * alpha, alpha], -1)
     step = pixels.shape[0] // _GRID

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from PIL import Image, UnidentifiedImageError
 
 from studio.errors import ModelUnavailable
 from studio.starter.ink import inked
+
+Derived = TypeVar("Derived")
 
 SIZE = 128  # pixels a side
 FORMAT = 1
@@ -57,8 +59,10 @@ class IconLibrary:
     """Icons in a fixed order; their index is their identity in scenes, attribution maps and records.
 
     `senses` says which concepts a word means, the best first, with "~" before one that is only near; `emoji` maps an emoji (without
-    variation selector) to its concept.
+    variation selector) to its concept. `own_style` is the style of a person's own pictures among the icons, '' where there are none.
     """
+
+    own_style = ""
 
     def __init__(
         self,
@@ -72,7 +76,8 @@ class IconLibrary:
         self.icons = icons
         self.senses = senses
         self.emoji = emoji
-        self._places = places
+        self.places = places
+        self._derived: dict[str, Any] = {}
         self._decoded = lru_cache(maxsize=_CACHED)(self._decode)
 
     @classmethod
@@ -108,8 +113,19 @@ class IconLibrary:
         """Icon `index` as (128, 128, 4) uint8 RGBA with straight alpha; read-only, decoded when first asked for."""
         return self._decoded(index)
 
+    def derived(self, name: str, make: Callable[[IconLibrary], Derived]) -> Derived:
+        """What `make` finds out about this library, under a name; kept until `close`."""
+        if name not in self._derived:
+            self._derived[name] = make(self)
+        return self._derived[name]
+
+    def close(self) -> None:
+        """Let go of decoded icons and of what was derived; both come back when they are asked for."""
+        self._decoded.cache_clear()
+        self._derived.clear()
+
     def _decode(self, index: int) -> NDArray[np.uint8]:
-        place = self._places[index]
+        place = self.places[index]
         try:
             with (self.folder / place.pack).open("rb") as file:
                 file.seek(place.offset)

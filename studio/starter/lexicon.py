@@ -6,7 +6,6 @@ import difflib
 import re
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import lru_cache
 
 from studio.starter.icons import IconLibrary
 from studio.starter.vocabulary import ARTICLES, IRREGULAR
@@ -108,10 +107,9 @@ class Lexicon:
         return best, difflib.SequenceMatcher(None, word, best).ratio()
 
 
-@lru_cache(maxsize=4)
 def lexicon(library: IconLibrary) -> Lexicon:
-    """The library's lexicon, built once for each library."""
-    return Lexicon(library)
+    """The library's lexicon, built once for each library and kept with it."""
+    return library.derived("lexicon", Lexicon)
 
 
 def _key(text: str) -> tuple[str, ...]:

@@ -81,8 +81,8 @@ def harmonised(picture: Pixels, own: Palette, other: Palette, keep_hues: bool = 
     """
     shared = _overlap(own, other)
     covered = shared.sum(1)
-    touching = _touching(own)
-    family = _families(own, touching)
+    touching = borders(own)
+    family = families_of(own, touching)
     moves = np.zeros_like(own.colours)
     offers: list[tuple[float, int, int]] = []
     for i, j in zip(*np.nonzero(shared), strict=True):
@@ -96,11 +96,11 @@ def harmonised(picture: Pixels, own: Palette, other: Palette, keep_hues: bool = 
     for _, i, j in sorted(offers):
         kin = family == family[i]
         move = other.colours[j] - own.colours[i]
-        if int(family[i]) not in moved and j not in taken and _stays_visible(own, moves, touching, kin, move):
+        if int(family[i]) not in moved and j not in taken and stays_visible(own, moves, touching, kin, move):
             moves[kin] = move
             moved.add(int(family[i]))
             taken.add(j)
-    return _moved(picture, own, moves * amount) if moved else picture
+    return shifted(picture, own, moves * amount) if moved else picture
 
 
 def turned(picture: Pixels, colour: str) -> Pixels:
@@ -117,11 +117,11 @@ def turned(picture: Pixels, colour: str) -> Pixels:
     fade = np.clip(1 - np.abs(wanted[:, 0] - target[0]), 0.4, 1)
     wanted[:, 1:] = target[1:] * fade[:, None]
     moves[kin] = (wanted - own.colours)[kin]
-    now, touching = own.colours + moves, _touching(own)
+    now, touching = own.colours + moves, borders(own)
     for i in np.flatnonzero(~kin):  # what would vanish on the new colour becomes lighter or darker than it
         if (np.linalg.norm(now[kin] - now[i], axis=1) < 0.14)[touching[i][kin] > 8].any():
             moves[i, 0] = (0.3 if target[0] < 0.5 else -0.3) + target[0] - own.colours[i, 0]
-    return _moved(picture, own, moves)
+    return shifted(picture, own, moves)
 
 
 def off_white(picture: Pixels) -> Pixels:
@@ -135,7 +135,7 @@ def off_white(picture: Pixels) -> Pixels:
         return picture
     moves = np.zeros_like(own.colours)
     moves[white, 0] = _OFF_WHITE - own.colours[white, 0]
-    return _moved(picture, own, moves)
+    return shifted(picture, own, moves)
 
 
 def _shaded(shades: Floats, light: float) -> Floats:
@@ -208,7 +208,7 @@ def _overlap(own: Palette, other: Palette) -> NDArray[np.int64]:
     return np.bincount(pair, minlength=len(own.colours) * len(other.colours)).reshape(len(own.colours), len(other.colours))
 
 
-def _touching(own: Palette) -> NDArray[np.int64]:
+def borders(own: Palette) -> NDArray[np.int64]:
     """(n, n): how long two colours lie beside each other, up to three pixels apart (edges are smooth)."""
     n = len(own.colours)
     found = np.zeros((n, n), np.int64)
@@ -219,7 +219,7 @@ def _touching(own: Palette) -> NDArray[np.int64]:
     return found + found.T
 
 
-def _families(own: Palette, touching: NDArray[np.int64]) -> NDArray[np.int64]:
+def families_of(own: Palette, touching: NDArray[np.int64]) -> NDArray[np.int64]:
     """(n,): for each colour the number of its family's largest: all steps of one shading, which touch and are near it."""
     family = np.full(len(own.colours), -1)
     near = _distances(own.colours, own.colours) < _SHADING**2
@@ -230,7 +230,7 @@ def _families(own: Palette, touching: NDArray[np.int64]) -> NDArray[np.int64]:
     return family
 
 
-def _stays_visible(own: Palette, moves: Floats, touching: NDArray[np.int64], kin: NDArray[np.bool_], move: Floats) -> bool:
+def stays_visible(own: Palette, moves: Floats, touching: NDArray[np.int64], kin: NDArray[np.bool_], move: Floats) -> bool:
     """Whether the colours `kin` may all move without one of them melting into an area beside it."""
     now = own.colours + moves
     for i in np.flatnonzero(kin):
@@ -241,7 +241,7 @@ def _stays_visible(own: Palette, moves: Floats, touching: NDArray[np.int64], kin
     return True
 
 
-def _moved(picture: Pixels, own: Palette, moves: Floats) -> Pixels:
+def shifted(picture: Pixels, own: Palette, moves: Floats) -> Pixels:
     """The picture with every pixel moved by what its colours move, in proportion to how near they are."""
     seen = picture[..., 3] > 0
     points = to_oklab(picture[seen][:, :3])

@@ -39,7 +39,7 @@ def read(prompt: str, negative: str, style: str, library: IconLibrary, encoder: 
     """
     known = lexicon(library)
     reading = parse(prompt, known, library.emoji)
-    reader = _Reader(library, known, encoder, _style(style, reading), _ruled_out(negative, known, library), list(reading.notes))
+    reader = _Reader(library, known, encoder, _style(style, reading, library), _ruled_out(negative, known, library), list(reading.notes))
     alone = len(set(reading.things)) == 1
     parts = [part for thing in reading.things if (part := reader.part(thing, alone)) is not None]
     if not parts:
@@ -117,6 +117,8 @@ class _Reader:
         first = meanings[0]
         if choice.other_style:
             drawn = self.library.icons[choice.candidates[0].index].style
+            if self.style == self.library.own_style:
+                return [f"“{choice.concept}” is not among your pictures: it is drawn in their colours."]
             if self.style == "Mixed":
                 return [f"The only “{choice.concept}” here is one of the style {drawn}."]
             return [
@@ -131,11 +133,11 @@ class _Reader:
         return []
 
 
-def _style(style: str, reading: Reading) -> str:
+def _style(style: str, reading: Reading, library: IconLibrary) -> str:
     """The style chosen in the form; where that leaves it open, the style the prompt names."""
     if not style or style.casefold() == "mixed":
         return reading.style or "Mixed"
-    for one in STYLES:
+    for one in (*STYLES, library.own_style):
         if one.casefold() == style.casefold():
             return one
     raise InvalidInput(f"Atelier Icons has no style of that name; it has {', '.join(STYLES)}.", "style")
