@@ -22,9 +22,11 @@ WAYS: tuple[Way, ...] = get_args(Way)
 
 _GREY = 128
 _LARGEST = 1024  # pixels on the longer side at which colours are spread
-_LARGEST_EDGES = 384  # the same for Navier-Stokes, whose time grows with the hole's area times the radius
-_TILE = 512  # side of the periodic noise
+_FINEST_EDGES = 320  # pixels on the longer side up to which colours keep to their side
+_LARGEST_EDGES = 320  # the same for Navier-Stokes, whose time grows with the hole's area times the radius
+_TILE = 256  # side of the periodic noise
 _AROUND = 48  # pixels from the hole whose colours noise takes on
+_SAMPLED, _STEPS = 4096, 2048  # colours that stand for those nearby; steps in which ranks are counted
 _ALIKE = 24.0  # levels: colours nearer than this belong to the same side of an edge
 
 
@@ -43,13 +45,11 @@ def prefilled(pixels: Pixels, hole: Hole, how: Way, seed: int = 0) -> Pixels:
     filled = pixels.copy()
     if not hole.any():
         return filled
-    if how == "neutral" or hole.all():
-        filled[hole] = _GREY
-        return filled
-    box = neighbourhood(hole, _TILE // 2 if how == "noise" else 64)
+    box = neighbourhood(hole, 96 if how == "noise" else 64)
     near, empty = pixels[box], hole[box]
-    if empty.all():  # the neighbourhood always reaches known pixels, if there are any
-        raise AssertionError("a hole without surroundings")
+    if how == "neutral" or empty.all():  # the neighbourhood reaches known pixels, if there are any
+        filled[box][empty] = _GREY
+        return filled
     made = {"blur": _blurred, "edges": _continued, "noise": lambda p, h: _noisy(p, h, seed)}[how](near, empty)
     filled[box][empty] = made[empty]
     return filled
@@ -92,7 +92,7 @@ def membrane(values: Floats, known: Floats, smooth: float = 0.0, alike: float = 
 def _enlarged(coarse: Floats, height: int, width: int, alike: float) -> Floats:
     """Twice the size, linear; with `alike`, each pixel then leans to the like-coloured ones of its nine coarse neighbours."""
     smooth = np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), np.float32).reshape(height, width, -1)
-    if alike <= 0 or min(height, width) < 4:
+    if alike <= 0 or min(height, width) < 4 or max(height, width) > _FINEST_EDGES:
         return smooth
     total, share = np.zeros_like(smooth), np.zeros((height, width, 1), np.float32)
     padded = np.pad(coarse, ((1, 1), (1, 1), (0, 0)), mode="edge")
@@ -100,7 +100,8 @@ def _enlarged(coarse: Floats, height: int, width: int, alike: float) -> Floats:
     for down in range(3):
         for right in range(3):
             moved = padded[down : down + rows, right : right + columns].repeat(2, 0).repeat(2, 1)[:height, :width]
-            near = np.exp(-((moved - smooth) ** 2).sum(-1, keepdims=True) / (2 * alike * alike))
+            apart = moved - smooth
+            near = np.exp(np.einsum("ijk,ijk->ij", apart, apart) / (-2 * alike * alike))[..., None]
             total += near * moved
             share += near
     return np.divide(total, np.maximum(share, 1e-6), dtype=np.float32)
@@ -136,10 +137,11 @@ def _noisy(near: Pixels, empty: Hole, seed: int) -> Pixels:
     phases = np.fft.rfft2(random)
     spectrum *= (phases / np.maximum(np.abs(phases), 1e-9))[..., None]  # one phase for all channels keeps the colours together
     noise = np.fft.irfft2(spectrum, s=rest.shape[:2], axes=(0, 1))
-    tiles = np.tile(noise, (-(-height // noise.shape[0]), -(-width // noise.shape[1]), 1))[:height, :width]
+    down, right = np.nonzero(empty)
+    wanted = low[down, right] + noise[down % noise.shape[0], right % noise.shape[1]]
     around = (cv2.distanceTransform(empty.astype(np.uint8) ^ 1, cv2.DIST_L2, 3) <= _AROUND) & ~empty
     made = near.copy()
-    made[empty] = _matched((low + tiles).astype(np.float32)[empty], near[around])
+    made[empty] = _matched(wanted.astype(np.float32), near[around])
     return made
 
 
@@ -162,11 +164,14 @@ def _matched(values: Floats, like: Pixels) -> Pixels:
     """(n, 3) values moved, in order, to the distribution of `like` (m, 3) along each principal axis of its colours, so that hues stay."""
     centre = like.mean(0, dtype=np.float64)
     _, axes = np.linalg.eigh(np.cov((like - centre).T) + 1e-6 * np.eye(3) if len(like) > 1 else np.eye(3))
-    moved, wanted = (values - centre) @ axes, np.sort((like - centre) @ axes, axis=0)
+    moved = ((values - centre) @ axes).astype(np.float32)
+    wanted = np.sort(((like[:: max(1, len(like) // _SAMPLED)] - centre) @ axes), axis=0)
     places = np.linspace(0, 1, len(wanted))
     for axis in range(3):
-        order = np.argsort(moved[:, axis], kind="stable")
-        moved[order, axis] = np.interp((np.arange(len(order)) + 0.5) / len(order), places, wanted[:, axis])
+        low, high = moved[:, axis].min(), moved[:, axis].max()
+        step = ((moved[:, axis] - low) * (_STEPS / max(high - low, np.float32(1e-6)))).astype(np.int32)
+        counts = np.bincount(step, minlength=_STEPS + 1)
+        moved[:, axis] = np.interp((np.cumsum(counts) - counts / 2) / len(step), places, wanted[:, axis])[step]
     return np.rint(np.clip(moved @ axes.T + centre, 0, 255)).astype(np.uint8)
 
 
