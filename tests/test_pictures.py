@@ -56,6 +56,15 @@ def test_flat_and_sliced_pixels_are_written_as_they_are() -> None:
         assert np.array_equal(pixels_of(encode_png(pixels, record())), pixels)
 
 
+def test_a_large_picture_is_packed_in_parts_and_reads_back_exactly() -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (1500, 2000, 3)).astype(np.uint8)
+    pixels[300:900] = 7
+    told = record()
+    data = encode_png(pixels, told)
+    assert np.array_equal(pixels_of(data), pixels)
+    assert data == encode_png(pixels, told)
+
+
 def test_other_arrays_are_refused_by_the_encoder() -> None:
     wrongs: list[Any] = [np.zeros((4, 4, 3)), *(np.zeros(shape, np.uint8) for shape in ((4, 4, 2), (0, 4, 3), (4,)))]
     for wrong in wrongs:

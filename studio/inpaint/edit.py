@@ -6,6 +6,7 @@ Knows no model and no framework; engines call `plan`, work on each region, and c
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,19 +129,20 @@ class Edit:
 
     def _in_own_mode(self, work: Pixels, weights: Floats) -> Pixels:
         """The RGB canvas in the mode of the picture; where weights are 0 the canvas's own bytes."""
+        if self.canvas.ndim == 3 and self.canvas.shape[2] == 3:
+            return work  # a copy of the canvas in which nothing but blended places was written
         kept = weights <= 0
         if self.canvas.ndim == 2:
             grey = np.asarray(cv2.cvtColor(work, cv2.COLOR_RGB2GRAY), np.uint8)
             return np.where(kept, self.canvas, grey)
         result = np.where(kept[..., None], self.canvas[..., :3], work)
-        if self.canvas.shape[2] == 3:
-            return result
         alpha = self.canvas[..., 3].astype(np.float32)
         alpha = np.rint(alpha + (255 - alpha) * weights).astype(np.uint8)
         return np.dstack([result, np.where(kept, self.canvas[..., 3], alpha)])
 
     def _counts(self, pixels: Pixels, weights: Floats) -> dict[str, Json]:
-        differs = pixels != self.canvas if pixels.ndim == 2 else (pixels != self.canvas).any(2)
+        apart = np.asarray(cv2.absdiff(pixels, self.canvas)).reshape(*pixels.shape[:2], -1)
+        differs = np.asarray(functools.reduce(cv2.max, cv2.split(apart))) > 0
         height, width = self.hole.shape
         return {
             "whole": self.whole,

@@ -79,9 +79,12 @@ def read_mask(file: Path, size: tuple[int, int]) -> tuple[Pixels, tuple[str, ...
     image, _, notes = _opened(file, "mask")
     image, converted = _upright(image, "mask")
     notes += [note.replace("picture", "mask") for note in converted]
-    alpha = np.asarray(image.convert("RGBA").getchannel("A"))
-    if alpha.min() < alpha.max():
+    clear = image.mode not in ("L", "RGB") or "transparency" in image.info
+    alpha = np.asarray(image.convert("RGBA").getchannel("A")) if clear and image.mode not in _SIXTEEN else None
+    if alpha is not None and alpha.min() < alpha.max():
         mask = alpha
+    elif image.mode == "L":
+        mask = np.asarray(image)
     elif image.mode in _SIXTEEN:
         mask = np.asarray(_to_eight_bits(image))
     else:
@@ -119,9 +122,7 @@ def _opened(file: Path, field: str) -> tuple[Image.Image, str, list[str]]:
         most = f"{PIXEL_LIMIT / 1e6:.0f} megapixels is the most"
         raise InvalidInput(f"The {what} is far too large: {most}. Make it smaller first.", field) from None
     except (OSError, ValueError, SyntaxError):
-        raise MediaUnreadable(
-            f"The {what} cannot be read: its header is damaged. Choose another file.", field
-        ) from None
+        raise MediaUnreadable(f"The {what} cannot be read: its header is damaged. Choose another file.", field) from None
     _judge_size(image.size, field, what)
     notes: list[str] = []
     if getattr(image, "n_frames", 1) > 1:
