@@ -73,6 +73,7 @@
       this.base = new Uint8Array(width * height); // as of the last step: what a stroke lies on, and what undo remembers
       this.laid = null; // how much the present stroke has covered, so that crossing itself does not thicken it
       this.counts = new Uint32Array(this.columns * this.rows); // selected pixels of each tile
+      this.fulls = new Uint32Array(this.columns * this.rows); // those of value 255
       this.dirty = new Set();
       this.past = [];
       this.future = [];
@@ -200,9 +201,13 @@
     }
 
     #count(tile, values) {
-      let count = 0;
-      for (let i = 0; i < values.length; i += 1) if (values[i]) count += 1;
+      let [count, full] = [0, 0];
+      for (let i = 0; i < values.length; i += 1) {
+        if (values[i]) count += 1;
+        if (values[i] === 255) full += 1;
+      }
       this.counts[tile] = count;
+      this.fulls[tile] = full;
     }
 
     // --- storing -------------------------------------------------------------------------------------------------------------
@@ -333,45 +338,73 @@
       this.touchAll();
     }
 
-    // A soft edge is cut at HALF first: growing by a distance needs one outline. Positive grows, negative shrinks; at most 250.
+    // Positive grows, negative shrinks, by at most 250 pixels. A soft edge is cut at HALF: growing by a distance needs one outline.
     grow(distance) {
-      const reach = Math.min(250, Math.abs(Math.round(distance)));
-      const box = this.bounds(reach + 1);
-      if (!box || !reach) return;
-      const inside = distance > 0;
-      const near = this.#within(box, reach, inside);
-      const [left, top, right, bottom] = box;
-      const { live, width } = this;
-      const value = inside ? 255 : 0;
-      for (let y = top, at = 0; y < bottom; y += 1)
-        for (let i = y * width + left, end = y * width + right; i < end; i += 1, at += 1) if (near[at]) live[i] = value;
-      this.touch(...box);
+      const reach = Math.min(TILE - 6, Math.abs(Math.round(distance)));
+      if (!reach) return;
+      const value = distance > 0 ? 255 : 0;
+      for (const [left, top, right, bottom] of this.#strips()) {
+        const box = [Math.max(0, left - reach), Math.max(0, top - reach), Math.min(this.width, right + reach), Math.min(this.height, bottom + reach)];
+        const near = this.#within(box, reach, distance > 0);
+        for (let y = top; y < bottom; y += 1) {
+          let at = (y - box[1]) * (box[2] - box[0]) + left - box[0];
+          for (let i = y * this.width + left, end = i + right - left; i < end; i += 1, at += 1) if (near[at]) this.live[i] = value;
+        }
+        this.touch(left, top, right, bottom);
+      }
+    }
+
+    // The boxes in which growing can change anything: tiles that are neither all 0 nor all 255, or beside one that is otherwise. Those
+    // of a row that lie together make one box.
+    #strips() {
+      const state = (row, column) => {
+        const tile = row * this.columns + column;
+        if (!this.counts[tile]) return 0;
+        const [left, top, right, bottom] = this.#box(tile);
+        return this.fulls[tile] === (right - left) * (bottom - top) ? 1 : 2;
+      };
+      const plain = (row, column) => {
+        const own = state(row, column);
+        for (let r = Math.max(0, row - 1); r <= Math.min(this.rows - 1, row + 1); r += 1)
+          for (let c = Math.max(0, column - 1); c <= Math.min(this.columns - 1, column + 1); c += 1) if (state(r, c) !== own) return false;
+        return own !== 2;
+      };
+      const strips = [];
+      for (let row = 0; row < this.rows; row += 1) {
+        let open = null;
+        for (let column = 0; column < this.columns; column += 1) {
+          const [left, top, right, bottom] = this.#box(row * this.columns + column);
+          if (plain(row, column)) open = null;
+          else if (open) open[2] = right;
+          else strips.push((open = [left, top, right, bottom]));
+        }
+      }
+      return strips;
     }
 
     // For each pixel of the box whether an inner (or, for `inside` false, an outer) pixel lies within `reach` of it. Exact Euclidean
     // discs in linear time: distances along the columns first, then along each row the union of the intervals that they stand for.
     #within([left, top, right, bottom], reach, inside) {
       const [wide, high] = [right - left, bottom - top];
-      const { live, width } = this;
+      const { base, width } = this;
       const far = new Uint8Array(wide * (high + 1)).fill(255); // one row more, so that the first has one before it
       const wanted = inside ? 1 : 0;
       for (let y = 0, at = wide; y < high; y += 1) {
         for (let x = 0, i = (top + y) * width + left; x < wide; x += 1, i += 1, at += 1) {
           const before = far[at - wide];
-          far[at] = live[i] >> 7 === wanted ? 0 : before + (before < 255 ? 1 : 0);
+          far[at] = base[i] >> 7 === wanted ? 0 : before + (before < 255 ? 1 : 0);
         }
       }
       for (let at = wide * high - 1; at >= wide; at -= 1) if (far[at + wide] < far[at]) far[at] = far[at + wide] + 1;
       const reaches = Int32Array.from({ length: reach + 1 }, (_, d) => Math.floor(Math.sqrt(reach * reach - d * d)));
       const near = new Uint8Array(wide * high);
-      for (let y = 0, at = 0; y < high; y += 1) {
-        for (let x = 0; x < wide; x += 1, at += 1) {
-          const distance = far[at + wide];
-          if (distance > reach) continue;
-          const side = reaches[distance];
-          const end = Math.min(wide, x + side + 1);
-          if (x && distance === far[at + wide - 1]) near[y * wide + end - 1] = 1; // the interval before, one further
-          else near.fill(1, y * wide + Math.max(x - side, 0), y * wide + end);
+      for (let y = 0; y < high; y += 1) {
+        const row = y * wide;
+        for (let x = 0; x < wide; ) {
+          const distance = far[row + wide + x];
+          const start = x;
+          while (x < wide && far[row + wide + x] === distance) x += 1; // pixels at one distance make one interval
+          if (distance <= reach) near.fill(1, row + Math.max(0, start - reaches[distance]), row + Math.min(wide, x + reaches[distance]));
         }
       }
       return near;
@@ -396,19 +429,12 @@
       this.touch(left + dx, top + dy, right + dx, bottom + dy);
     }
 
-    // The tiles with selected pixels as one box, `more` wider on every side and cut to the picture; null when there are none.
-    bounds(more = 0) {
-      const box = [Infinity, Infinity, -Infinity, -Infinity];
-      this.counts.forEach((count, tile) => {
-        if (!count) return;
-        const [l, t, r, b] = this.#box(tile);
-        box[0] = Math.min(box[0], l - more);
-        box[1] = Math.min(box[1], t - more);
-        box[2] = Math.max(box[2], r + more);
-        box[3] = Math.max(box[3], b + more);
-      });
-      if (box[0] === Infinity) return null;
-      return [Math.max(0, box[0]), Math.max(0, box[1]), Math.min(this.width, box[2]), Math.min(this.height, box[3])];
+    // The tiles with selected pixels as one box; null when there are none.
+    bounds() {
+      const boxes = [...this.counts.keys()].filter((tile) => this.counts[tile]).map((tile) => this.#box(tile));
+      if (!boxes.length) return null;
+      const [lefts, tops, rights, bottoms] = [0, 1, 2, 3].map((side) => boxes.map((box) => box[side]));
+      return [Math.min(...lefts), Math.min(...tops), Math.max(...rights), Math.max(...bottoms)];
     }
   }
 

@@ -77,7 +77,7 @@
       const { left, right, top, bottom } = this.margins;
       const shape = (this.mask.height + top + bottom) / (this.mask.width + left + right);
       const high = Math.round(Math.min(Math.max(this.stage.clientWidth * shape, 180), Math.max(window.innerHeight * 0.62, 300)));
-      this.stage.style.height = `${high}px`;
+      this.stage.style.height = `${high + this.stage.offsetHeight - this.stage.clientHeight}px`; // and its border
       this.ratio = Math.min(window.devicePixelRatio || 1, SHARPEST);
       const [wide, tall] = [this.stage.clientWidth, this.stage.clientHeight].map((side) => Math.round(side * this.ratio));
       if (wide !== this.guide.width || tall !== this.guide.height) {

@@ -390,6 +390,19 @@ DISCS = """() => {
         if (mask.live[y * w + x] !== (near ? (reach > 0 ? 255 : 0) : base[y * w + x])) wrong.push([round, x, y]);
       }
   }
+  for (const reach of [60, -40]) {
+    const [w, h, l, t, r, b] = [1200, 700, 200, 150, 900, 500];
+    const mask = new window.atelierMask.Mask(w, h);
+    mask.rectangle(l, t, r, b, 255);
+    mask.commit();
+    mask.grow(reach);
+    for (let y = 0; y < h; y += 1)
+      for (let x = 0; x < w; x += 1) {
+        const beside = Math.hypot(Math.max(l - x, 0, x - r + 1), Math.max(t - y, 0, y - b + 1));
+        const within = Math.min(x - l, r - 1 - x, y - t, b - 1 - y) >= -reach;
+        if (mask.live[y * w + x] !== ((reach > 0 ? beside <= reach : within) ? 255 : 0)) wrong.push([reach, x, y]);
+      }
+  }
   return wrong;
 }"""
 
