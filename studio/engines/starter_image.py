@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.creations import Picture, Preview, Progress, Report
 from studio.device import Device
+from studio.engines import _starter_edits
 from studio.errors import InvalidInput, ModelUnavailable
 from studio.manager import Component, Recipe
 from studio.models import Bundled, ModelCard, Package
@@ -23,8 +24,9 @@ from studio.starter.icons import IconLibrary
 from studio.starter.lexicon import words_of
 from studio.starter.own import OwnSet, Taught
 from studio.starter.scene import Scene
+from studio.starter.wording import Wording
 from studio.starter.words import STYLES, needs_encoder, read
-from studio.tasks import Task, TextToImage
+from studio.tasks import Inpaint, Task, TextToImage
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +37,8 @@ CARDS = (
     ModelCard(
         name="Atelier Icons",
         engine="starter_image",
-        serves=("text_to_image",),
+        serves=("text_to_image", "inpaint"),
+        modes=_starter_edits.MODES,
         source=Bundled(path="icons"),
         licence="Apache-2.0 and MIT icons",
         commercial=True,
@@ -75,8 +78,8 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     folder = card.files
     size = sum(file.stat().st_size for file in folder.iterdir())
     components = {"icons": Component(f"bundled:{folder}", size, lambda report: _library(folder))}
-    assert isinstance(task, TextToImage)
-    own = OwnSet.open(card.companion_files[task.style]) if task.style in card.companion_files else None
+    style = task.style if isinstance(task, TextToImage) else ""
+    own = OwnSet.open(card.companion_files[style]) if style in card.companion_files else None
     if own is not None:
         size = _TAUGHT_BYTES + 65_536 * len(own.pictures)
         components["own"] = Component(f"{own.style}:{own.folder.name}", size, lambda report: Taught(_library(folder), own, own.pixels()))
@@ -88,9 +91,18 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
 
 def working_bytes(task: Task) -> int:
     """Memory beside the library: weights of patches and pieces, drawings made eight times larger, and pictures of the size asked for."""
+    if isinstance(task, Inpaint):
+        return 500_000_000  # the regions are of one size; how large the picture is shows when it is read
     assert isinstance(task, TextToImage)
     pixels = (task.width or 512) * (task.height or 512)
     return 200_000_000 + 40 * pixels
+
+
+def wording(card: ModelCard) -> Wording:
+    """The words that a prompt for this model may be made longer with. Raises ModelUnavailable where the library is missing."""
+    if card.files is None:
+        raise ModelUnavailable("The icon library is missing: fetch the studio's assets again.")
+    return Wording(_library(card.files))
 
 
 class _Painter:
@@ -101,6 +113,11 @@ class _Painter:
         self._encoder: Encoder | None = values.get("encoder")
 
     def __call__(self, task: Task, report: Report) -> Iterator[Picture]:
+        if isinstance(task, Inpaint):
+            return _starter_edits.edits(task, self._library, self._encoder, report)
+        return self._drawn(task, report)
+
+    def _drawn(self, task: Task, report: Report) -> Iterator[Picture]:
         assert isinstance(task, TextToImage)
         assert task.seed is not None
         assert task.width is not None
@@ -159,13 +176,15 @@ class _Watch:
 
 def _said(task: Task) -> tuple[str, ...]:
     """The prompts that have a part in the picture: one, or both of a blend."""
+    if isinstance(task, Inpaint):
+        return (task.prompt,) if task.prompt.strip() else ()
     assert isinstance(task, TextToImage)
     if not task.blend_prompt.strip() or task.blend == 0:
         return (task.prompt,)
     return (task.blend_prompt,) if task.blend == 1 else (task.prompt, task.blend_prompt)
 
 
-def _unexplained(task: TextToImage, own: OwnSet | None, library: IconLibrary) -> bool:
+def _unexplained(task: Task, own: OwnSet | None, library: IconLibrary) -> bool:
     """Whether a prompt has a word that neither names of icons nor those of a person's own pictures explain."""
     if own is None:
         return any(needs_encoder(said, library) for said in _said(task))

@@ -6,14 +6,13 @@ ground, or the picture is a photograph, the asked thing is drawn anew and fitted
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from studio.creations import Json
-from studio.errors import InvalidInput
 from studio.starter import compose, finish, surroundings
 from studio.starter.continuing import continued, faces, lead_for
 from studio.starter.diffusion import Watch
@@ -24,7 +23,7 @@ from studio.starter.layout import arranged
 from studio.starter.placing import Stamp, meeting, morphing, shadowed, stamped, torn
 from studio.starter.scene import Scene
 from studio.starter.surroundings import Surroundings
-from studio.starter.textures import copied
+from studio.starter.textures import grained
 from studio.starter.toning import toned
 from studio.starter.vocabulary import HEADWEAR
 
@@ -41,7 +40,7 @@ _WITHIN = 0.9  # and from which the hole lies inside a thing
 _AROUND = 0.62  # from which it mostly does
 _SAME = 0.05  # misfit up to which the asked thing is the one that is there
 _FITS = 0.17  # misfit up to which the asked thing continues the one that is there
-_TORN = 0.3  # share of the cut along which outlines do not meet, up to which a thing is continued
+_TORN = 0.18  # share of the cut along which outlines do not meet, up to which a thing is continued
 _REFINES = 0.3  # misfit up to which it is like the one that is there
 _THERE = 0.3  # frame.unlike up to which a thing in the picture is the asked one
 _WIDER = 1.3  # the most that a hat is stretched to the width of the head
@@ -73,6 +72,7 @@ class Job:
     seed: int
     steps: int
     watch: Watch | None
+    report: Callable[[float], None]
     around: Surroundings
 
 
@@ -88,16 +88,18 @@ def painted(
     seed: int,
     steps: int = 18,
     watch: Watch | None = None,
+    report: Callable[[float], None] | None = None,
 ) -> Made:
     """`picture` (h, w, 3) uint8 with its `hole` (h, w) bool drawn anew as `scene` says; outside the hole it comes back as it is.
 
     In the modes "fill", "outpaint" and "background" what the picture holds inside the hole is not looked at, except that it stays where
     a photograph's ground goes on. `mask` (h, w) in 0..1 or None: what is drawn fades where it is below 1 inside the hole. `strength` in
-    (0, 1] is for "refine" and "redraw". The same seed gives the same bytes. What `watch` raises ends the work within one step.
+    (0, 1] is for "refine" and "redraw". The same seed gives the same bytes. What `watch`
+    raises ends the work within one step; so does `report`, which hears the share done of completing a photograph's ground.
     """
     fresh = mode in ("fill", "outpaint", "background")
     around = surroundings.look(picture, hole if fresh else np.zeros_like(hole))
-    job = Job(picture, hole, scene, library, strength, seed, steps, watch, around)
+    job = Job(picture, hole, scene, library, strength, seed, steps, watch, report or _unheard, around)
     made = _WAYS.get(mode, _filled)(job)
     share = hole[..., None] * np.float32(1) if mask is None or hole.all() else (hole * np.clip(mask, 0, 1))[..., None]
     pixels = (picture * (1 - share) + made.pixels * share + 0.5).astype(np.uint8)
@@ -106,19 +108,28 @@ def painted(
     return Made(pixels, origin, made.colours, notes)
 
 
-def credit(made: Made, library: IconLibrary) -> dict[str, Json]:
-    """The facts about whose icons were drawn, as for a new picture: "attribution" with shares, "close_to", "closest", "colours_of"."""
-    icons, counts = np.unique(made.origin[made.origin >= 0], return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    shares = counts[order] / max(int(counts.sum()), 1)
-    named = [_named(library, int(icon)) for icon in icons[order]]
-    facts: dict[str, Json] = {"attribution": [name | {"share": round(float(share), 4)} for name, share in zip(named, shares, strict=True)]}
-    if len(shares) and shares[0] > _CLOSE:
+def credit(origin: NDArray[np.int32], colours: Sequence[int], library: IconLibrary) -> dict[str, Json]:
+    """The facts about whose icons were drawn, as for a new picture: "attribution" with shares, "close_to", "closest", "colours_of".
+
+    `origin`, of any shape, holds the icon of each pixel or -1; `colours` the icons whose colours were taken on.
+    """
+    ranks = ranked(origin)
+    total = max(int((origin >= 0).sum()), 1)
+    shares = [float((origin == icon).sum()) / total for icon in ranks]
+    named = [_named(library, icon) | {"share": round(share, 4)} for icon, share in zip(ranks, shares, strict=True)]
+    facts: dict[str, Json] = {"attribution": [*named]}
+    if shares and shares[0] > _CLOSE:
         facts["close_to"] = f"{named[0]['set']}, {named[0]['name']}"
-        facts["closest"] = named[0] | {"share": round(float(shares[0]), 4)}
-    if made.colours:
-        facts["colours_of"] = [_named(library, icon) for icon in dict.fromkeys(made.colours)]
+        facts["closest"] = named[0]
+    if colours:
+        facts["colours_of"] = [_named(library, icon) for icon in dict.fromkeys(colours)]
     return facts
+
+
+def ranked(origin: NDArray[np.int32]) -> dict[int, int]:
+    """The icons in `origin` and their places in facts["attribution"], the most used first."""
+    icons, counts = np.unique(origin[origin >= 0], return_counts=True)
+    return {int(icon): place for place, icon in enumerate(icons[np.argsort(-counts, kind="stable")])}
 
 
 def _filled(job: Job) -> Made:
@@ -279,7 +290,7 @@ def _drawing(job: Job, place: int, part: int | None = None) -> compose.Drawing:
 def _ground(job: Job, *, bare: bool = False) -> Pixels:
     """The picture with what is behind going on inside the hole; things that the hole cuts are closed roundly, unless `bare`."""
     if job.around.photograph:
-        return copied(job.picture, job.hole)
+        return grained(job.picture, job.hole, job.seed, job.report)
     if not job.around.plain:
         return job.picture
     if not bare and _touching(job) >= _TOUCHING:
@@ -289,8 +300,9 @@ def _ground(job: Job, *, bare: bool = False) -> Pixels:
 
 def _touching(job: Job) -> float:
     """The share of the hole's rim that shows things; what lies beyond the picture's border counts as ground."""
-    rim = _rim(np.pad(job.hole, 1))
-    return float(np.pad(job.around.thing, 1)[rim].mean()) if job.around.plain and rim.any() else 0.0
+    reach = min(job.hole.shape) // 50 + 4
+    rim = _rim(np.pad(job.hole, reach))
+    return float(np.pad(job.around.thing, reach)[rim].mean()) if job.around.plain and rim.any() else 0.0
 
 
 def _headwear(scene: Scene) -> bool:
@@ -365,6 +377,10 @@ def _laid(page: Pixels, stamps: list[Stamp], colours: list[tuple[int, ...]]) -> 
 
 def _nowhere(like: NDArray[np.generic]) -> NDArray[np.int32]:
     return np.full(like.shape, -1, np.int32)
+
+
+def _unheard(_: float) -> None:
+    """Nobody asked how far the work is."""
 
 
 def _named(library: IconLibrary, icon: int) -> dict[str, Json]:

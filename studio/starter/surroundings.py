@@ -26,8 +26,8 @@ _STREWN = 0.004  # share of the picture from which small shapes make a pattern
 _ALIKE = 0.13  # OKLab distance within which two colours are tones of one ground
 _APART = 0.03  # OKLab distance from which a pixel is not of the ground
 _POCKET = 0.012  # share of the picture up to which an enclosed patch of the ground's colour belongs to the thing around it
-_MEMBRANE = 72  # cells on the longer side of the membrane
-_ROUNDS = 600  # relaxations of it
+_MEMBRANE = ((40, 300), (144, 120))  # cells on the longer side of the membrane, and how often it is relaxed
+_SHADES = 0.16  # OKLab distance up to which colours beside a hole are shades of one
 _REPEATS = 0.4  # of the usual difference between places: what is left after a whole period
 
 
@@ -91,23 +91,34 @@ def rounded(picture: Pixels, thing: Bools, hole: Bools, ground: Pixels) -> Pixel
     """
     import cv2
 
-    scale = _MEMBRANE / max(hole.shape)
-    size = max(4, round(hole.shape[1] * scale)), max(4, round(hole.shape[0] * scale))
-    known = cv2.resize((thing & ~hole).astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    free = cv2.resize(hole.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    height = np.pad(np.where(free > 0.5, 0.3, np.minimum(known / np.maximum(1 - free, 0.2), 1)), 1)
-    open_ = np.pad(free > 0.5, 1)
-    for _ in range(_ROUNDS):
-        mean = (height[:-2, 1:-1] + height[2:, 1:-1] + height[1:-1, :-2] + height[1:-1, 2:]) / 4
-        height[1:-1, 1:-1] = np.where(open_[1:-1, 1:-1], mean, height[1:-1, 1:-1])
-    large = cv2.resize(height[1:-1, 1:-1].astype(np.float32), (hole.shape[1], hole.shape[0]), interpolation=cv2.INTER_CUBIC)
+    height = np.full((4, 4), 0.3, np.float32)
+    for cells, rounds in _MEMBRANE:
+        height = _relaxed(height, thing & ~hole, hole, cells, rounds)
+    large = cv2.resize(height, (hole.shape[1], hole.shape[0]), interpolation=cv2.INTER_CUBIC)
     slope = np.maximum(np.hypot(*np.gradient(cv2.GaussianBlur(large, (0, 0), 2))), 1e-3)
     cover = (((large - 0.5) / slope + 0.5).clip(0, 1) * hole)[..., None]
     near = cv2.dilate(hole.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=max(4, min(hole.shape) // 64)) > 0
-    inner = cv2.erode(thing.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    shades = spread_out(picture.astype(np.float32), (inner & near).astype(np.float32)) if (inner & near).any() else ground
+    inner = (cv2.erode(thing.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & near
+    main = Palette.of(np.dstack([picture, inner * np.uint8(255)])).colours[0]
+    alike = inner & (np.linalg.norm(to_oklab(picture) - main, axis=-1) < _SHADES)
+    shades = spread_out(picture.astype(np.float32), alike.astype(np.float32)) if alike.any() else ground
     mixed = (ground * (1 - cover) + shades * cover + 0.5).clip(0, 255).astype(np.uint8)
     return np.where(hole[..., None], mixed, picture)
+
+
+def _relaxed(height: Floats, thing: Bools, hole: Bools, cells: int, rounds: int) -> NDArray[np.float32]:
+    """The membrane over the hole on a grid of `cells` along the longer side, begun at a coarser one's `height`."""
+    import cv2
+
+    scale = cells / max(hole.shape)
+    size = max(4, round(hole.shape[1] * scale)), max(4, round(hole.shape[0] * scale))
+    known, free = (cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) for mask in (thing, hole))
+    begun = cv2.resize(height.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    wide = np.pad(np.where(free > 0.5, begun, np.minimum(known / np.maximum(1 - free, 0.2), 1)), 1).astype(np.float32)
+    inner, open_ = wide[1:-1, 1:-1], free > 0.5
+    for _ in range(rounds):
+        inner[open_] = ((wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]) / 4)[open_]
+    return np.ascontiguousarray(inner)
 
 
 def softened(picture: Pixels) -> Pixels:
