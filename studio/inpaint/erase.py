@@ -4,8 +4,8 @@ Completion from coarse to fine as in Wexler et al., "Space-time completion of vi
 and the peeled beginning of Newson et al., "Video inpainting of complex scenes" (SIAM J. Imaging Sciences 2014). It works at a bounded
 size; the places it copies from are then carried up, so that the grain of a large photograph stays sharp.
 
-Chosen against the two completions of OpenCV's xphoto by benchmarks/seams.py: frequency selective reconstruction leaves about half
-of a texture's contrast and none of a brick wall's joints, shift maps take several times as long and step where shades should run on.
+Chosen over the two completions of OpenCV's xphoto by measurement (benchmarks/seams.py): frequency selective reconstruction is faster but
+loses a quarter to nearly half of the contrast of textures and walls; shift maps step where shades or grain should run on.
 """
 
 from __future__ import annotations
