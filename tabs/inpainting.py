@@ -29,6 +29,16 @@ HINTS = {
     "instruct": "Say what to change, as you would to a person; a mark limits it.",
 }
 WORDLESS = ("erase",)
+ASPECTS = {"Any": "", "Square": "1:1", "Landscape 4:3": "4:3", "Wide 16:9": "16:9", "Portrait 3:4": "3:4", "Tall 9:16": "9:16"}
+EXTEND = """(aspect) => {
+  const open = window.atelierMask?.current();
+  const [across, down] = (aspect || "0:0").split(":").map(Number);
+  if (!open || !across) return ["0", "0", "0", "0"];
+  const wide = Math.max(0, Math.round((open.height * across) / down) - open.width);
+  const high = Math.max(0, Math.round((open.width * down) / across) - open.height);
+  return [Math.floor(wide / 2), Math.ceil(wide / 2), Math.floor(high / 2), Math.ceil(high / 2)].map(String);
+}"""
+FRAME = "(mode, ...sides) => { window.atelierMask?.margins(...(mode === 'outpaint' ? sides : ['0', '0', '0', '0'])); }"
 
 
 def build(form: Form) -> None:
@@ -59,13 +69,14 @@ def _ask(form: Form) -> dict[str, Any]:
             button = gr.Button(words, size="sm", elem_classes="chip")
             button.click(None, js=f"() => {words!r}", outputs=prompt, api_visibility="private")
     with gr.Row(visible="hidden", elem_classes="sides") as sides:
+        aspect = gr.Dropdown(list(ASPECTS.items()), value="", label="Grow to", min_width=130)
         for name in ("left", "right", "top", "bottom"):
             form.add(name, _fields.text(TASK, name, placeholder="128 or 25%", min_width=80))
     with gr.Row():
         run = gr.Button("Create", variant="primary", elem_classes="run", scale=3)
         stop = gr.Button("Stop", elem_classes="stop", scale=1, min_width=80)
     stage = gr.HTML(elem_classes="status", padding=False)
-    return {"mode": mode, "hint": hint, "chips": chips, "sides": sides, "run": run, "stop": stop, "stage": stage}
+    return {"mode": mode, "hint": hint, "chips": chips, "sides": sides, "aspect": aspect, "run": run, "stop": stop, "stage": stage}
 
 
 def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
@@ -167,7 +178,9 @@ def _wire_fields(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
     ask["reuse"].click(lambda seed: gr.skip() if seed is None else seed, view["last_seed"], ask["seed"], **QUIET)
     ask["mode"].change(_for_mode, ask["mode"], [ask["hint"], fields["prompt"], ask["chips"], ask["sides"]], **QUIET)
     sides = [fields[name] for name in ("left", "right", "top", "bottom")]
-    gr.on([side.change for side in sides], None, sides, js=_mask_editor.MARGINS, api_visibility="private")
+    ask["aspect"].input(None, ask["aspect"], sides, js=EXTEND, api_visibility="private")
+    watched = [ask["mode"], *sides]
+    gr.on([part.change for part in watched], None, watched, js=FRAME, api_visibility="private")
     fields["model"].change(lambda model: _schedulers(form, model), fields["model"], fields["scheduler"], **QUIET)
 
 
