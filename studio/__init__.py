@@ -35,6 +35,7 @@ Reading order:
     provenance/          the record of a creation, and the picture files that carry it
 
   What surrounds a run
+    enhance.py           longer prompts by a writer: what it is asked, what becomes of its answer
     rules.py             what a deployment refuses
     presets.py           text styles
     writing_presets.py   kinds of text

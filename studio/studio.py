@@ -6,15 +6,16 @@ Joins rules, models, manager, library and provenance. Knows no page and no frame
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from studio import models, sources
-from studio.creations import Creation, Event, Media, Passage, Picture, Progress
+from studio import enhance, models, sources
+from studio.creations import Creation, Event, Media, Passage, Picture, Preview, Progress
 from studio.device import Device
 from studio.errors import Busy, Cancelled, StudioError
 from studio.library import Library
@@ -26,7 +27,7 @@ from studio.rules import rules
 from studio.settings import Settings
 from studio.starter.own import PREFIX, OwnSet, OwnSets
 from studio.stream import Stream
-from studio.tasks import Inpaint, Task, TextToImage, Write
+from studio.tasks import SEED_LIMIT, Inpaint, Task, TextToImage, Write
 
 log = logging.getLogger("atelier")
 
@@ -119,6 +120,36 @@ class Studio:
             stream.stop()
         return len(mine)
 
+    def enhance(self, asked: TextToImage, owner: str = "local", session: str = "") -> Iterator[Event]:
+        """Make the prompt longer by a writer: progress, then one Preview with the new prompt. Stops like a run; nothing is kept.
+
+        For a model with words of its own they alone are chosen from. Raises ModelUnavailable where no writer is here.
+        """
+        card = self.card_for(asked)
+        find = getattr(self._engines[card.engine], "wording", None)
+        wording: enhance.Wording | None = None if find is None else find(card)
+        writer = enhance.writer(self.here("write"), wording is not None)
+        seed = secrets.randbelow(SEED_LIMIT)
+        if wording is None:
+            task = enhance.describing(writer, asked.prompt, seed)
+        else:
+            writer, task = enhance.choosing(writer, wording.asked(asked.prompt, asked.style, seed), seed)
+        task = models.resolve(task, writer)
+
+        def finished(answer: str) -> str:
+            return enhance.described(asked.prompt, answer) if wording is None else wording.filled(asked.prompt, answer, asked.style)
+
+        if self.manager.waiting() > self.settings.max_queue:
+            raise Busy(f"The studio is busy: {self.settings.max_queue} runs wait. Try again in a few minutes.")
+        stream = Stream(lambda stream: self._enhance(stream, writer, task, finished), name="enhance")
+        with self._lock:
+            self._streams[stream] = (owner, session)
+        try:
+            yield from stream
+        finally:
+            with self._lock:
+                self._streams.pop(stream, None)
+
     def card_for(self, task: Task) -> ModelCard:
         """The card this task gets now, with its files."""
         return models.choose(task, self.cards, self.here(task.kind), lambda: self.device.memory)
@@ -195,6 +226,16 @@ class Studio:
             return card
         mine = {one.style: one.folder for one in self.my_sets(owner, session)}
         return card.model_copy(update={"styles": (*card.styles, *mine), "companion_files": {**card.companion_files, **mine}})
+
+    def _enhance(self, stream: Stream, writer: ModelCard, task: Write, finished: Callable[[str], str]) -> None:
+        def report(event: Progress | Preview) -> None:
+            stream.report(event if isinstance(event, Progress) else Progress("running", note="choosing words"))
+
+        with self.manager.lease(self.recipe(writer, task), task, report) as pipeline:
+            answers = [media.text for media in pipeline(task, report) if isinstance(media, Passage)]
+        if stream.stopped:
+            raise Cancelled
+        stream.report(Preview(text=finished(answers[0] if answers else "")))
 
     def _taken_in(self, asked: Task, owner: str) -> tuple[Task, dict[str, Path]]:
         """The task with its files named by their content, and where each lies in the library."""

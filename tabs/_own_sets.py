@@ -71,7 +71,7 @@ def follow(form: Form, parts: Fold, styles: Any, choices: Callable[[gr.Request, 
 
     def make(paths: list[str] | None, names: str, name: str, licence: str, model: str, request: gr.Request) -> tuple[Any, ...]:
         try:
-            made, refused = _sets(form).teach(name or "", licence or "", _read(paths or [], names or ""), *form.owner(request))
+            made, refused = _sets(form).teach(name or "", licence or "", _read(paths or [], names or ""), *_whose(form, request))
         except StudioError as error:
             return gr.skip(), gr.skip(), gr.skip(), _status.message(str(error), "error")
         words = f"{made.style} is ready with {len(made.pictures)} picture{'s' if len(made.pictures) > 1 else ''}, and chosen as the style."
@@ -79,9 +79,8 @@ def follow(form: Form, parts: Fold, styles: Any, choices: Callable[[gr.Request, 
         return gr.Radio(choices=list(choices(request, model)), value=made.style), listed(request), None, _status.message(told)
 
     def delete(name: str | None, style: str, model: str, request: gr.Request) -> tuple[Any, ...]:
-        owner, session = form.owner(request)
         try:
-            _sets(form).delete(name or "", owner, session if form.studio.settings.public else "")
+            _sets(form).delete(name or "", *_whose(form, request))
         except StudioError as error:
             return gr.skip(), gr.skip(), _status.message(str(error), "error")
         left = list(choices(request, model))
@@ -95,6 +94,12 @@ def follow(form: Form, parts: Fold, styles: Any, choices: Callable[[gr.Request, 
     parts.delete.click(delete, [parts.mine, styles, model], [styles, parts.mine, parts.said], **QUIET)
     form.demo.load(lambda request: gr.Radio(choices=list(choices(request, ""))), None, styles, **QUIET)
     form.demo.load(listed, None, parts.mine, **QUIET)
+
+
+def _whose(form: Form, request: gr.Request) -> tuple[str, str]:
+    """The owner of a set; its browser session only where sets go with it."""
+    owner, session = form.owner(request)
+    return owner, session if form.studio.settings.public else ""
 
 
 def _sets(form: Form) -> OwnSets:

@@ -13,7 +13,7 @@ from studio.errors import InvalidInput, StudioError
 from studio.models import ModelCard
 from studio.provenance import pictures, record
 from studio.tasks import TextToImage
-from tabs import _attribution, _fields, _form, _own_sets, _status
+from tabs import _attribution, _enhance, _fields, _form, _own_sets, _status
 from tabs._form import QUIET, Form, Shown
 
 NAME = "Text to image"
@@ -41,6 +41,7 @@ def build(form: Form) -> None:
 def _ask(form: Form) -> dict[str, Any]:
     prompt = form.add("prompt", _fields.text(TASK, "prompt", lines=3, placeholder="What should the picture show?", elem_classes="prompt"))
     _form.examples(prompt, PROMPTS)
+    enhance = _enhance.build(form)
     style = form.add("style", _fields.Radio(_styles(form, ""), value="", label="Style", elem_classes="styles"))
     with gr.Accordion("Blend with a second prompt", open=False, visible=_card(form).blends) as blending:
         form.add("blend_prompt", _fields.text(TASK, "blend_prompt", placeholder="a second thing, such as “a house”"))
@@ -50,7 +51,7 @@ def _ask(form: Form) -> dict[str, Any]:
         stop = gr.Button("Stop", elem_classes="stop", scale=1, min_width=80)
     estimate = gr.HTML(elem_classes="quiet", padding=False)
     stage = gr.HTML(elem_classes="status", padding=False)
-    return {"run": run, "stop": stop, "stage": stage, "style": style, "estimate": estimate, "blending": blending}
+    return {"run": run, "stop": stop, "stage": stage, "style": style, "estimate": estimate, "blending": blending, "enhance": enhance}
 
 
 def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
@@ -151,8 +152,6 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
     ask["shape"].input(lambda shape, model: _size(form, shape, model), [ask["shape"], form.fields["model"]],
                        [form.fields["width"], form.fields["height"]], **QUIET)  # fmt: skip
     _follow_model(form, ask)
-    watched = [form.fields[name] for name in ("model", "count", "steps", "width", "height")]
-    gr.on([c.change for c in watched], lambda *values: _estimate(form, values), watched, ask["estimate"], **QUIET)
     _form.remember(form, done)
 
 
@@ -232,7 +231,7 @@ def _styles(form: Form, model: str, request: gr.Request | None = None) -> list[t
 
 
 def _follow_model(form: Form, ask: dict[str, Any]) -> None:
-    """With another model: its styles and schedulers; a second prompt and sets of own pictures only where it can draw with them."""
+    """With another model: its styles, schedulers and time; a second prompt and sets of own pictures only where it draws with them."""
 
     def changed(model: str | None, request: gr.Request) -> tuple[Any, ...]:
         try:
@@ -249,6 +248,9 @@ def _follow_model(form: Form, ask: dict[str, Any]) -> None:
 
     outputs = [ask["style"], form.fields["scheduler"], ask["blending"], form.fields["blend_prompt"], ask["own"].fold]
     form.fields["model"].change(changed, form.fields["model"], outputs, **QUIET)
+    watched = [form.fields[name] for name in ("model", "count", "steps", "width", "height")]
+    gr.on([c.change for c in watched], lambda *values: _estimate(form, values), watched, ask["estimate"], **QUIET)
+    _enhance.follow(form, ask["enhance"], ask["stage"])
     _own_sets.follow(form, ask["own"], ask["style"], lambda request, model: _styles(form, model, request))
 
 

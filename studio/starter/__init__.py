@@ -8,6 +8,7 @@ Reading order, from words to a scene:
     phrases.py       the words of a prompt cut into phrases that name one thing each
     lexicon.py       what words mean in an icon library
     vocabulary.py    the closed lists of English this needs: colours, relations, filler
+    wording.py       longer prompts made of words that are understood
     candidates.py    the icons for one thing, in looks that go together
     features.py      what texts mean, for words that nothing else explains
     icons.py         the library: icons with their names, licences and pixels

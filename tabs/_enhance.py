@@ -1,0 +1,61 @@
+"""Enhance prompt: a writer makes the prompt longer; one press brings back what was typed. Knows no single tab: it is given the form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from studio.creations import Preview, Progress
+from studio.errors import Cancelled, StudioError
+from studio.tasks import TextToImage
+from tabs import _status
+from tabs._form import PRIVATE, QUIET, UNEXPECTED, Form, log
+
+LABEL, MISSING = "Enhance prompt", "Enhance prompt (no writer here yet)"
+
+
+def build(form: Form) -> tuple[gr.Button, gr.Button]:
+    """The two buttons below the prompt; `follow` wires them."""
+    with gr.Row(elem_classes="chips enhance"):
+        run = gr.Button(size="sm", elem_classes="chip", **_state(form))
+        back = gr.Button("Back to my words", size="sm", elem_classes="chip", visible=False)
+    return run, back
+
+
+def follow(form: Form, buttons: tuple[gr.Button, gr.Button], stage: gr.HTML) -> None:
+    """Wire the buttons to the form's prompt."""
+    run, back = buttons
+    prompt, typed = form.fields["prompt"], gr.State("")
+
+    def enhance(words: str, style: str | None, model: str | None, request: gr.Request) -> Iterator[Any]:
+        keep = (gr.skip(),) * 3
+        longer = ""
+        try:
+            asked = TextToImage.checked({"prompt": words, "style": style, "model": model})
+            for event in form.studio.enhance(asked, *form.owner(request)):
+                if isinstance(event, Progress):
+                    yield (*keep, _status.progress(event))
+                elif isinstance(event, Preview) and event.text:
+                    longer = event.text
+            yield longer or gr.skip(), words, gr.Button(visible=True), _status.message("The prompt is longer; nothing is made yet.")
+        except Cancelled:
+            yield (*keep, _status.message("Stopped; your words are as you typed them.", "stopped"))
+        except StudioError as error:
+            yield (*keep, _status.message(str(error), "error"))
+        except Exception:  # noqa: BLE001  the log has it; the page goes on
+            log.exception("enhancing a prompt failed")
+            yield (*keep, _status.message(UNEXPECTED, "error"))
+
+    given = [prompt, form.fields["style"], form.fields["model"]]
+    outputs = [prompt, typed, back, stage]
+    run.click(enhance, given, outputs, trigger_mode="once", **PRIVATE, **form.device_limits)
+    back.click(lambda words: (words, gr.Button(visible=False), ""), typed, [prompt, back, stage], **QUIET)
+    form.demo.load(lambda: gr.Button(**_state(form)), None, run, **QUIET)
+
+
+def _state(form: Form) -> dict[str, Any]:
+    """What the button says, and whether it can be pressed: only where a writer is on this machine."""
+    here = bool(form.studio.here("write"))
+    return {"value": LABEL if here else MISSING, "interactive": here}
