@@ -50,7 +50,7 @@ def prefilled(pixels: Pixels, hole: Hole, how: Way, seed: int = 0) -> Pixels:
     if how == "neutral" or empty.all():  # the neighbourhood reaches known pixels, if there are any
         filled[box][empty] = _GREY
         return filled
-    made = {"blur": _blurred, "edges": _continued, "noise": lambda p, h: _noisy(p, h, seed)}[how](near, empty)
+    made = _noisy(near, empty, seed) if how == "noise" else _continued(near, empty) if how == "edges" else _blurred(near, empty)
     filled[box][empty] = made[empty]
     return filled
 

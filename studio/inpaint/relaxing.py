@@ -32,8 +32,8 @@ def relaxed(picture: Floats, area: Area, right: Floats, down: Floats) -> Floats:
     missing_right = (right - np.diff(wide, axis=1)[:-1]) * _either(area, 1)[..., None]
     missing_down = (down - np.diff(wide, axis=0)[:, :-1]) * _either(area, 0)[..., None]
     missing_right[:, -1], missing_down[-1] = 0, 0
-    rough = cv2.blur(np.sqrt((right * right + down * down).sum(-1)), (_AROUND, _AROUND))
-    limit = np.asarray(_CONTENT / (1 + rough / _ROUGH), np.float32)
+    rough = np.asarray(cv2.blur(np.sqrt((right * right + down * down).sum(-1)), (_AROUND, _AROUND)), np.float32)
+    limit = np.divide(_CONTENT, 1 + rough / _ROUGH, dtype=np.float32)
     missing_right, missing_down = _shade(missing_right, limit), _shade(missing_down, limit)
     sinks = missing_right + missing_down
     sinks[:, 1:] -= missing_right[:, :-1]

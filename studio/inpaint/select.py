@@ -146,9 +146,10 @@ def _cut(small: Pixels, trimap: Mask, report: Callable[[float], None]) -> Mask:
 def _tidied(cut: Mask) -> Mask:
     """Without crumbs, and without small holes."""
     for value in (1, 0):
-        count, labels, stats, _ = cv2.connectedComponentsWithStats((cut == value).astype(np.uint8), connectivity=4)
-        areas = np.asarray(stats)[:, cv2.CC_STAT_AREA]
-        if count > 1:
+        labels = np.zeros(cut.shape, np.int32)
+        cv2.connectedComponents((cut == value).astype(np.uint8), labels, connectivity=4)
+        areas = np.bincount(labels.ravel())
+        if len(areas) > 1:
             least = _LEAST * areas[1:].max() if value else _LEAST * (cut == 1).sum()
             small = np.flatnonzero(areas < least)
             cut = np.where(np.isin(labels, small[small > 0]), 1 - value, cut).astype(np.uint8)
