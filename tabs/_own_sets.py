@@ -52,7 +52,7 @@ def build(form: Form, visible: bool) -> Fold:
             name = gr.Textbox(label="Name of the set", max_lines=1, min_width=140)
             licence = gr.Textbox(label="Licence note", max_lines=1, placeholder="my own work, CC BY 4.0", min_width=140)
         make = gr.Button("Make the set", size="sm")
-        with gr.Row():
+        with gr.Row(elem_classes="seed"):
             mine = gr.Dropdown([], label="Your sets", value=None, min_width=140)
             delete = gr.Button("Delete this set", size="sm", min_width=110)
         said = gr.HTML(elem_classes="status", padding=False)
@@ -65,6 +65,9 @@ def follow(form: Form, parts: Fold, styles: Any, choices: Callable[[gr.Request, 
     def listed(request: gr.Request) -> Any:
         owned = [one.name for one in form.studio.my_sets(*form.owner(request))]
         return gr.Dropdown(choices=owned, value=owned[0] if owned else None)
+
+    def offered(request: gr.Request) -> Any:
+        return gr.Radio(choices=list(choices(request, "")))
 
     def chosen(paths: list[str] | None) -> Any:
         return gr.Textbox(value="\n".join(Path(path).stem for path in paths or ()), visible=bool(paths))
@@ -92,7 +95,7 @@ def follow(form: Form, parts: Fold, styles: Any, choices: Callable[[gr.Request, 
     asked = [parts.files, parts.names, parts.name, parts.licence, model]
     parts.make.click(make, asked, [styles, parts.mine, parts.files, parts.said], concurrency_limit=1, **PRIVATE)
     parts.delete.click(delete, [parts.mine, styles, model], [styles, parts.mine, parts.said], **QUIET)
-    form.demo.load(lambda request: gr.Radio(choices=list(choices(request, ""))), None, styles, **QUIET)
+    form.demo.load(offered, None, styles, **QUIET)
     form.demo.load(listed, None, parts.mine, **QUIET)
 
 

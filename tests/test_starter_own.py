@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from studio.__main__ import app
 from studio.creations import Creation
 from studio.errors import InvalidInput, MediaUnreadable, ModelUnavailable, NotFound
+from studio.provenance import pictures
 from studio.settings import Settings
 from studio.starter import clothes, cutout
 from studio.starter.icons import IconLibrary
@@ -24,6 +25,7 @@ from studio.starter.palette import Palette
 from studio.starter.words import read
 from studio.studio import GUEST, Studio
 from studio.tasks import TextToImage
+from tests.serving import running
 
 FOLDER = Path(__file__).parents[1] / "assets" / "icons"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"><circle cx="5" cy="5" r="4" fill="#3b2a5e"/></svg>'
@@ -250,3 +252,17 @@ def test_the_command_line_teaches_and_deletes(home: Path, tmp_path: Path) -> Non
     assert CliRunner().invoke(app, ["--home", str(home), "teach", "Dusk", "--delete"]).exit_code == 0
     assert OwnSets(home).of() == ()
     assert CliRunner().invoke(app, ["--home", str(home), "teach", "Dusk", "--delete"]).exit_code == 1
+
+
+def test_a_set_is_a_style_over_http_too(starter_cache: Path, tmp_path: Path) -> None:
+    from gradio_client import Client
+
+    made, _ = OwnSets(tmp_path / "home").teach("Dusk", "CC0", [("red dragon", blob())])
+    with running(starter_cache, tmp_path) as (url, _):
+        client = Client(url, verbose=False, analytics_enabled=False)
+        fields: dict[str, Any] = {"style": made.style, "blend_prompt": "a red dragon", "blend": 1, "seed": 1, "width": 128, "height": 128}
+        (file, *_) = client.predict(prompt="a castle", **fields, api_name="/text_to_image")[0]
+        found = pictures.read_record(Path(file))
+        assert found is not None
+        assert found.facts["own_set"]["name"] == "Dusk"  # pyright: ignore[reportArgumentType, reportCallIssue, reportIndexIssue, reportOptionalSubscript]
+        client.close()
