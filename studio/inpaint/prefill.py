@@ -118,7 +118,7 @@ def _continued(near: Pixels, empty: Hole) -> Pixels:
     """Navier-Stokes at a bounded size; the holes that reducing leaves are filled with what is known of them first."""
     small, known = reduced(near, empty, _LARGEST_EDGES)
     unknown = (known < 0.5).astype(np.uint8)
-    if unknown.all():
+    if unknown.all() or min(unknown.shape) < 3:  # OpenCV's result for a single row depends on what was in memory
         return _restored(membrane(small, known), near.shape)
     flow = cv2.inpaint(np.rint(small).astype(np.uint8), unknown * 255, 3, cv2.INPAINT_NS)
     return _restored(flow.astype(np.float32), near.shape)
