@@ -1,7 +1,7 @@
 """Atelier Eraser, which takes things out of pictures: what was behind them is completed from the rest of the same picture.
 
 No weights: the method is in studio/inpaint/erase.py, this file only joins it to tasks and reports. It works on photographs and on
-illustrations, always on the CPU, and the same seed gives the same bytes. It knows no words: a prompt is not read.
+illustrations, always on the CPU; on one machine the same seed gives the same bytes. It knows no words: a prompt is not read.
 """
 
 from __future__ import annotations
