@@ -67,7 +67,7 @@ def _facts(made: list[inpaint.Made], library: IconLibrary, notes: tuple[str, ...
     colours = tuple(icon for one in made for icon in one.colours)
     facts = inpaint.credit(origin, colours, library)
     told: list[Json] = [*dict.fromkeys((*notes, *(note for one in made for note in one.notes)))]
-    return facts | ({"notes": told} if told else {})
+    return {**facts, "notes": told} if told else facts
 
 
 def _credit(edit: Edit, made: list[inpaint.Made], facts: dict[str, Json], library: IconLibrary) -> NDArray[np.uint8]:

@@ -30,4 +30,15 @@ and from a scene to a picture:
     enlarge.py       small drawings made large and kept crisp
     trace.py         drawings as vectors
     finish.py        the finished picture with the credit for every pixel
+
+and from a picture that is there to another:
+
+    asking.py        what a prompt asks of a picture that has its things
+    inpaint.py       fills, extends, refines, redraws: which way fits the picture
+    surroundings.py  photograph or illustration, its ground and its things
+    textures.py      the grain and shades of a ground that goes on
+    fitting.py       where a drawing goes in a hole
+    continuing.py    the missing part of a thing, drawn around the known one
+    placing.py       drawings in a picture at its full size, bent to meet
+    toning.py        shades carried over a hole's edge
 """

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.starter import diffusion, seams
-from studio.starter.compose import (  # the cleaning of one icon belongs there
+from studio.starter.compose import (  # _coloured: the cleaning of one icon belongs there
     MOST_MIXED,
     Drawing,
     Ingredients,
-    _coloured,  # pyright: ignore[reportPrivateUsage]
+    _coloured,
     planes,
     rgba,
 )
@@ -33,10 +33,10 @@ from studio.starter.vocabulary import MIXED
 Pixels = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
 
-_LEADS = 8  # icons that are tried as the leading one
-_FACES = 4  # of which so many are faces of the thing
+_LEADS = 7  # icons that are tried as the leading one
+_FACES = 3  # of which so many are faces of the thing
 _EXACT = 3  # and so many compared exactly
-_WHIM = 0.12  # deviation of the random factor on their misfits from seed to seed
+_WHIM = 0.008  # deviation of the random change of their misfits from seed to seed
 _UNLIKE = 25.0  # log-prior an icon loses for being wholly unlike the leading one
 _STRANGE = -5.0  # log-prior from which an icon does not take part
 _OTHERS = 24.0  # log-prior that the others lose against the leading one
@@ -72,7 +72,7 @@ def lead_for(part: Part, library: IconLibrary, picture: Pixels, thing: Bools, un
     places = [int(i) for i in np.argsort([spot.misfit for spot in rough], kind="stable")[:_EXACT]]
     fits = [along(library.pixels(tried[i].index), picture, thing, unseen, rough[i]).misfit for i in places]
     whims = np.random.default_rng((seed, 77)).normal(0, 1, len(places))
-    best = places[int(np.argmin([fit * float(np.exp(_WHIM * whim)) for fit, whim in zip(fits, whims, strict=True)]))]
+    best = places[int(np.argmin(np.array(fits) + _WHIM * whims))]
     concept = library.icons[tried[best].index].concept
     ranked = [replace(one, log_prior=0.0 if i == best else one.log_prior - _OTHERS) for i, one in enumerate(tried)]
     like = [one for one in ranked if library.icons[one.index].concept == concept and one is not ranked[best]]
@@ -103,7 +103,7 @@ def continued(
     if spot.misfit > most:
         return None
     own = drawn(mixed.pictures[0])
-    seen = seen_from(np.dstack([picture * thing[..., None], thing * 255.0, hole * 1.0, np.ones(hole.shape)]), spot, own)
+    seen = seen_from(np.dstack([picture * thing[..., None], thing * 255.0, hole * 1.0, np.ones(hole.shape)]).astype(np.float32), spot, own)
     missing = (seen[..., 4] > 0.5) | (seen[..., 5] < 0.5)
     there = _straight(seen[..., :4], np.zeros_like(missing) if strength is not None else missing)
     if strength is None:
@@ -145,7 +145,7 @@ def dressed(pictures: Sequence[Pixels], known: Pixels, missing: Bools, strange: 
     return [_between(one, other, own) for one, other in zip(worn, pictures, strict=True)]
 
 
-def _between(one: Pixels, other: Pixels, share: NDArray[np.float32]) -> Pixels:
+def _between(one: Pixels, other: Pixels, share: NDArray[np.floating]) -> Pixels:
     """The colours of `one` and, by `share`, of `other`, mixed in OKLab."""
     mixed = from_oklab(to_oklab(one[..., :3]) * (1 - share) + to_oklab(other[..., :3]) * share)
     return np.dstack([np.where(share > 0, mixed, one[..., :3]), one[..., 3]]).astype(np.uint8)
@@ -172,7 +172,8 @@ def _agreeing(picture: Pixels, known: Pixels, missing: Bools) -> Pixels:
     solid = (~missing & (other.where >= 0)).astype(np.uint8)
     if not solid.any():
         return picture
-    far, nearest = cv2.distanceTransformWithLabels(1 - solid, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    far, labelled = cv2.distanceTransformWithLabels(1 - solid, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    nearest = np.asarray(labelled, np.int64)
     numbers = np.zeros(int(nearest.max()) + 1, np.int64)
     numbers[nearest[solid > 0]] = other.where[solid > 0]
     met = numbers[nearest]

@@ -31,6 +31,7 @@ _COLOUR = 1.2  # weight of colours against outlines
 _BEYOND = 0.6  # weight of what would be drawn beyond the picture's border
 _SHOWN = 0.2  # cost of a drawing of which little shows
 _SEEN = 0.1  # least share of the hole that a drawing must show in
+_BORDER = 9.0  # how much worse it is to run out of the picture than over its ground
 _HIDDEN = 0.45  # most of a drawing that may be hidden behind what stands beside it
 _FLIP = 0.01  # a mirrored drawing must fit that much better
 
@@ -51,7 +52,7 @@ def bounds(mask: Bools) -> Box:
 
 
 def inside(drawing: Pixels, hole: Bools, floor: float | None = None) -> Spot:
-    """The largest place for `drawing` (128, 128, 4) inside `hole` (h, w), near the hole's middle or with its feet on the line y = `floor`."""
+    """The largest place for `drawing` (128, 128, 4) inside `hole` (h, w), in the hole's middle or with its feet on y = `floor`."""
     import cv2
 
     around = bounds(hole)
@@ -80,7 +81,7 @@ def inside(drawing: Pixels, hole: Bools, floor: float | None = None) -> Spot:
     )
     bottom = middle[0] + high / 2 if floor is None else (floor - top) / cell + 1
     best_place = ((rows + high - bottom) ** 2 + (columns + wide / 2 - middle[1] - 0.5) ** 2).argmin()
-    x, y = left + (columns[best_place] - 1) * cell, top + (rows[best_place] - 1) * cell
+    x, y = left + (int(columns[best_place]) - 1) * cell, top + (int(rows[best_place]) - 1) * cell
     return Spot(Box(x, y, x + wide * cell, y + high * cell))
 
 
@@ -121,6 +122,7 @@ def against(drawing: Pixels, thing: Bools, hole: Bools) -> Spot:
     cell = window.width / _GRID
     free, solid = (_gridded(mask.astype(np.float32), window, _GRID) for mask in (hole, thing))
     ground = (1 - free - solid).clip(0, 1)
+    ground += _BORDER * (1 - _gridded(np.ones(hole.shape, np.float32), window, _GRID)).round()
     cut = free * (cv2.dilate((solid > 0.5).astype(np.float32), np.ones((3, 3), np.uint8)) > 0)
     own, best, least = drawn(drawing), Spot(window), np.inf
     for scale, stretch in ((s, f) for s in np.geomspace(0.2, 1.3, 20) * _GRID / max(own.width, own.height) for f in _STRETCHES):
@@ -129,9 +131,8 @@ def against(drawing: Pixels, thing: Bools, hole: Bools) -> Spot:
             continue
         area = float(shape.sum())
         corners = -shape.shape[1] + 2, -shape.shape[0] + 2, _GRID - 2, _GRID - 2
-        spilled, hidden, shown, covered = (
-            _slid(*one) for one in ((ground, shape, corners, 1.0), *((p, shape, corners) for p in (solid, free, cut)))
-        )
+        spilled = _slid(ground, shape, corners, 1 + _BORDER)
+        hidden, shown, covered = (_slid(plane, shape, corners) for plane in (solid, free, cut))
         cost = 6 * spilled / area + 3 * np.maximum(hidden / area - 0.3, 0) - 2.0 * covered / max(float(cut.sum()), 1)
         cost = cost + 0.25 * hidden / area - 0.8 * shown / max(float(free.sum()), 1) + 0.15 * (stretch != 1) + 9 * (hidden > _HIDDEN * area)
         y, x = np.unravel_index(cost.argmin(), cost.shape)
@@ -175,9 +176,9 @@ class _Field:
         window = surrounding(thing, hole)
         known = _planes(np.dstack([picture, thing * np.uint8(255)]), window, side)
         free, there = (_gridded(mask.astype(np.float32), window, side) for mask in (hole, np.ones_like(hole)))
-        cropped = bool(thing[0].any() or thing[-1].any() or thing[:, 0].any() or thing[:, -1].any())
+        beyond = (1 - there) * _beyond(thing, window, side)
         far = cv2.distanceTransform((free < 0.5).astype(np.uint8), cv2.DIST_L2, 3)
-        weight = (1 - free) * there * (np.exp(-far / (_NEAR * side)) + _FAR) + (1 - there) * (0 if cropped else _BEYOND)
+        weight = (1 - free) * there * (np.exp(-far / (_NEAR * side)) + _FAR) + beyond
         solid = known[..., 3] > 0.5
         spans = [float(np.ptp(np.flatnonzero(solid.any(axis)))) + 1 for axis in (0, 1)] if solid.any() else [0.0]
         held = weight[..., None] * known
@@ -217,18 +218,29 @@ class _Field:
         return Spot(Box(left, top, left + shape.shape[1] * cell, top + shape.shape[0] * cell), flip, float(cost[y, x]))
 
 
+def _beyond(thing: Bools, window: Box, side: int) -> Floats:
+    """The weight of cells beyond the picture's border: none where the border crops the thing, so that it may go on there."""
+    cells = (np.arange(side) + 0.5) / side * window.width
+    x, y = cells + window.left, cells + window.top
+    open_ = np.zeros((side, side), bool)
+    open_[y < 0] |= bool(thing[0].any())
+    open_[y > len(thing)] |= bool(thing[-1].any())
+    open_[:, x < 0] |= bool(thing[:, 0].any())
+    open_[:, x > thing.shape[1]] |= bool(thing[:, -1].any())
+    return _BEYOND * ~open_
+
+
 def _slid(plane: Floats, shape: Floats, corners: tuple[int, int, int, int], fill: float = 0.0) -> Floats:
     """Sums of `plane` times `shape` (both of one or four channels) for each of the shape's `corners`; outside the plane is `fill`."""
     import cv2
 
     left, top, right, bottom = corners
     right, bottom = right + shape.shape[1], bottom + shape.shape[0]
-    high, wide = plane.shape[:2]
     crop = plane[max(0, top) : max(0, bottom), max(0, left) : max(0, right)].astype(np.float32)
     before_y, before_x = min(max(0, -top), bottom - top), min(max(0, -left), right - left)
     after_y, after_x = bottom - top - before_y - crop.shape[0], right - left - before_x - crop.shape[1]
     crop = cv2.copyMakeBorder(crop, before_y, after_y, before_x, after_x, cv2.BORDER_CONSTANT, value=(fill,) * 4)
-    return cv2.matchTemplate(crop, np.ascontiguousarray(shape, np.float32), cv2.TM_CCORR)
+    return np.asarray(cv2.matchTemplate(crop, np.ascontiguousarray(shape, np.float32), cv2.TM_CCORR), np.float32)
 
 
 def _spilled(closed: Floats, shape: Floats) -> Floats:
@@ -236,7 +248,7 @@ def _spilled(closed: Floats, shape: Floats) -> Floats:
 
     if shape.shape[0] > closed.shape[0] or shape.shape[1] > closed.shape[1]:
         return np.full((1, 1), np.inf)
-    return cv2.matchTemplate(closed.astype(np.float32), shape, cv2.TM_CCORR)
+    return np.asarray(cv2.matchTemplate(closed.astype(np.float32), shape, cv2.TM_CCORR), np.float32)
 
 
 def _shape(drawing: Pixels, own: Box, wide: float, high: float) -> NDArray[np.float32]:
@@ -250,7 +262,7 @@ def _shrunk(own: tuple[Floats, Box], wide: int, high: int, flip: bool = False) -
 
     planes, box = own
     part = planes[int(box.top) : int(box.bottom), int(box.left) : int(box.right)]
-    return cv2.resize(part[:, ::-1] if flip else part, (wide, high), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(part[:, ::-1] if flip else part, (wide, high), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _planes(picture: Pixels, window: Box, side: int) -> Floats:
@@ -269,9 +281,8 @@ def _gridded(plane: Floats, window: Box, side: int) -> Floats:
     import cv2
 
     left, top, size = round(window.left), round(window.top), max(1, round(window.width))
-    high, wide = plane.shape
     before_x, before_y = max(0, -left), max(0, -top)
     crop = plane[max(0, top) : max(0, top + size), max(0, left) : max(0, left + size)].astype(np.float32)
     after_x, after_y = size - before_x - crop.shape[1], size - before_y - crop.shape[0]
     crop = cv2.copyMakeBorder(crop, before_y, max(0, after_y), before_x, max(0, after_x), cv2.BORDER_CONSTANT, value=0)
-    return cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA), np.float32)

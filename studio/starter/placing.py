@@ -63,7 +63,7 @@ def stamped(
     if blur > 1.5:
         large = cv2.GaussianBlur(large, (0, 0), 0.35 * blur)
     fine = cv2.remap(large, columns * factor - 0.5, rows * factor - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-    paint = cv2.resize(fine, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
+    paint = np.asarray(cv2.resize(fine, (shape[1], shape[0]), interpolation=cv2.INTER_AREA), np.float32)
     x, y = (np.floor(lines[_FINE // 2 :: _FINE, _FINE // 2 :: _FINE]).astype(int) for lines in (columns, rows))
     within = (x >= 0) & (x < SIZE) & (y >= 0) & (y < SIZE) & (paint[..., 3] >= 0.5)
     icons = np.where(within, origin[y.clip(0, SIZE - 1), x.clip(0, SIZE - 1)], -1)
@@ -90,7 +90,7 @@ def seen_from(picture: Floats, spot: Spot, own: Any) -> NDArray[np.float32]:
     columns, rows = np.meshgrid(x.astype(np.float32) - 0.5, y.astype(np.float32) - 0.5)
     fine = cv2.remap(picture.astype(np.float32), columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     small = cv2.resize(fine, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
-    return small if small.ndim == 3 else small[..., None]
+    return np.asarray(small if small.ndim == 3 else small[..., None], np.float32)
 
 
 def meeting(cover: Floats, thing: Bools, hole: Bools) -> NDArray[np.float32]:
@@ -102,13 +102,13 @@ def meeting(cover: Floats, thing: Bools, hole: Bools) -> NDArray[np.float32]:
     bend, total = np.zeros((high, wide, 2), np.float32), np.zeros((high, wide), np.float32)
     y, x = np.mgrid[:high, :wide].astype(np.float32)
     for ring in cv2.findContours(hole.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0]:
-        for here, there in _pairs(ring[:, 0], cover, thing, hole, _BEND * side):
+        for here, there in _pairs(np.asarray(ring[:, 0], np.int32), cover, thing, hole, _BEND * side):
             move = (there - here).astype(np.float32)
             reach = max(_SOFTEST * side, 1.6 * float(np.hypot(*move)))
             weight = np.exp(-((x - here[0]) ** 2 + (y - here[1]) ** 2) / (2 * reach**2))
             bend += weight[..., None] * move
             total += weight
-    return bend / np.maximum(total, 1)[..., None]
+    return (bend / np.maximum(total, 1)[..., None]).astype(np.float32)
 
 
 def torn(cover: Floats, thing: Bools, hole: Bools) -> float:

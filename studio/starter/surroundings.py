@@ -27,6 +27,7 @@ _ALIKE = 0.13  # OKLab distance within which two colours are tones of one ground
 _APART = 0.03  # OKLab distance from which a pixel is not of the ground
 _POCKET = 0.012  # share of the picture up to which an enclosed patch of the ground's colour belongs to the thing around it
 _MEMBRANE = ((40, 300), (144, 120))  # cells on the longer side of the membrane, and how often it is relaxed
+_STEEP = 0.16  # of the longer side: distances from the outline beyond this are the same
 _SHADES = 0.16  # OKLab distance up to which colours beside a hole are shades of one
 _REPEATS = 0.4  # of the usual difference between places: what is left after a whole period
 
@@ -87,16 +88,16 @@ def continued(picture: Pixels, sure: Bools) -> Pixels:
 def rounded(picture: Pixels, thing: Bools, hole: Bools, ground: Pixels) -> Pixels:
     """`ground` with the known `thing` going on inside the `hole` in its shades, as little as closes its outline roundly.
 
-    The outline is where a membrane between the thing (1) and the ground (0) around the hole has the height one half.
+    The outline is where a membrane spanned between the thing (above 0) and the ground (below 0) around the hole crosses 0.
     """
     import cv2
 
-    height = np.full((4, 4), 0.3, np.float32)
+    height = np.zeros((4, 4), np.float32)
     for cells, rounds in _MEMBRANE:
         height = _relaxed(height, thing & ~hole, hole, cells, rounds)
     large = cv2.resize(height, (hole.shape[1], hole.shape[0]), interpolation=cv2.INTER_CUBIC)
-    slope = np.maximum(np.hypot(*np.gradient(cv2.GaussianBlur(large, (0, 0), 2))), 1e-3)
-    cover = (((large - 0.5) / slope + 0.5).clip(0, 1) * hole)[..., None]
+    slope = np.maximum(np.hypot(*np.gradient(cv2.GaussianBlur(large, (0, 0), 2))), 1e-4)
+    cover = ((large / slope + 0.5).clip(0, 1) * hole)[..., None]
     near = cv2.dilate(hole.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=max(4, min(hole.shape) // 64)) > 0
     inner = (cv2.erode(thing.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & near
     main = Palette.of(np.dstack([picture, inner * np.uint8(255)])).colours[0]
@@ -107,15 +108,23 @@ def rounded(picture: Pixels, thing: Bools, hole: Bools, ground: Pixels) -> Pixel
 
 
 def _relaxed(height: Floats, thing: Bools, hole: Bools, cells: int, rounds: int) -> NDArray[np.float32]:
-    """The membrane over the hole on a grid of `cells` along the longer side, begun at a coarser one's `height`."""
+    """The membrane over the hole on a grid of `cells` along the longer side, begun at a coarser one's `height`.
+
+    Around the hole it has the height of the distance to the thing's outline, positive inside: so that straight outlines go on straight.
+    """
     import cv2
 
     scale = cells / max(hole.shape)
     size = max(4, round(hole.shape[1] * scale)), max(4, round(hole.shape[0] * scale))
-    known, free = (cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) for mask in (thing, hole))
+    solid, free = (cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) for mask in (thing, hole))
+    open_ = free > 0.5
+    inside = ~open_ & (solid > 0.5 * (1 - free))
+    within = cv2.distanceTransform((inside | open_).astype(np.uint8), cv2.DIST_L2, 5)
+    without = cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, 5)
+    known = np.where(inside, within - 0.5, 0.5 - without).clip(-_STEEP * cells, _STEEP * cells) / cells
     begun = cv2.resize(height.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    wide = np.pad(np.where(free > 0.5, begun, np.minimum(known / np.maximum(1 - free, 0.2), 1)), 1).astype(np.float32)
-    inner, open_ = wide[1:-1, 1:-1], free > 0.5
+    wide = np.pad(np.where(open_, begun, known), 1, constant_values=-_STEEP).astype(np.float32)
+    inner = wide[1:-1, 1:-1]
     for _ in range(rounds):
         inner[open_] = ((wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]) / 4)[open_]
     return np.ascontiguousarray(inner)
@@ -125,7 +134,7 @@ def softened(picture: Pixels) -> Pixels:
     """The picture as an even shading of its colours."""
     import cv2
 
-    return cv2.GaussianBlur(picture, (0, 0), min(picture.shape[:2]) / 8)
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), min(picture.shape[:2]) / 8), np.uint8)
 
 
 def tint(drawing: Pixels) -> str:
@@ -154,7 +163,8 @@ def _second_tone(lab: Floats, tone: Floats, thing: Bools) -> Floats | None:
     """The colour of the small shapes strewn over the ground, where they are of one colour near the ground's own."""
     import cv2
 
-    count, numbers, stats, _ = cv2.connectedComponentsWithStats(thing.astype(np.uint8), connectivity=4)
+    count, found, stats, _ = cv2.connectedComponentsWithStats(thing.astype(np.uint8), connectivity=4)
+    numbers = np.asarray(found, np.int64)
     apart = np.linalg.norm(lab - tone, axis=-1)
     mean = np.bincount(numbers.ravel(), apart.ravel(), count) / np.maximum(stats[:, cv2.CC_STAT_AREA], 1)
     strewn = (stats[:, cv2.CC_STAT_AREA] < _POCKET * thing.size) & (mean < _ALIKE) & (np.arange(count) > 0)
@@ -175,7 +185,8 @@ def _open_ground(like: Bools) -> Bools:
     """The ground-coloured pixels without small patches inside things, such as the white of an eye."""
     import cv2
 
-    count, numbers, stats, _ = cv2.connectedComponentsWithStats(like.astype(np.uint8), connectivity=4)
+    count, found, stats, _ = cv2.connectedComponentsWithStats(like.astype(np.uint8), connectivity=4)
+    numbers = np.asarray(found, np.int64)
     large = stats[:, cv2.CC_STAT_AREA] > _POCKET * like.size
     rim = np.zeros(count, bool)
     rim[np.unique(np.concatenate([numbers[0], numbers[-1], numbers[:, 0], numbers[:, -1]]))] = True

@@ -12,7 +12,7 @@ Pixels = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.floating[Any]]
 
-_SIDE = 192  # pixels of the longer side at which a photograph's ground is completed: a drawing will stand before it
+_SIDE = 144  # pixels of the longer side at which a photograph's ground is completed: a drawing will stand before it
 
 
 def grained(picture: Pixels, hole: Bools, seed: int, report: Callable[[float], None]) -> Pixels:
@@ -27,7 +27,7 @@ def grained(picture: Pixels, hole: Bools, seed: int, report: Callable[[float], N
     high, wide = hole.shape
     scale = min(1.0, _SIDE / max(high, wide))
     size = max(8, round(wide * scale)), max(8, round(high * scale))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
     empty = cv2.resize(hole.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
     if empty.all():
         return picture
@@ -45,7 +45,7 @@ def spread_out(values: Floats, trust: Floats) -> Floats:
 
     levels = [((values * trust[..., None]).astype(np.float32), trust.astype(np.float32))]
     while min(levels[-1][1].shape) > 2:
-        levels.append((cv2.pyrDown(levels[-1][0]), cv2.pyrDown(levels[-1][1])))
+        levels.append((np.asarray(cv2.pyrDown(levels[-1][0]), np.float32), np.asarray(cv2.pyrDown(levels[-1][1]), np.float32)))
     total, heavy = levels[-1]
     filled = total / np.maximum(heavy, 1e-6)[..., None]
     for total, heavy in reversed(levels[:-1]):

@@ -30,7 +30,8 @@ def toned(page: Pixels, hole: Bools, thing: Bools) -> Pixels:
     known = cv2.erode((thing & ~hole).astype(np.uint8), np.ones((5, 5), np.uint8))
     if not known.any():
         return page
-    far, label = cv2.distanceTransformWithLabels(1 - known, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    far, labelled = cv2.distanceTransformWithLabels(1 - known, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    label = np.asarray(labelled, np.int64)
     rows, columns = np.nonzero(known)
     place = np.zeros((int(label.max()) + 1, 2), np.int64)
     place[label[rows, columns]] = np.stack([rows, columns], 1)
@@ -60,4 +61,4 @@ def _blurred(plane: Floats, deviation: float) -> Floats:
 
     size = plane.shape[1], plane.shape[0]
     small = cv2.resize(plane, (max(1, size[0] // 4), max(1, size[1] // 4)), interpolation=cv2.INTER_AREA)
-    return cv2.resize(cv2.GaussianBlur(small, (0, 0), deviation / 4), size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.resize(cv2.GaussianBlur(small, (0, 0), deviation / 4), size, interpolation=cv2.INTER_LINEAR), np.float32)
