@@ -16,6 +16,13 @@
     } else if (event.key === "Escape" && !document.querySelector("dialog[open], [role=listbox]")) press(".stop");
   }, true);
 
+  // A file dropped beside its target must not make the browser leave the page.
+  for (const kind of ["dragover", "drop"]) {
+    document.addEventListener(kind, (event) => {
+      if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
+    });
+  }
+
   // The part of a picture under the pointer, read from an invisible map: the grey value is the number of the part.
   const maps = new WeakMap();
   const mapOf = (image) => {

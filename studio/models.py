@@ -118,7 +118,11 @@ class ModelCard(_Data):
 
     def knows(self, task: Task) -> bool:
         """Whether the model can work in the way this task asks for."""
-        return task.kind in self.serves and (not task.way or task.way in (self.modes or BLENDED))
+        return self.works(task.kind, task.way)
+
+    def works(self, kind: str, way: str) -> bool:
+        """The same for a kind of task and a way of working."""
+        return kind in self.serves and (not way or way in (self.modes or BLENDED))
 
 
 def engines() -> dict[str, ModuleType]:

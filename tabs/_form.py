@@ -219,11 +219,14 @@ class Run:
         return (of - done) * (now - since) / (done - start)
 
 
-def show(path: Path) -> str:
-    """A path that Gradio serves byte for byte: the file hard-linked (or copied) into a random folder of Gradio's temp directory."""
+def show(path: Path, name: str = "") -> str:
+    """A path that Gradio serves byte for byte: the file hard-linked (or copied) into a random folder of Gradio's temp directory.
+
+    `name` is another name for it there, its suffix included.
+    """
     folder = Path(get_upload_folder()) / secrets.token_hex(16)
     folder.mkdir(parents=True)
-    target = folder / path.name
+    target = folder / (name or path.name)
     try:
         os.link(path, target)
     except OSError:
@@ -249,19 +252,20 @@ def model_choices(studio: Studio, kind: str) -> list[tuple[str, str]]:
     return [(automatic, ""), *((c.name if c.name in here else f"{c.name} · not here yet", c.name) for c in cards)]
 
 
-def picked(studio: Studio, name: str, kind: str) -> ModelCard:
-    """The card behind a picker's value; for '' the one the studio would choose among those here, else the starter."""
+def picked(studio: Studio, name: str, kind: str, way: str = "") -> ModelCard:
+    """The card behind a picker's value; for '' the one the studio would choose among those here for that way, else the starter."""
     if name:
         return models.named(studio.cards, name, kind)
     here = studio.here(kind).values() or [c for c in studio.cards if kind in c.serves]
-    return max(here, key=lambda c: (c.starter, c.quality))
+    able = [card for card in here if card.works(kind, way)]
+    return max(able or here, key=lambda c: (c.starter, c.quality))
 
 
-def picker(form: Form, stage: gr.HTML) -> tuple[Any, gr.HTML]:
-    """The model field with its facts and, where the model is not here, a Download button."""
+def picker(form: Form, stage: gr.HTML, way: str = "") -> tuple[Any, gr.HTML]:
+    """The model field with its facts and, where the model is not here, a Download button. `way` is the task's when the page opens."""
     kind, studio = form.task.kind, form.studio
     model = form.add("model", _fields.choice(form.task, "model", model_choices(studio, kind)))
-    card = picked(studio, "", kind)
+    card = picked(studio, "", kind, way)
     facts = gr.HTML(_status.card_facts(card, card.name in studio.here(kind)), elem_classes="quiet")
     fetch = gr.Button("Download", size="sm", visible=False)
 
@@ -304,7 +308,10 @@ def send(source: Form, target: Form, medium: str, button: Any, bar: gr.Tabs) -> 
     def sent(value: str, request: gr.Request) -> tuple[Any, Any]:
         if not value:
             return gr.skip(), gr.skip()
-        given = show(source.creation(value, request).path) if medium == "picture" else value
+        given = value
+        if medium == "picture":
+            path = source.creation(value, request).path
+            given = show(path, f"picture{path.suffix}")
         return take(given), gr.Tabs(selected=target.task.kind)
 
     button.click(sent, source.outbox[medium], [component, bar], **QUIET)

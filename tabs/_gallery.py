@@ -73,7 +73,7 @@ def before_and_after(creation: Creation, source: Path) -> tuple[str, str]:
     edit = facts_of(creation).get("edit")
     offset = edit.get("offset", [0, 0]) if isinstance(edit, dict) else [0, 0]
     if before.size != after.size:
-        ground = Image.fromarray(np.full((after.height, after.width, 3), 128, np.uint8))
+        ground = Image.fromarray(np.full((after.height, after.width, 3), 225, np.uint8))
         ground.paste(before, (int(offset[0]), int(offset[1])))
         before = ground
     files: dict[str, bytes] = {}

@@ -11,7 +11,7 @@ from studio.creations import Creation
 from studio.errors import StudioError
 from studio.provenance import record
 from studio.tasks import MODES, Inpaint
-from tabs import _fields, _form, _gallery, _mask_editor
+from tabs import _fields, _form, _gallery, _mask_editor, _status
 from tabs._form import QUIET, Form, Shown
 
 NAME = "Inpainting"
@@ -46,19 +46,21 @@ def build(form: Form) -> None:
     form.add("image", gr.File(label=TASK.model_fields["image"].title, type="filepath", visible="hidden"))
     form.add("mask", gr.File(label=TASK.model_fields["mask"].title, type="filepath", visible="hidden"))
     with gr.Row(elem_classes="desk editing"):
-        with gr.Column(elem_classes="answer"):
+        with gr.Column(elem_classes="left"):
             editor = _mask_editor.mask_editor()
-        with gr.Column(elem_classes="ask"):
-            ask = _ask(form)
-        with gr.Column(elem_classes="tune"):
-            ask |= _tune(form, ask["stage"])
-    view = _answer()
+            with gr.Column(elem_classes="tune"):
+                tune = _tune(form)
+        with gr.Column(elem_classes="right"):
+            with gr.Column(elem_classes="ask"):
+                ask = _ask(form, tune["stage"]) | tune
+            with gr.Column(elem_classes="results"):
+                view = _answer()
     form.fields = {name: form.fields[name] for name in TASK.model_fields}
     form.inlets["picture"] = (editor, _mask_editor.opened)
     _wire(form, editor, ask, view)
 
 
-def _ask(form: Form) -> dict[str, Any]:
+def _ask(form: Form, stage: gr.HTML) -> dict[str, Any]:
     able = {mode for card in form.studio.here(TASK.kind).values() for mode in (card.modes or [*MODES][:6])}
     modes = [(title, mode) for mode, title in MODES.items() if mode != "instruct" or mode in able]
     mode = form.add("mode", _fields.Radio(modes, value="", label="What to do", elem_classes="modes"))
@@ -68,25 +70,27 @@ def _ask(form: Form) -> dict[str, Any]:
         for words in PROMPTS:
             button = gr.Button(words, size="sm", elem_classes="chip")
             button.click(None, js=f"() => {words!r}", outputs=prompt, api_visibility="private")
-    with gr.Row(visible="hidden", elem_classes="sides") as sides:
-        aspect = gr.Dropdown(list(ASPECTS.items()), value="", label="Grow to", min_width=130)
-        for name in ("left", "right", "top", "bottom"):
-            form.add(name, _fields.text(TASK, name, placeholder="128 or 25%", min_width=80))
+    with gr.Column(visible=False, elem_classes="sides") as sides:
+        aspect = gr.Radio(list(ASPECTS.items()), value="", label="Grow to", elem_classes="modes")
+        with gr.Row():
+            for name in ("left", "right", "top", "bottom"):
+                form.add(name, _fields.text(TASK, name, placeholder="128 or 25%", min_width=70))
     with gr.Row():
         run = gr.Button("Create", variant="primary", elem_classes="run", scale=3)
         stop = gr.Button("Stop", elem_classes="stop", scale=1, min_width=80)
-    stage = gr.HTML(elem_classes="status", padding=False)
-    return {"mode": mode, "hint": hint, "chips": chips, "sides": sides, "aspect": aspect, "run": run, "stop": stop, "stage": stage}
+    stage.render()
+    return {"mode": mode, "hint": hint, "chips": chips, "sides": sides, "aspect": aspect, "run": run, "stop": stop}
 
 
-def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
-    card = _form.picked(form.studio, "", TASK.kind)
+def _tune(form: Form) -> dict[str, Any]:
+    card = _form.picked(form.studio, "", TASK.kind, "fill")
+    stage = gr.HTML(elem_classes="status", padding=False, render=False)
     form.add("count", _fields.slider(TASK, "count", min_width=150))
     with gr.Row(elem_classes="seed"):
         seed = form.add("seed", _fields.number(TASK, "seed", placeholder="fresh", scale=3, min_width=120))
         dice = gr.Button("New seed", size="sm", min_width=80)
         reuse = gr.Button("Last seed", size="sm", min_width=80)
-    _form.picker(form, stage)
+    _, facts = _form.picker(form, stage, "fill")
     with gr.Accordion("Advanced", open=False):
         form.add("negative_prompt", _fields.text(TASK, "negative_prompt", lines=2, placeholder="What to keep out"))
         with gr.Row():
@@ -102,18 +106,15 @@ def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
             areas = [("Area around the mask", "masked"), ("Whole picture", "whole")]
             form.add("area", _fields.Dropdown(areas, value="masked", label="Work on", min_width=150))
             form.add("colour_match", gr.Checkbox(value=True, label=TASK.model_fields["colour_match"].title, min_width=110))
-    return {"seed": seed, "dice": dice, "reuse": reuse}
+    return {"seed": seed, "dice": dice, "reuse": reuse, "facts": facts, "stage": stage}
 
 
 def _answer() -> dict[str, Any]:
-    with gr.Row(elem_classes="variants"):
-        with gr.Column(min_width=320):
-            gallery = gr.Gallery(
-                label="Variants", format="png", type="filepath", interactive=False, columns=3, object_fit="contain", height=420,
-                buttons=["fullscreen"], preview=True, elem_classes="gallery",
-            )  # fmt: skip
-        with gr.Column(min_width=320, elem_classes="comparison"):
-            slider = gr.ImageSlider(label="Before and after", format="png", type="filepath", height=420, buttons=[], visible="hidden")
+    gallery = gr.Gallery(
+        label="Variants", format="png", type="filepath", interactive=False, columns=3, object_fit="contain", height=400,
+        buttons=["fullscreen"], preview=True, elem_classes="gallery",
+    )  # fmt: skip
+    slider = gr.ImageSlider(label="Before and after", format="png", type="filepath", height=360, buttons=[], visible=False)
     with gr.Row(elem_classes="actions"):
         onward = gr.Button("Use as new picture", size="sm", min_width=140)
         again = gr.Button("Mask again", size="sm", min_width=140)
@@ -144,7 +145,10 @@ def _wire(form: Form, editor: gr.HTML, ask: dict[str, Any], view: dict[str, Any]
         return _chosen(form, shown[index] if index < len(shown) else "", request)
 
     def onward(chosen: str, request: gr.Request) -> Any:
-        return _mask_editor.opened(_form.show(form.creation(chosen, request).path)) if chosen else gr.skip()
+        if not chosen:
+            return gr.skip()
+        creation = form.creation(chosen, request)
+        return _mask_editor.opened(_form.show(creation.path, f"result-{_gallery.task_of(creation).get('seed')}.png"))
 
     def again(chosen: str, request: gr.Request) -> Any:
         return _inputs(form.creation(chosen, request)) if chosen else gr.skip()
@@ -177,6 +181,7 @@ def _wire_fields(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
     ask["dice"].click(None, js="() => Math.floor(Math.random() * 4294967295)", outputs=ask["seed"], api_visibility="private")
     ask["reuse"].click(lambda seed: gr.skip() if seed is None else seed, view["last_seed"], ask["seed"], **QUIET)
     ask["mode"].change(_for_mode, ask["mode"], [ask["hint"], fields["prompt"], ask["chips"], ask["sides"]], **QUIET)
+    ask["mode"].change(lambda mode, model: _facts(form, mode, model), [ask["mode"], fields["model"]], ask["facts"], **QUIET)
     sides = [fields[name] for name in ("left", "right", "top", "bottom")]
     ask["aspect"].input(None, ask["aspect"], sides, js=EXTEND, api_visibility="private")
     watched = [ask["mode"], *sides]
@@ -187,10 +192,10 @@ def _wire_fields(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
 def _chosen(form: Form, id: str, request: gr.Request) -> tuple[Any, ...]:
     """What goes with the chosen variant: its id, details, downloads, the comparison and its seed."""
     if not id:
-        return "", "", gr.File(visible="hidden"), gr.ImageSlider(visible="hidden"), None
+        return "", "", gr.File(visible="hidden"), gr.ImageSlider(visible=False), None
     creation = form.creation(id, request)
     source = _attached(creation, "image")
-    pair = gr.ImageSlider(_gallery.before_and_after(creation, source), visible=True) if source else gr.ImageSlider(visible="hidden")
+    pair = gr.ImageSlider(_gallery.before_and_after(creation, source), visible=True) if source else gr.ImageSlider(visible=False)
     downloads = gr.File(value=_gallery.downloads(creation), visible=True)
     return id, _details(creation), downloads, pair, _gallery.task_of(creation).get("seed")
 
@@ -224,7 +229,9 @@ def _caption(creation: Creation) -> str:
 def _inputs(creation: Creation) -> Any:
     """The editor's value that opens what a creation was made from."""
     image, mask = _attached(creation, "image"), _attached(creation, "mask")
-    return _mask_editor.opened(_form.show(image), (), _form.show(mask) if mask else None) if image else gr.skip()
+    if image is None:
+        return gr.skip()
+    return _mask_editor.opened(_form.show(image, f"picture{image.suffix}"), (), _form.show(mask) if mask else None)
 
 
 def _attached(creation: Creation, name: str) -> Any:
@@ -236,10 +243,19 @@ def _for_mode(mode: str | None) -> tuple[Any, ...]:
     worded = mode not in WORDLESS
     return (
         f"<p>{HINTS.get(mode, '')}</p>",
-        gr.Textbox(visible=worded or "hidden"),
-        gr.Row(visible=worded or "hidden"),
-        gr.Row(visible=mode == "outpaint" or "hidden"),
+        gr.Textbox(visible=worded),
+        gr.Row(visible=worded),
+        gr.Column(visible=mode == "outpaint"),
     )
+
+
+def _facts(form: Form, mode: str | None, model: str | None) -> Any:
+    """About the model that would do it."""
+    try:
+        card = _form.picked(form.studio, model or "", TASK.kind, mode or "fill")
+    except StudioError:
+        return gr.skip()
+    return _status.card_facts(card, card.name in form.studio.here(TASK.kind))
 
 
 def _schedulers(form: Form, model: str | None) -> Any:

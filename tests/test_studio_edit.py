@@ -106,7 +106,7 @@ def _bomb() -> bytes:
 GREY = np.full((40, 40, 3), 128, np.uint8)
 BAD = {
     "empty": (b"", "is empty"),
-    "words": (b"hello there", "no picture that can be read"),
+    "words": (b"hello there", "none that can be read here"),
     "drawing": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
     "heic": (b"\x00\x00\x00\x18ftypheic" + b"\x00" * 40, "a HEIC or video file"),
     "truncated": (_bytes(np.random.default_rng(1).integers(0, 256, (90, 90, 3)).astype(np.uint8))[:900], "damaged or cut short"),

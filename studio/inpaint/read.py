@@ -117,7 +117,7 @@ def _opened(file: Path, field: str) -> tuple[Image.Image, str, list[str]]:
             warnings.simplefilter("ignore")  # Pillow's warning of large pictures: they are refused below
             image = Image.open(io.BytesIO(data), formats=list(FORMATS))
     except UnidentifiedImageError:
-        raise MediaUnreadable(f"The {what} is {_kind_of(data)}: use PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF.", field) from None
+        raise MediaUnreadable(f"The {what} file is {_kind_of(data)}: use PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF.", field) from None
     except Image.DecompressionBombError:
         most = f"{PIXEL_LIMIT / 1e6:.0f} megapixels is the most"
         raise InvalidInput(f"The {what} is far too large: {most}. Make it smaller first.", field) from None
@@ -190,4 +190,4 @@ def _kind_of(data: bytes) -> str:
             return name
     if data[4:8] == b"ftyp":
         return "a HEIC or video file"
-    return "no picture that can be read here"
+    return "none that can be read here"
