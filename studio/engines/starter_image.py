@@ -85,7 +85,7 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
         components["own"] = Component(f"{own.style}:{own.folder.name}", size, lambda report: Taught(_library(folder), own, own.pixels()))
     writer, features = card.companion_files.get("writer"), folder / "features.npz"
     if writer is not None and features.exists() and _unexplained(task, own, _library(folder)):
-        components["encoder"] = Component(f"{writer}:20 layers", _ENCODER_BYTES, lambda report: _encoder(writer, features))
+        components["encoder"] = Component(f"{writer}:20 layers", _ENCODER_BYTES, lambda report: _encoder(writer, features, report))
     return Recipe(components, _Painter, working_bytes)
 
 
@@ -198,7 +198,7 @@ def _library(folder: Path) -> IconLibrary:
     return IconLibrary.open(folder)
 
 
-def _encoder(writer: Path, features: Path) -> Encoder:
+def _encoder(writer: Path, features: Path, report: Report) -> Encoder:
     from studio.starter.features import Encoder
 
-    return Encoder.load(writer, features)
+    return Encoder.load(writer, features, report)

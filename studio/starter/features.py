@@ -6,6 +6,9 @@ states are all alike (mean cosine 0.83 between unrelated captions). It knows no 
 
 from __future__ import annotations
 
+import secrets
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.creations import Preview, Progress, Report
 from studio.device import Device
 from studio.errors import ModelUnavailable
 
@@ -22,6 +26,10 @@ PREFIX = "A picture of "
 PREFIX_TOKENS = 3
 MOST_TOKENS = 24
 Floats = NDArray[np.float32]
+
+
+def silent(_: Progress | Preview) -> None:
+    """A report that nobody hears."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +82,9 @@ class Encoder:
         self._features = features
 
     @classmethod
-    def load(cls, gguf: Path, features: Path) -> Encoder:
-        """Loads the writer's weights from `gguf` (SmolLM2-135M-Instruct) and the library's `features`."""
-        return cls(Reader.load(gguf), Features.open(features))
+    def load(cls, gguf: Path, features: Path, report: Report = silent) -> Encoder:
+        """Loads the writer's weights from `gguf` (SmolLM2-135M-Instruct) and the library's `features`; see Reader.load for `report`."""
+        return cls(Reader.load(gguf, report=report), Features.open(features))
 
     def encode(self, text: str) -> Floats:
         """`text` as a unit vector (d,) float32."""
@@ -97,15 +105,26 @@ class Reader:
         self._tokenizer = tokenizer
 
     @classmethod
-    def load(cls, gguf: Path, exact: bool = False) -> Reader:
-        """The first 20 layers without the last norm: in bfloat16 where the CPU has it, else, and where `exact`, in float32."""
+    def load(cls, gguf: Path, exact: bool = False, report: Report = silent) -> Reader:
+        """The first 20 layers without the last norm: in bfloat16 where the CPU has it, else, and where `exact`, in float32.
+
+        Unpacking them takes half a minute, so they are kept unpacked beside `gguf`, where that folder can be written. `report` is told
+        what goes on; it may raise Cancelled.
+        """
         import torch
         from transformers import AutoModel, AutoTokenizer
 
-        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        dtype = torch.float32 if exact else Device("cpu").dtype
+        kept = unpacked(gguf, str(dtype).removeprefix("torch."))
+        if not kept.is_dir():
+            with tempfile.TemporaryDirectory(prefix="unpacking-") as spare:
+                _unpack(gguf, Path(spare), dtype, report)
+                model, tokenizer = AutoModel.from_pretrained(spare, dtype=dtype), AutoTokenizer.from_pretrained(spare)
+                _keep(Path(spare), kept)
+        else:
+            report(Progress("loading", note="the writer's sense of words"))
+            model, tokenizer = AutoModel.from_pretrained(kept, dtype=dtype), AutoTokenizer.from_pretrained(kept)
         tokenizer.pad_token, tokenizer.padding_side = tokenizer.eos_token, "right"
-        model = AutoModel.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32 if exact else Device("cpu").dtype)
-        model.layers = model.layers[:LAYERS]
         model.norm = torch.nn.Identity()
         return cls(model.eval(), tokenizer)
 
@@ -120,6 +139,39 @@ class Reader:
             hidden = self._model(**batch, use_cache=False).last_hidden_state.float().numpy()
         lengths = batch["attention_mask"].sum(1).tolist()
         return [hidden[i, PREFIX_TOKENS : max(length, PREFIX_TOKENS + 1)] for i, length in enumerate(lengths)]
+
+
+def unpacked(gguf: Path, dtype: str) -> Path:
+    """The folder that keeps the first layers of exactly this file in `dtype`."""
+    about = gguf.stat()
+    return gguf.parent / f"{gguf.stem}-{LAYERS}-{dtype}-{about.st_size}-{about.st_mtime_ns}"
+
+
+def _unpack(gguf: Path, folder: Path, dtype: Any, report: Report) -> None:
+    """Tokenizer, configuration and the first layers, as safetensors, into `folder`."""
+    from transformers import AutoModel, AutoTokenizer, GgufConfig
+
+    note = "unpacking the writer's sense of words, once on this machine"
+    report(Progress("loading", 0, 3, note=note))
+    AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(folder)
+    report(Progress("loading", 1, 3, note=note))
+    dense = {"quantization_config": GgufConfig(dequantize=True)}  # packed weights can be neither cut nor saved
+    model = AutoModel.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=dtype, **dense)
+    model.layers, model.config.num_hidden_layers = model.layers[:LAYERS], LAYERS
+    if getattr(model.config, "layer_types", None):
+        model.config.layer_types = model.config.layer_types[:LAYERS]
+    report(Progress("loading", 2, 3, note=note))
+    model.save_pretrained(folder)
+
+
+def _keep(folder: Path, kept: Path) -> None:
+    """Copies the folder to where it is kept, whole or not at all; a cache that cannot be written stays as it is."""
+    making = kept.with_name(f"{kept.name}-{secrets.token_hex(4)}")
+    try:
+        shutil.copytree(folder, making)
+        making.rename(kept)
+    except OSError:
+        shutil.rmtree(making, ignore_errors=True)
 
 
 def unit(vectors: Floats) -> Floats:
