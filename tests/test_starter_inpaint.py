@@ -17,13 +17,14 @@ from studio.errors import Cancelled, InvalidInput
 from studio.models import resolve
 from studio.starter import backdrop, fitting, placing, surroundings
 from studio.starter.asking import asked
+from studio.starter.crediting import credit
 from studio.starter.icons import SIZE, IconLibrary
-from studio.starter.inpaint import MODES, PHOTOGRAPH, Made, credit, painted
+from studio.starter.inpaint import MODES, PHOTOGRAPH, Made, painted
 from studio.tasks import Inpaint
 
 FOLDER = Path(__file__).parents[1] / "assets" / "icons"
 CARD = starter_image.CARDS[0].model_copy(update={"files": FOLDER})
-SIDE = 192
+SIDE = 160
 RED, BLUE = (200, 40, 40), (60, 110, 210)
 
 Pixels = NDArray[np.uint8]
@@ -116,6 +117,7 @@ def test_outlines_are_bent_to_meet_at_the_holes_edge() -> None:
     assert np.abs(bend[5, :, 0]).max() < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_the_same_seed_gives_the_same_bytes_and_nothing_outside_the_hole_changes(library: IconLibrary, mode: str) -> None:
     hole = np.ones((SIDE, SIDE), bool) if mode == "redraw" else box(0, 0, 1, 0.45)
@@ -128,7 +130,7 @@ def test_the_same_seed_gives_the_same_bytes_and_nothing_outside_the_hole_changes
 
 
 def test_seeds_differ(library: IconLibrary) -> None:
-    pictures = [made(library, disc(), box(0, 0, 1, 0.45), "a cat", seed=seed).pixels.astype(int) for seed in range(4)]
+    pictures = [made(library, disc(), box(0, 0, 1, 0.45), "a cat", seed=seed).pixels.astype(int) for seed in (0, 1)]
     assert any(np.abs(pictures[0] - other).mean() > 1 for other in pictures[1:])
 
 
@@ -159,10 +161,10 @@ def test_a_photograph_is_drawn_upon_and_says_so(library: IconLibrary) -> None:
 
 def test_outpainting_what_is_there_already_only_extends_the_ground(library: IconLibrary) -> None:
     index = next(c.index for c in _candidates(library, "a castle"))
-    small = np.asarray(Image.fromarray(library.pixels(index)).resize((96, 96), Image.Resampling.BICUBIC))
+    small = np.asarray(Image.fromarray(library.pixels(index)).resize((72, 72), Image.Resampling.BICUBIC))
     alpha = small[..., 3:].astype(float) / 255
     picture = np.full((SIDE, SIDE, 3), 255, np.uint8)
-    picture[48:144, :96] = (small[..., :3] * alpha + 255 * (1 - alpha)).round()
+    picture[40:112, 4:76] = (small[..., :3] * alpha + 255 * (1 - alpha)).round()
     hole = box(0.5, 0, 1, 1)
     assert (made(library, picture, hole, "a castle", "outpaint").pixels[hole] == 255).all()
     assert (made(library, picture, hole, "a lemon", "outpaint").pixels[hole] < 240).any()
@@ -229,6 +231,7 @@ def test_an_edit_keeps_what_is_not_marked_and_says_whose_icons_it_used(edit: Any
     assert any(isinstance(event, Preview) for event in events)
 
 
+@pytest.mark.slow
 def test_picture_k_of_a_batch_of_edits_equals_the_single_one(edit: Any) -> None:
     batch, single = edit(count=2), edit(seed=4)
     assert np.array_equal(batch[1].pixels, single[0].pixels)

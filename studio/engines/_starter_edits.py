@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from studio.creations import Json, Picture, Preview, Progress, Report
 from studio.inpaint.edit import Edit, plan
-from studio.starter import compose, finish, inpaint
+from studio.starter import compose, crediting, finish, inpaint
 from studio.starter.asking import asked
 from studio.starter.icons import IconLibrary
 from studio.starter.words import Nearest
@@ -65,7 +65,7 @@ def _facts(made: list[inpaint.Made], library: IconLibrary, notes: tuple[str, ...
     """Whose icons were drawn, over all regions, and what the page should say."""
     origin = np.concatenate([one.origin.ravel() for one in made])
     colours = tuple(icon for one in made for icon in one.colours)
-    facts = inpaint.credit(origin, colours, library)
+    facts = crediting.credit(origin, colours, library)
     told: list[Json] = [*dict.fromkeys((*notes, *(note for one in made for note in one.notes)))]
     return {**facts, "notes": told} if told else facts
 
@@ -73,7 +73,7 @@ def _facts(made: list[inpaint.Made], library: IconLibrary, notes: tuple[str, ...
 def _credit(edit: Edit, made: list[inpaint.Made], facts: dict[str, Json], library: IconLibrary) -> NDArray[np.uint8]:
     """One byte a pixel of the canvas: the place in facts["attribution"] of the icon it came from, or finish.NOTHING."""
     page = np.full(edit.hole.shape, finish.NOTHING, np.uint8)
-    ranks = inpaint.ranked(np.concatenate([one.origin.ravel() for one in made]))
+    ranks = crediting.ranked(np.concatenate([one.origin.ravel() for one in made]))
     for region, one in zip(edit.regions, made, strict=True):
         codes = np.full(one.origin.shape, finish.NOTHING, np.uint8)
         for icon, rank in ranks.items():

@@ -41,4 +41,5 @@ and from a picture that is there to another:
     continuing.py    the missing part of a thing, drawn around the known one
     placing.py       drawings in a picture at its full size, bent to meet
     toning.py        shades carried over a hole's edge
+    crediting.py     whose icons it was drawn from
 """

@@ -111,6 +111,8 @@ def continued(
         pictures = dressed(mixed.pictures, there, missing, strange)
     else:
         pictures = _tinted(mixed.pictures, there, 0 if part.hue is not None else 1 - strength)
+        if not missing.all():
+            pictures = [_agreeing(picture, there, missing) for picture in pictures]
     begun = None if strength is None else (there, strength)
     return Continued(_sampled(replace(mixed, pictures=tuple(pictures)), there, missing, seed, steps, watch, begun), spot)
 

@@ -6,13 +6,12 @@ ground, or the picture is a photograph, the asked thing is drawn anew and fitted
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.creations import Json
 from studio.starter import compose, finish, surroundings
 from studio.starter.continuing import continued, faces, lead_for
 from studio.starter.diffusion import Watch
@@ -43,6 +42,8 @@ _FITS = 0.17  # misfit up to which the asked thing continues the one that is the
 _TORN = 0.18  # share of the cut along which outlines do not meet, up to which a thing is continued
 _REFINES = 0.3  # misfit up to which it is like the one that is there
 _THERE = 0.3  # frame.unlike up to which a thing in the picture is the asked one
+_VIEW = 0.9  # share of its frame that a view fills
+_OVER = 1.08  # how much larger than the page a view is laid, so that its rounded corners are outside
 _WIDER = 1.3  # the most that a hat is stretched to the width of the head
 _TRIES = 3  # drawings of which the one that stands best is taken
 
@@ -106,30 +107,6 @@ def painted(
     origin = np.where(hole, made.origin, -1).astype(np.int32)
     notes = (PHOTOGRAPH, *made.notes) if around.photograph else made.notes
     return Made(pixels, origin, made.colours, notes)
-
-
-def credit(origin: NDArray[np.int32], colours: Sequence[int], library: IconLibrary) -> dict[str, Json]:
-    """The facts about whose icons were drawn, as for a new picture: "attribution" with shares, "close_to", "closest", "colours_of".
-
-    `origin`, of any shape, holds the icon of each pixel or -1; `colours` the icons whose colours were taken on.
-    """
-    ranks = ranked(origin)
-    total = max(int((origin >= 0).sum()), 1)
-    shares = [float((origin == icon).sum()) / total for icon in ranks]
-    named = [_named(library, icon) | {"share": round(share, 4)} for icon, share in zip(ranks, shares, strict=True)]
-    facts: dict[str, Json] = {"attribution": [*named]}
-    if shares and shares[0] > _CLOSE:
-        facts["close_to"] = f"{named[0]['set']}, {named[0]['name']}"
-        facts["closest"] = named[0]
-    if colours:
-        facts["colours_of"] = [_named(library, icon) for icon in dict.fromkeys(colours)]
-    return facts
-
-
-def ranked(origin: NDArray[np.int32]) -> dict[int, int]:
-    """The icons in `origin` and their places in facts["attribution"], the most used first."""
-    icons, counts = np.unique(origin[origin >= 0], return_counts=True)
-    return {int(icon): place for place, icon in enumerate(icons[np.argsort(-counts, kind="stable")])}
 
 
 def _filled(job: Job) -> Made:
@@ -230,6 +207,12 @@ def _behind(job: Job) -> Made:
     kept = bounds(~job.hole) if not job.hole.all() else Box(0.3 * wide, 0.3 * high, 0.7 * wide, 0.9 * high)
     drawings = [_drawing(job, place, part=place % len(scene.parts)) for place in range(5)]
     page = finish.backdrop.pixels(scene.background or surroundings.tint(drawings[0].pixels), wide, high)[..., :3]
+    if _is_view(drawings[0].pixels):
+        own = drawn(drawings[0].pixels)
+        scale = _OVER * max(wide / own.width, high / own.height)
+        x, y = (wide - own.width * scale) / 2, (high - own.height * scale) / 2
+        view = Spot(Box(x, y, x + own.width * scale, y + own.height * scale))
+        return _laid(page, [stamped(drawings[0].pixels, drawings[0].origin, view, job.hole.shape)], [drawings[0].colours])
     ground = min(max(kept.bottom - 0.04 * high, 0.6 * high), 0.97 * high)
     stamps: list[Stamp] = []
     for place, (x, size, depth) in enumerate(_ROW):
@@ -276,7 +259,6 @@ _WAYS: Mapping[str, Callable[[Job], Made]] = {
     "refine": _refined,
     "redraw": _redrawn,
 }
-_CLOSE = 0.9  # share of one icon from which what is drawn is called close to it
 _ROW = ((0.12, 0.8, 0.1), (0.88, 0.85, 0.1), (0.5, 0.7, 0.13), (0.0, 1.0, 0.02), (1.0, 1.0, 0.02))
 """Things behind a kept one, back to front: their middle in shares of the width, their size, how far up their feet are."""
 
@@ -285,6 +267,12 @@ def _drawing(job: Job, place: int, part: int | None = None) -> compose.Drawing:
     assert job.scene is not None
     mixed = compose.gather(job.scene.parts[place if part is None else part], job.library, job.seed, place)
     return compose.draw(mixed, job.seed, job.steps, job.watch, place)
+
+
+def _is_view(drawing: Pixels) -> bool:
+    """Whether a drawing is a view that fills its frame rather than a thing."""
+    own = drawn(drawing)
+    return float((drawing[..., 3] > 127).sum()) > _VIEW * own.width * own.height
 
 
 def _ground(job: Job, *, bare: bool = False) -> Pixels:
@@ -381,8 +369,3 @@ def _nowhere(like: NDArray[np.generic]) -> NDArray[np.int32]:
 
 def _unheard(_: float) -> None:
     """Nobody asked how far the work is."""
-
-
-def _named(library: IconLibrary, icon: int) -> dict[str, Json]:
-    about = library.icons[icon]
-    return {"name": about.name, "set": about.title, "licence": about.licence}
