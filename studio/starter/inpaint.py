@@ -45,7 +45,7 @@ _THERE = 0.3  # frame.unlike up to which a thing in the picture is the asked one
 _VIEW = 0.9  # share of its frame that a view fills
 _OVER = 1.08  # how much larger than the page a view is laid, so that its rounded corners are outside
 _WIDER = 1.3  # the most that a hat is stretched to the width of the head
-_TRIES = 3  # drawings of which the one that stands best is taken
+_TRIES = 2  # drawings of which the one that stands best is taken
 
 
 @dataclass(frozen=True)
