@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from studio.__main__ import app
 from studio.creations import Creation
+from studio.engines import starter_image
 from studio.errors import InvalidInput, MediaUnreadable, ModelUnavailable, NotFound
 from studio.provenance import pictures
 from studio.settings import Settings
@@ -28,6 +29,7 @@ from studio.tasks import TextToImage
 from tests.serving import running
 
 FOLDER = Path(__file__).parents[1] / "assets" / "icons"
+CARD = starter_image.CARDS[0].model_copy(update={"files": FOLDER})
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"><circle cx="5" cy="5" r="4" fill="#3b2a5e"/></svg>'
 
 
@@ -266,3 +268,19 @@ def test_a_set_is_a_style_over_http_too(starter_cache: Path, tmp_path: Path) -> 
         assert found is not None
         assert found.facts["own_set"]["name"] == "Dusk"  # pyright: ignore[reportArgumentType, reportCallIssue, reportIndexIssue, reportOptionalSubscript]
         client.close()
+
+
+def test_an_unloaded_library_lets_go_of_its_pictures_and_draws_the_same_again(studio: Studio) -> None:
+    made, _ = studio.sets.teach("Dusk", "CC0", [("dragon", blob())])
+    before = drawn(studio, "a castle", made.style)
+    drawn(studio, "a castle", "")
+    keys = [resident.key for resident in studio.manager.status().residents]
+    assert any(key.startswith("My set: Dusk") for key in keys)
+    library = starter_image.recipe(CARD, TextToImage(prompt="a castle"), studio.device).components["icons"].load(lambda event: None)
+    assert library.derived("looks", lambda _: None) is not None
+    studio.manager.unload()
+    assert studio.manager.status().residents == ()
+    assert library.derived("looks", lambda _: None) is None
+    library.close()
+    again = drawn(studio, "a castle", made.style)
+    assert np.array_equal(np.asarray(Image.open(before.path)), np.asarray(Image.open(again.path)))
