@@ -212,7 +212,8 @@ def test_the_record_and_the_credit_name_the_set(studio: Studio) -> None:
     from tabs import _attribution
 
     assert "My set: Dusk (CC0, by me)" in _attribution.html(creation)
-    assert "own_set" not in drawn(studio, "a dragon", "Flat").record["facts"]
+    plain: Any = drawn(studio, "a dragon", "Flat").record["facts"]
+    assert "own_set" not in plain
 
 
 def test_somebody_elses_set_and_a_deleted_one_are_no_style(studio: Studio) -> None:
