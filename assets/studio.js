@@ -16,6 +16,20 @@
     } else if (event.key === "Escape" && !document.querySelector("dialog[open], [role=listbox]")) press(".stop");
   }, true);
 
+  // Arrow keys choose within a group of radio buttons: each of Gradio's has a name of its own, so the browser sees no group.
+  const WAYS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+  document.addEventListener("keydown", (event) => {
+    const way = WAYS[event.key];
+    const one = event.target;
+    if (!way || !(one instanceof HTMLInputElement) || one.type !== "radio") return;
+    const group = [...(one.closest("fieldset")?.querySelectorAll("input[type=radio]:not(:disabled)") ?? [])].filter(seen);
+    const next = group[(group.indexOf(one) + way + group.length) % group.length];
+    if (!next || next === one) return;
+    event.preventDefault();
+    next.focus();
+    next.click();
+  });
+
   // A file dropped beside its target must not make the browser leave the page.
   for (const kind of ["dragover", "drop"]) {
     document.addEventListener(kind, (event) => {

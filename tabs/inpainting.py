@@ -48,19 +48,17 @@ def build(form: Form) -> None:
     with gr.Row(elem_classes="desk editing"):
         with gr.Column(elem_classes="left"):
             editor = _mask_editor.mask_editor()
-            with gr.Column(elem_classes="tune"):
-                tune = _tune(form)
         with gr.Column(elem_classes="right"):
-            with gr.Column(elem_classes="ask"):
-                ask = _ask(form, tune["stage"]) | tune
-            with gr.Column(elem_classes="results"):
-                view = _answer()
+            ask = _ask(form)
+            view = _answer()
+        with gr.Column(elem_classes="tune"):
+            ask |= _tune(form, ask["stage"])
     form.fields = {name: form.fields[name] for name in TASK.model_fields}
     form.inlets["picture"] = (editor, _mask_editor.opened)
     _wire(form, editor, ask, view)
 
 
-def _ask(form: Form, stage: gr.HTML) -> dict[str, Any]:
+def _ask(form: Form) -> dict[str, Any]:
     able = {mode for card in form.studio.here(TASK.kind).values() for mode in (card.modes or [*MODES][:6])}
     modes = [(title, mode) for mode, title in MODES.items() if mode != "instruct" or mode in able]
     mode = form.add("mode", _fields.Radio(modes, value="", label="What to do", elem_classes="modes"))
@@ -78,13 +76,12 @@ def _ask(form: Form, stage: gr.HTML) -> dict[str, Any]:
     with gr.Row():
         run = gr.Button("Create", variant="primary", elem_classes="run", scale=3)
         stop = gr.Button("Stop", elem_classes="stop", scale=1, min_width=80)
-    stage.render()
-    return {"mode": mode, "hint": hint, "chips": chips, "sides": sides, "aspect": aspect, "run": run, "stop": stop}
+    stage = gr.HTML(elem_classes="status", padding=False)
+    return {"mode": mode, "hint": hint, "chips": chips, "sides": sides, "aspect": aspect, "run": run, "stop": stop, "stage": stage}
 
 
-def _tune(form: Form) -> dict[str, Any]:
+def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
     card = _form.picked(form.studio, "", TASK.kind, "fill")
-    stage = gr.HTML(elem_classes="status", padding=False, render=False)
     form.add("count", _fields.slider(TASK, "count", min_width=150))
     with gr.Row(elem_classes="seed"):
         seed = form.add("seed", _fields.number(TASK, "seed", placeholder="fresh", scale=3, min_width=120))
@@ -106,7 +103,7 @@ def _tune(form: Form) -> dict[str, Any]:
             areas = [("Area around the mask", "masked"), ("Whole picture", "whole")]
             form.add("area", _fields.Dropdown(areas, value="masked", label="Work on", min_width=150))
             form.add("colour_match", gr.Checkbox(value=True, label=TASK.model_fields["colour_match"].title, min_width=110))
-    return {"seed": seed, "dice": dice, "reuse": reuse, "facts": facts, "stage": stage}
+    return {"seed": seed, "dice": dice, "reuse": reuse, "facts": facts}
 
 
 def _answer() -> dict[str, Any]:

@@ -1,0 +1,269 @@
+"""Inpainting as a person uses it: a picture in, marks, variants, chained edits; by mouse, by keyboard alone, and by touch on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+from studio.provenance import pictures
+from studio.provenance.record import Record
+from tests import tiny
+from tests.browser.conftest import opened
+from tests.browser.test_mask_editor import drag, place, share, shows, tool
+from tests.serving import running
+
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.filterwarnings("ignore::FutureWarning")]
+
+LONG = 120_000
+"""Milliseconds: ten times what an edit takes on a loaded machine of two cores."""
+SIZE = 240, 180
+CARD = """[[card]]
+name = "Tiny diffusion"
+engine = "diffusion"
+serves = ["text_to_image", "inpaint"]
+licence = "none"
+defaults = {{ width = 64, height = 64, steps = 4, guidance_scale = 2.0 }}
+[card.source]
+kind = "folder"
+path = '{folder}'
+"""
+
+
+@pytest.fixture(scope="module")
+def address(starter_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A studio that has a tiny diffusers model beside its starters."""
+    folder = tmp_path_factory.mktemp("inpainting")
+    cards = folder / "models.toml"
+    cards.write_text(CARD.format(folder=tiny.stable_diffusion(folder / "tiny")), "utf-8")
+    with running(starter_cache, folder, "--models", str(cards)) as (url, _):
+        yield url
+
+
+@pytest.fixture
+def desk(context: BrowserContext, address: str) -> Page:
+    return on_the_desk(context.new_page(), address)
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A grainy meadow under a sky, with a red ball."""
+    rows, columns = np.mgrid[: SIZE[1], : SIZE[0]]
+    sky = np.dstack([120 + rows // 3, 160 + rows // 4, 220 - rows // 9])
+    meadow = np.dstack([70 + columns // 9, 130 - columns // 12, 50 + rows // 9])
+    pixels = np.where((rows > 100)[..., None], meadow, sky) + np.random.default_rng(1).integers(-8, 9, (SIZE[1], SIZE[0], 1))
+    pixels[(rows - 120) ** 2 + (columns - 120) ** 2 < 20**2] = (210, 30, 30)
+    file = tmp_path_factory.mktemp("photo") / "meadow.png"
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file)
+    return file
+
+
+def on_the_desk(page: Page, address: str) -> Page:
+    opened(page, address)
+    page.get_by_role("tab", name="Inpainting").click()
+    page.locator(".mask-editor[data-ready]").wait_for()
+    page.locator("html[data-inpaint=restored]").wait_for()
+    return page
+
+
+def bring(page: Page, photo: Path) -> None:
+    page.get_by_label("Picture file").set_input_files(photo)
+    shows(page, *SIZE)
+
+
+def prompt(page: Page) -> Locator:
+    """The prompt of the tab that is open."""
+    return page.get_by_label("Prompt", exact=True).locator("visible=true")
+
+
+def clear_status(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('.status p').forEach((line) => (line.textContent = ''))")
+
+
+def line(page: Page) -> str:
+    return page.locator(".status p:visible").first.inner_text()
+
+
+def done(page: Page) -> None:
+    expect(page.locator(".status p:visible").first).to_contain_text("Done in", timeout=LONG)
+    page.wait_for_timeout(600)
+
+
+def create(page: Page) -> None:
+    clear_status(page)
+    page.get_by_role("button", name="Create").click()
+    done(page)
+
+
+def downloaded(page: Page, folder: Path) -> tuple[np.ndarray, Record]:
+    with page.expect_download() as download:
+        page.locator(".downloads:visible a").first.click()
+    file = folder / "result.png"
+    download.value.save_as(file)
+    found = pictures.read_record(file)
+    assert found is not None
+    with Image.open(file) as picture:
+        return np.asarray(picture), found
+
+
+def pixels_of(file: Path) -> np.ndarray:
+    with Image.open(file) as picture:
+        return np.asarray(picture)
+
+
+def test_from_a_photograph_through_fill_a_second_model_outpainting_and_erasing(desk: Page, photo: Path, tmp_path: Path) -> None:
+    page, before = desk, pixels_of(photo)
+    # paint, erase a part of the marks, take that back
+    bring(page, photo)
+    drag(page, (60, 40), (100, 45), size=SIZE)
+    painted = share(page)
+    tool(page, "Eraser")
+    drag(page, (85, 43), (105, 45), size=SIZE)
+    assert 0 < share(page) < painted
+    tool(page, "Undo")
+    assert share(page) == painted
+    # fill with the starter; what is not marked stays
+    prompt(page).fill("a yellow star")
+    create(page)
+    assert "0 pixels changed outside the mask" in line(page)
+    first, found = downloaded(page, tmp_path)
+    assert found.model["name"] == "Atelier Icons"
+    assert np.array_equal(first[110:], before[110:])
+    assert (first[35:50, 60:100] != before[35:50, 60:100]).mean() > 0.3
+    expect(page.get_by_text("Before and after")).to_be_visible()
+    # chain: the result becomes the picture, another model makes the second edit
+    page.get_by_role("button", name="Use as new picture").click()
+    page.get_by_text("result-").first.wait_for()
+    shows(page, *SIZE)
+    assert share(page) == 0
+    tool(page, "Rectangle")
+    drag(page, (150, 20), (200, 60), size=SIZE)
+    page.get_by_label("Model", exact=True).locator("visible=true").fill("Tiny")
+    page.get_by_role("option", name="Tiny diffusion").click()
+    create(page)
+    second, found = downloaded(page, tmp_path)
+    assert found.model["name"] == "Tiny diffusion"
+    assert len(found.parents) == 1
+    assert np.array_equal(second[120:], first[120:])
+    # outpaint to 16:9
+    page.get_by_role("button", name="Use as new picture").click()
+    page.wait_for_timeout(500)
+    shows(page, *SIZE)
+    page.get_by_label("Outpaint", exact=True).check()
+    page.get_by_label("Wide 16:9").check()
+    expect(page.get_by_label("Left", exact=True)).to_have_value("40")
+    page.get_by_label("Model", exact=True).locator("visible=true").fill("Automatic")
+    page.get_by_role("option", name="Automatic").click()
+    prompt(page).fill("")
+    create(page)
+    wide, _ = downloaded(page, tmp_path)
+    assert wide.shape[:2] == (180, 320)
+    # erase the ball, offline
+    bring(page, photo)
+    page.get_by_label("Erase", exact=True).check()
+    expect(prompt(page)).to_have_count(0, timeout=20_000)
+    tool(page, "Ellipse")
+    drag(page, (94, 94), (146, 146), size=SIZE)
+    create(page)
+    erased, found = downloaded(page, tmp_path)
+    assert found.model["name"] == "Atelier Eraser"
+    assert (erased[105:135, 105:135, 0].astype(int) - erased[105:135, 105:135, 1] > 60).mean() < 0.05, "no red ball any more"
+    assert np.array_equal(erased[:40], before[:40])
+
+
+def test_by_keyboard_alone(desk: Page, photo: Path, tmp_path: Path) -> None:
+    page = desk
+    bring(page, photo)  # the system's file dialog is no part of the page
+    page.locator(".mask-editor .guide").focus()
+    page.keyboard.press("r")
+    page.keyboard.press("ArrowRight")  # the first key shows the cursor
+    page.keyboard.press("Space")
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    page.wait_for_timeout(300)
+    assert share(page) > 0
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.closest('.modes') !== null"):
+            break
+    for _ in range(8):
+        if page.get_by_label("Erase", exact=True).is_checked():
+            break
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(100)
+    assert page.get_by_label("Erase", exact=True).is_checked()
+    clear_status(page)
+    page.keyboard.press("Control+Enter")
+    done(page)
+    _, found = downloaded(page, tmp_path)
+    assert found.task["mode"] == "erase"
+
+
+def test_by_touch_on_a_phone(browser: Browser, address: str, photo: Path, tmp_path: Path) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, accept_downloads=True)
+    context.set_default_timeout(30_000)
+    try:
+        page = on_the_desk(context.new_page(), address)
+        bring(page, photo)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.locator(".guide").scroll_into_view_if_needed()
+        touches = page.context.new_cdp_session(page)
+        start, end = place(page, 100, 120, SIZE), place(page, 140, 120, SIZE)
+        touches.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": start[0], "y": start[1]}]})
+        for _ in range(3):  # the finger comes to rest, so that its stroke is no fling, which would swallow the next tap
+            touches.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": end[0], "y": end[1]}]})
+            page.wait_for_timeout(100)
+        touches.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        page.wait_for_timeout(300)
+        assert share(page) > 0
+        page.get_by_label("Erase", exact=True).tap()
+        expect(prompt(page)).to_have_count(0, timeout=20_000)
+        clear_status(page)
+        page.get_by_role("button", name="Create").tap()
+        done(page)
+        after, _ = downloaded(page, tmp_path)
+        assert np.array_equal(after[:40], pixels_of(photo)[:40])
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    finally:
+        context.close()
+
+
+def test_what_is_missing_is_said_and_nothing_is_lost(desk: Page, photo: Path) -> None:
+    page = desk
+    prompt(page).fill("a lighthouse")
+    for sentence in ("Picture is missing: choose, paste or drop a file.", "Nothing is marked: paint over what should change first."):
+        clear_status(page)
+        page.get_by_role("button", name="Create").click()
+        expect(page.locator(".status p:visible").first).to_have_text(sentence)
+        expect(prompt(page)).to_have_value("a lighthouse")
+        bring(page, photo)
+
+
+def test_picture_and_marks_survive_a_reload(desk: Page, photo: Path, address: str) -> None:
+    bring(desk, photo)
+    drag(desk, (60, 40), (100, 45), size=SIZE)
+    painted = share(desk)
+    desk.wait_for_timeout(1500)
+    on_the_desk(desk, address)
+    shows(desk, *SIZE)
+    assert share(desk) == pytest.approx(painted)
+
+
+def test_a_picture_goes_from_text_to_image_to_the_desk_with_its_lineage(context: BrowserContext, address: str, tmp_path: Path) -> None:
+    page = opened(context.new_page(), address)
+    prompt(page).fill("a red apple")
+    create(page)
+    page.get_by_role("button", name="Send to Inpainting").click()
+    shows(page, 512, 512)
+    tool(page, "Rectangle")
+    drag(page, (200, 60), (330, 200), size=(512, 512))
+    prompt(page).fill("a yellow star")
+    create(page)
+    _, found = downloaded(page, tmp_path)
+    assert len(found.parents) == 1
