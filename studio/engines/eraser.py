@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from studio.creations import Picture, Preview, Progress, Report
 from studio.device import Device
-from studio.inpaint.edit import Edit, Region, plan
-from studio.inpaint.erase import erased
-from studio.inpaint.prefill import prefilled
 from studio.manager import Recipe
 from studio.models import Bundled, ModelCard
 from studio.tasks import Inpaint, Task
@@ -27,7 +23,7 @@ CARDS = (
         engine="eraser",
         serves=("inpaint",),
         modes=("erase",),
-        source=Bundled(path="."),  # nothing to fetch: it is there where the studio is
+        source=Bundled(path="eraser"),  # its model card: there are no weights to fetch
         licence="Apache-2.0",
         commercial=True,
         gated=False,
@@ -55,6 +51,10 @@ def working_bytes(task: Task) -> int:
 
 def _erase(task: Task, report: Report) -> Iterator[Picture]:
     """The pipeline: each variant completes the same holes from its own seed alone."""
+    from studio.inpaint.edit import plan
+    from studio.inpaint.erase import erased
+    from studio.inpaint.prefill import prefilled
+
     assert isinstance(task, Inpaint)
     assert task.seed is not None
     edit = plan(task, _CONTEXT, way="neutral")
@@ -63,7 +63,7 @@ def _erase(task: Task, report: Report) -> Iterator[Picture]:
         made: list[NDArray[np.uint8]] = []
         for number, region in enumerate(edit.regions):
             told = _told(report, number, len(edit.regions), item + 1, task.count)
-            picture, hole = _crop(edit, region), edit.hole[region.box.place]
+            picture, hole = edit.crop(region), edit.hole[region.box.place]
             report(Preview(_small(prefilled(picture, hole, "blur")), item=item + 1))
             made.append(erased(picture, hole, told, task.seed + item))
             report(Preview(_small(made[-1]), item=item + 1))
@@ -80,19 +80,10 @@ def _told(report: Report, number: int, numbers: int, item: int, items: int) -> C
     return tell
 
 
-def _crop(edit: Edit, region: Region) -> NDArray[np.uint8]:
-    """(h, w, 3): the region at the picture's own size, so that nothing is resampled; what is transparent lies over white."""
-    part = edit.canvas[region.box.place]
-    if part.ndim == 2:
-        return np.repeat(part[..., None], 3, 2)
-    if part.shape[2] == 3:
-        return part
-    alpha = part[..., 3:].astype(np.float32) / 255
-    return np.rint(part[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
-
-
 def _small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """For a preview."""
+    import cv2
+
     scale = _SHOWN / max(pixels.shape[:2])
     if scale >= 1:
         return pixels

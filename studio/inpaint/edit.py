@@ -74,6 +74,10 @@ class Edit:
     regions: tuple[Region, ...]
     notes: tuple[str, ...]
 
+    def crop(self, region: Region) -> Pixels:
+        """(h, w, 3) uint8: the region at the picture's own size, unfilled; what is transparent lies over white."""
+        return _colours(self.canvas[region.box.place])
+
     def finished(
         self, made: Sequence[Pixels], seed: int, facts: Mapping[str, Json] | None = None, attachments: Mapping[str, bytes] | None = None
     ) -> Picture:
