@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,10 +76,10 @@ def recipe_of(card: ModelCard, **values: Any) -> tuple[Recipe, Inpaint]:
     return diffusion.recipe(card, task, CPU), task
 
 
-def edited(card: ModelCard, report: Callable[[Any], None] = lambda _: None, **values: Any) -> list[Picture]:
+def edited(card: ModelCard, report: Callable[[Any], None] | None = None, **values: Any) -> list[Picture]:
     recipe, task = recipe_of(card, **values)
     parts = {role: component.load(lambda _: None) for role, component in recipe.components.items()}
-    return [picture for picture in recipe.build(parts)(task, report) if isinstance(picture, Picture)]
+    return [picture for picture in recipe.build(parts)(task, report or (lambda _: None)) if isinstance(picture, Picture)]
 
 
 def outside(mask: str, by: int) -> Any:
@@ -163,7 +164,7 @@ def test_what_is_kept_is_the_pictures_own_latents_at_the_end(folders: Callable[[
 
 def test_a_variant_is_the_picture_of_its_own_seed(folders: Callable[[str], Path], files: dict[str, str]) -> None:
     card = card_of(folders("StableDiffusionPipeline"))
-    both, alone = edited(card, **files, count=2), edited(card, **(files | {"seed": 2}))
+    both, alone = edited(card, None, **files, count=2), edited(card, None, **(files | {"seed": 2}))
     assert [picture.seed for picture in both] == [1, 2]
     assert np.array_equal(both[1].pixels, alone[0].pixels)
     assert not np.array_equal(both[0].pixels, both[1].pixels)
@@ -173,7 +174,7 @@ def test_strength_says_how_much_is_redrawn(folders: Callable[[str], Path], files
     card = card_of(folders("StableDiffusionPipeline"))
     before = np.asarray(Image.open(files["image"]))[30:50, 40:56].astype(float)
     changes = [
-        np.abs(edited(card, **files, mode="refine", steps=10, strength=strength)[0].pixels[30:50, 40:56] - before).mean()
+        np.abs(edited(card, None, **files, mode="refine", steps=10, strength=strength)[0].pixels[30:50, 40:56] - before).mean()
         for strength in (0.2, 1.0)
     ]
     assert changes[0] < changes[1]
@@ -181,7 +182,7 @@ def test_strength_says_how_much_is_redrawn(folders: Callable[[str], Path], files
 
 def test_a_strength_that_draws_no_step_is_refused_in_words(folders: Callable[[str], Path], files: dict[str, str]) -> None:
     with pytest.raises(InvalidInput, match="changes nothing"):
-        edited(card_of(folders("StableDiffusionPipeline")), **files, mode="refine", steps=4, strength=0.1)
+        edited(card_of(folders("StableDiffusionPipeline")), None, **files, mode="refine", steps=4, strength=0.1)
 
 
 def test_the_whole_picture_is_redrawn_without_a_mask(folders: Callable[[str], Path], files: dict[str, str]) -> None:
@@ -198,14 +199,13 @@ def test_outpainting_keeps_the_picture_at_its_offset(folders: Callable[[str], Pa
 
 
 def test_a_model_trained_for_masks_gets_the_mask(tmp_path: Path, files: dict[str, str]) -> None:
-    import diffusers
-
+    diffusers: Any = importlib.import_module("diffusers")
     unet = diffusers.UNet2DConditionModel(
         block_out_channels=(4, 8), layers_per_block=1, sample_size=32, in_channels=9, out_channels=4, cross_attention_dim=32,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), norm_num_groups=2,
     )  # fmt: skip
     folder = tiny.stable_diffusion(tmp_path / "nine", unet=unet)
-    (picture,) = edited(card_of(folder), **files, feather=2)
+    (picture,) = edited(card_of(folder), None, **files, feather=2)
     assert picture.facts["pipeline"] == "StableDiffusionInpaintPipeline"
     before = np.asarray(Image.open(files["image"]))
     assert np.array_equal(picture.pixels[outside(files["mask"], 4)], before[outside(files["mask"], 4)])
@@ -228,7 +228,7 @@ def test_stopping_ends_within_one_step(folders: Callable[[str], Path], files: di
 @pytest.mark.parametrize("scheduler", ["DDIM", "Euler", "Euler a", "DPM++ 2M Karras", "UniPC", "Heun", "LCM", "PNDM"])
 def test_what_is_kept_is_held_with_every_scheduler(scheduler: str, folders: Callable[[str], Path], files: dict[str, str]) -> None:
     card = card_of(folders("StableDiffusionPipeline")).model_copy(update={"schedulers": (scheduler,)})
-    (picture,) = edited(card, **files, scheduler=scheduler, steps=6, feather=3)
+    (picture,) = edited(card, None, **files, scheduler=scheduler, steps=6, feather=3)
     assert picture.facts["scheduler"] == scheduler
     before = np.asarray(Image.open(files["image"]))
     assert np.array_equal(picture.pixels[outside(files["mask"], 5)], before[outside(files["mask"], 5)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ Pixels = np.ndarray
 SHAPES = st.tuples(st.integers(16, 120), st.integers(16, 120), st.sampled_from([0, 3, 4]))
 
 
-def saved(folder: Path, name: str, pixels: Pixels, **options: object) -> str:
+def saved(folder: Path, name: str, pixels: Pixels, **options: Any) -> str:
     Image.fromarray(pixels).save(folder / name, **options)
     return str(folder / name)
 

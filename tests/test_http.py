@@ -184,7 +184,7 @@ def test_a_picture_is_extended(client: Client, scene: dict[str, str]) -> None:
 )
 def test_each_bad_value_of_inpainting_gets_its_sentence(client: Client, scene: dict[str, str], values: dict[str, Any], words: str) -> None:
     with pytest.raises(AppError) as refused:
-        client.predict(**({"image": handle_file(scene["image"])} | values), api_name="/inpaint")
+        client.predict(api_name="/inpaint", **({"image": handle_file(scene["image"])} | values))  # pyright: ignore[reportArgumentType]
     assert words in str(refused.value)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -148,7 +149,7 @@ def test_a_picture_that_is_still_uploading_is_said(studio: Studio, files: dict[s
     ],
 )
 def test_every_kind_of_picture_is_edited_and_says_what_was_converted(
-    mode: str, options: dict[str, object], shape: tuple[int, ...], note: str, studio: Studio, files: dict[str, str], tmp_path: Path
+    mode: str, options: dict[str, Any], shape: tuple[int, ...], note: str, studio: Studio, files: dict[str, str], tmp_path: Path
 ) -> None:
     with Image.open(files["image"]) as source:
         image = Image.fromarray(np.full((48, 64), 30_000, np.uint16)) if mode == "I;16" else source.convert(mode)

@@ -22,6 +22,7 @@ Floats = NDArray[np.float32]
 
 _RING = 12.0  # pixels outside the hole on which colours are compared
 _FARTHEST = 48.0  # levels (of 255) a colour is moved at most; a larger difference is content, not a cast
+_UNSEEN = 0.2  # difference of scores, in Delta E, that no eye sees
 _MARGIN = 28  # pixels kept around everything that changes: what the picture around is like
 
 
@@ -52,6 +53,8 @@ def weights(hole: Hole, feather: float) -> Floats:
 def blended(original: Pixels, made: Pixels, hole: Hole, feathers: Sequence[float], colour_match: bool = True) -> Blended:
     """`made` inside the hole, `original` outside, joined over the feather (pixels, at least one given) whose seam scores least.
 
+    Among feathers whose scores nobody can tell apart the narrowest is kept, since it changes the fewest pixels.
+
     With `colour_match` a smooth field is also tried that carries the made picture's colours to the original's along the ring just
     outside the hole (a membrane, after Pérez et al., "Poisson image editing", SIGGRAPH 2003); it is kept where it lowers the score.
     """
@@ -75,7 +78,9 @@ def blended(original: Pixels, made: Pixels, hole: Hole, feathers: Sequence[float
         for number, version in enumerate(versions):
             seam = gauge.seam(lambda place, v=version, r=ramp: _mixed(before[place], v[place], r[place]), ramp)
             trials.append((seam.total, feather, number))
-    seam, feather, number = min(trials, key=lambda trial: (trial[0], trial[2]))  # the first of equals, unmatched before matched
+    least = min(trial[0] for trial in trials)
+    narrowest = min(feather for total, feather, _ in trials if total <= least + _UNSEEN)
+    seam, feather, number = min((t for t in trials if t[1] == narrowest), key=lambda trial: (trial[0], trial[2]))
     # 3. the least seam goes back into the whole picture
     ramp = _ramp(distance, feather)
     pixels[box], whole[box] = _mixed(before, versions[number], ramp), ramp
