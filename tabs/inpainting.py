@@ -111,7 +111,7 @@ def _answer() -> dict[str, Any]:
         label="Variants", format="png", type="filepath", interactive=False, columns=3, object_fit="contain", height=400,
         buttons=["fullscreen"], preview=True, elem_classes="gallery",
     )  # fmt: skip
-    slider = gr.ImageSlider(label="Before and after", format="png", type="filepath", height=360, buttons=[], visible=False)
+    slider = gr.ImageSlider(label="Before and after", format="png", type="filepath", buttons=[], visible=False)
     with gr.Row(elem_classes="actions"):
         onward = gr.Button("Use as new picture", size="sm", min_width=140)
         again = gr.Button("Mask again", size="sm", min_width=140)

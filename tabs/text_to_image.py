@@ -91,7 +91,7 @@ def _answer() -> dict[str, Any]:
     with gr.Row(elem_classes="actions"):
         again = gr.Button("Use these settings", size="sm")
     with gr.Accordion("Compare with the picture before it", open=False):
-        slider = gr.ImageSlider(format="png", type="filepath", show_label=False, height=360, buttons=[])
+        slider = gr.ImageSlider(format="png", type="filepath", show_label=False, buttons=[])
     shown, chosen, last_seed = gr.State([]), gr.State(""), gr.State(None)
     return {
         "gallery": gallery,
