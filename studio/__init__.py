@@ -29,6 +29,7 @@ Reading order:
 
   What is kept
     library.py           creations, drafts and the journal of runs
+    originals.py         the files a run was given
     storage.py           files: written whole or not at all
     index.py             the SQLite index: transactions and migrations
     schema.py            its tables, version by version

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Literal, cast
 
 from studio.creations import Creation, Json
-from studio.errors import InvalidInput, MediaUnreadable, NotFound, StudioError
+from studio.errors import InvalidInput, NotFound, StudioError
 from studio.index import Index
+from studio.originals import Originals
 from studio.provenance import pictures
 from studio.provenance.record import Record, to_json
 from studio.schema import STEPS
@@ -54,6 +55,7 @@ class Library:
                 except BaseException:
                     self._store.close()
                     raise
+        self.originals = Originals(self._index, self._store)
 
     def begin(self, task: Task, model: str, owner: str = "local", session: str = "", units: float = 0) -> str:
         """Journal a run before it starts, as 'queued'; returns its id. `units` is its size (steps, tokens) for time estimates."""
@@ -138,43 +140,6 @@ class Library:
                 self._drop_unnamed(objects)
             raise
         return creation
-
-    def take_in(self, file: Path) -> tuple[str, Path]:
-        """Keep the bytes of a file that a run needs: ("sha256:<hex>", where they lie now). Unless a creation names it, it is swept later.
-
-        Raises MediaUnreadable if it cannot be read, StorageFull without room.
-        """
-        try:
-            data = file.read_bytes()
-        except OSError:
-            raise MediaUnreadable("The file is still uploading or is gone: wait a moment, or choose it again.") from None
-        name = self._store.name(data, _plain_suffix(file))
-        if not self._store.path(name).exists():
-            self._store.require(len(data))
-            self._store.put(name, data)
-        return f"sha256:{name[:64]}", self._store.path(name)
-
-    def taken_in(self, reference: str, owner: str = "local") -> Path:
-        """Where the bytes behind "sha256:<hex>" lie, if a creation of that owner names them; NotFound otherwise."""
-        rows = self._index.rows(
-            "SELECT object FROM creations WHERE owner = ?1 AND object LIKE ?2 UNION SELECT a.object FROM attachments a"
-            " JOIN creations c ON c.id = a.creation WHERE c.owner = ?1 AND a.object LIKE ?2 LIMIT 1",
-            *(owner, f"{reference.removeprefix('sha256:')}.%" if re.fullmatch("sha256:[0-9a-f]{64}", reference) else "-"),
-        )
-        if not rows or not self._store.path(rows[0]["object"]).exists():
-            raise NotFound("A file this was made from is not in this library: choose it again.")
-        return self._store.path(rows[0]["object"])
-
-    def made_of(self, references: Sequence[str], owner: str = "local") -> tuple[str, ...]:
-        """The creations of that owner whose own file is one of these: the newest for each."""
-        found: list[str] = []
-        for reference in references:
-            rows = self._index.rows(
-                "SELECT id FROM creations WHERE owner = ? AND object LIKE ? ORDER BY seq DESC LIMIT 1",
-                *(owner, f"{reference.removeprefix('sha256:')}.%"),
-            )
-            found += [row["id"] for row in rows]
-        return tuple(found)
 
     def get(self, creation: str, owner: str = "local") -> Creation:
         """One creation of that owner; NotFound if there is none or its file is gone."""
@@ -366,9 +331,3 @@ def _file_name(name: str) -> str:
 
 def _suffix(name: str) -> str:
     return Path(name).suffix.lower() or ".bin"
-
-
-def _plain_suffix(file: Path) -> str:
-    """The suffix of a file of any origin, if it is one."""
-    suffix = file.suffix.lower()
-    return suffix if re.fullmatch(r"\.[a-z0-9]{1,8}", suffix) else ".bin"

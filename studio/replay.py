@@ -15,6 +15,7 @@ from PIL import Image
 from studio.creations import Creation, Event, Json
 from studio.errors import MediaUnreadable, NotFound
 from studio.library import Library
+from studio.originals import BY_CONTENT
 from studio.provenance import pictures
 from studio.provenance.record import Record, task_of
 from studio.studio import Studio
@@ -55,7 +56,7 @@ def again(studio: Studio, record: Record) -> Iterator[Event]:
     session = f"replay-{uuid.uuid4().hex}"
     task = task_of(record)
     given = {name: str(getattr(task, name)) for name in task.files}
-    found = {name: str(studio.library.taken_in(value)) for name, value in given.items() if value.startswith("sha256:")}
+    found = {name: str(studio.library.originals.find(value)) for name, value in given.items() if value.startswith(BY_CONTENT)}
     try:
         yield from studio.run(task.model_copy(update=found), owner="replay", session=session)
     finally:

@@ -21,6 +21,7 @@ from studio.errors import Busy, Cancelled, StudioError
 from studio.library import Library
 from studio.manager import Manager, Recipe
 from studio.models import ModelCard
+from studio.originals import BY_CONTENT
 from studio.presets import TextStyle, styled, text_styles
 from studio.provenance import pictures, record
 from studio.rules import rules
@@ -243,10 +244,10 @@ class Studio:
         names: dict[str, str] = {}
         for name in asked.files:
             value = str(getattr(asked, name))
-            if value.startswith("sha256:"):
-                names[name], files[name] = value, self.library.taken_in(value, owner)
+            if value.startswith(BY_CONTENT):
+                names[name], files[name] = value, self.library.originals.find(value, owner)
             elif value:
-                names[name], files[name] = self.library.take_in(Path(value))
+                names[name], files[name] = self.library.originals.take_in(Path(value))
         return asked.model_copy(update=names), files
 
     def _work(self, stream: Stream, run: _Run) -> None:
@@ -285,7 +286,7 @@ class Studio:
         return styled(task, self.styles) if isinstance(task, TextToImage) and not card.styles else task
 
     def _keep(self, media: Media, run: _Run, seconds: float) -> Creation:
-        parents = self.library.made_of([str(getattr(run.task, name)) for name in run.files], run.owner)
+        parents = self.library.originals.creations([str(getattr(run.task, name)) for name in run.files], run.owner)
         entry = record.compose(run.task, run.asked, run.card, media, self.device.name, seconds, parents)
         match media:
             case Picture():

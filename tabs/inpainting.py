@@ -11,7 +11,7 @@ from studio.creations import Creation
 from studio.errors import StudioError
 from studio.provenance import record
 from studio.tasks import MODES, Inpaint
-from tabs import _fields, _form, _gallery, _mask_editor, _status
+from tabs import _attribution, _fields, _form, _gallery, _mask_editor, _status
 from tabs._form import QUIET, Form, Shown
 
 NAME = "Inpainting"
@@ -206,7 +206,7 @@ def _details(creation: Creation) -> str:
         "Seed": task.get("seed"), "Strength": task.get("strength"), "Steps": task.get("steps"), "Seam": _seam(counts),
         "Kept": "nothing: the whole picture was redrawn" if counts.get("whole") else kept,
         "Lossy copies": "change every pixel; the PNG alone keeps the promise",
-    })  # fmt: skip
+    }) + _attribution.html(creation)  # fmt: skip
 
 
 def _seam(counts: Mapping[str, Any]) -> str:

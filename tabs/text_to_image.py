@@ -13,7 +13,7 @@ from studio.errors import InvalidInput, StudioError
 from studio.models import ModelCard
 from studio.provenance import pictures, record
 from studio.tasks import TextToImage
-from tabs import _attribution, _enhance, _fields, _form, _own_sets, _status
+from tabs import _attribution, _enhance, _fields, _form, _gallery, _own_sets, _status
 from tabs._form import QUIET, Form, Shown
 
 NAME = "Text to image"
@@ -112,7 +112,7 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
 
     def newest(request: gr.Request) -> tuple[Any, ...]:
         creations = form.recent(request)
-        pictures = [(_form.show(c.path), _caption(c)) for c in creations]
+        pictures = [(_form.show(c.path), _gallery.caption(c, _gallery.task_of(c).get("seed"))) for c in creations]
         return (
             gr.Gallery(pictures, selected_index=0 if pictures else None),
             [c.id for c in creations],
@@ -163,41 +163,16 @@ def _chosen(form: Form, id: str, shown: list[str], request: gr.Request) -> tuple
     place = shown.index(id) if id in shown else 0
     before = form.creation(shown[place + 1], request) if place + 1 < len(shown) else None
     pair = (_form.show(before.path), _form.show(creation.path)) if before is not None else None
-    return id, _details(creation), gr.File(value=_downloads(creation), visible=True), pair, _task(creation).get("seed")
-
-
-def _downloads(creation: Creation) -> list[str]:
-    """The PNG as kept, its companions, and lossy copies named so."""
-    png = creation.path.read_bytes()
-    title = f"atelier-{_task(creation).get('seed', creation.id)}"
-    drawing = creation.attachments.get("drawing.svg")
-    files = {f"{title}.png": png, **({f"{title}.svg": drawing.read_bytes()} if drawing else {})}
-    files[f"{title}-lossy.webp"] = pictures.encode_lossy(png, "webp")
-    files[f"{title}-lossy.jpg"] = pictures.encode_lossy(png, "jpeg")
-    return _form.show_bytes(files)
+    return id, _details(creation), gr.File(value=_gallery.downloads(creation), visible=True), pair, _gallery.task_of(creation).get("seed")
 
 
 def _details(creation: Creation) -> str:
-    task, model = _task(creation), creation.record.get("model")
-    name = model if isinstance(model, dict) else {}
-    rows = {
+    task = _gallery.task_of(creation)
+    return _gallery.details(creation, {
         "Prompt": task.get("prompt"), "Blended with": _blended(task), "Negative prompt": task.get("negative_prompt"),
-        "Style": task.get("style"),
-        "Model": f"{name.get('name')} ({name.get('licence')})", "Seed": task.get("seed"), "Steps": task.get("steps"),
-        "Size": f"{task.get('width')} x {task.get('height')}", "Made": f"by a machine, in {creation.record.get('seconds', 0):.1f} s",
-    }  # fmt: skip
-    return _status.facts_table(rows) + _attribution.html(creation)
-
-
-def _caption(creation: Creation) -> str:
-    task = _task(creation)
-    words = str(task.get("prompt", ""))
-    return f"{words[:60]}{'…' if len(words) > 60 else ''} · {task.get('seed')}"
-
-
-def _task(creation: Creation) -> Mapping[str, Any]:
-    task = creation.record.get("task")
-    return task if isinstance(task, dict) else {}
+        "Style": task.get("style"), "Seed": task.get("seed"), "Steps": task.get("steps"),
+        "Size": f"{task.get('width')} x {task.get('height')}",
+    }) + _attribution.html(creation)  # fmt: skip
 
 
 def _settings(form: Form, request: gr.Request, found: record.Record) -> list[Any]:
