@@ -50,6 +50,36 @@ def stable_diffusion(folder: Path, **changes: Any) -> Path:
     return _saved(build, folder)
 
 
+def instruct_pix2pix(folder: Path) -> Path:
+    """StableDiffusionInstructPix2PixPipeline: a UNet of eight channels, that reads the picture beside its latents."""
+    d = _diffusers()
+
+    def build() -> Any:
+        unet = d.UNet2DConditionModel(
+            block_out_channels=(4, 8),
+            layers_per_block=1,
+            sample_size=32,
+            in_channels=8,
+            out_channels=4,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+            cross_attention_dim=32,
+            norm_num_groups=2,
+        )
+        return d.StableDiffusionInstructPix2PixPipeline(
+            unet=unet,
+            vae=_vae(4),
+            text_encoder=_clip(),
+            tokenizer=clip_words(),
+            scheduler=_ddim(),
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+
+    return _saved(build, folder)
+
+
 def single_file(folder: Path, file: Path) -> Path:
     """The pipeline that `stable_diffusion` wrote to `folder` as one file, with the names of the original Stable Diffusion checkpoints."""
     from safetensors.torch import load_file, save_file
@@ -181,15 +211,19 @@ def stable_diffusion_3(folder: Path) -> Path:
     return _saved(build, folder)
 
 
-def flux(folder: Path) -> Path:
-    """FluxPipeline: flow matching with a shift by size, packed latents, a T5 text encoder."""
+def flux(folder: Path, pipeline: str = "FluxPipeline", channels: int = 16) -> Path:
+    """FluxPipeline: flow matching with a shift by size, packed latents, a T5 text encoder.
+
+    `pipeline` names a sister of it, whose transformer reads `channels`: FluxFillPipeline 48, with the mask and what it hides.
+    """
     d = _diffusers()
     t: Any = import_module("transformers")
 
     def build() -> Any:
         transformer = d.FluxTransformer2DModel(
             patch_size=1,
-            in_channels=16,
+            in_channels=channels,
+            out_channels=16,
             num_layers=1,
             num_single_layers=1,
             attention_head_dim=16,
@@ -200,7 +234,7 @@ def flux(folder: Path) -> Path:
         )
         pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((chr(c), -2.0) for c in range(32, 127)), ("▁", -2.0)]
         t5 = t.T5Config(vocab_size=len(pieces) + 100, d_model=32, d_kv=8, d_ff=37, num_layers=2, num_heads=4, pad_token_id=0)
-        return d.FluxPipeline(
+        return getattr(d, pipeline)(
             transformer=transformer,
             vae=_vae(4, scaling_factor=0.3611, shift_factor=0.1159),
             text_encoder=_clip(),

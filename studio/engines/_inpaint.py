@@ -48,6 +48,12 @@ def takes_mask(pipeline: Any) -> bool:
     return "mask_image" in inspect.signature(pipeline.__call__).parameters
 
 
+def follows(pipeline: Any) -> bool:
+    """Whether calls of this class take a picture beside an instruction, and draw anew what the instruction makes of it."""
+    taken = inspect.signature(pipeline.__call__).parameters
+    return "image" in taken and "mask_image" not in taken and "strength" not in taken
+
+
 def native_step(pipe: Any) -> int:
     """Sizes must be multiples of so many pixels: two latents, since many denoisers work on patches of two."""
     return 2 * int(getattr(pipe, "vae_scale_factor", 8))

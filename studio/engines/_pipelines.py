@@ -63,8 +63,11 @@ def takes_masks(card: ModelCard, folder: Path) -> bool:
     for role in ("unet", "transformer"):
         if (folder / role / "config.json").is_file():
             config = components.read_json(card, folder / role / "config.json")
-            inner, outer = config.get("in_channels"), config.get("out_channels")
-            return isinstance(inner, int) and isinstance(outer, int) and inner > 2 * outer
+            inner, outer, patch = (config.get(name) for name in ("in_channels", "out_channels", "patch_size"))
+            if not isinstance(inner, int) or not isinstance(outer, int):
+                return False
+            packed = isinstance(patch, int) and inner == outer * patch**2  # patches come in as channels, and go out as places
+            return inner > 2 * outer and not packed
     return False
 
 

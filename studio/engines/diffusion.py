@@ -37,12 +37,18 @@ DECODE_BYTES = 2200
 """Working memory of a VAE's decoder: bytes for each pixel and each byte of its number format (as InvokeAI estimates it)."""
 HELD = 0x5EED
 """Added to the seed for the noise of what is kept, which must not be that of what is drawn."""
+NARROWEST = 8
+"""Editing models know no picture that is longer against its width."""
 FIXED_BYTES = 300_000_000
 """Working memory beside the decoder: text encoding, latents, kernels' work space."""
 
 
 class _Options(BaseModel):
-    """`ModelCard.options` of this engine. `guidance` names the argument that takes the task's guidance scale, `size_step` is pixels."""
+    """`ModelCard.options` of this engine. `guidance` names the argument that takes the task's guidance scale, `size_step` is pixels.
+
+    `image_guidance` says how closely an edit by instruction keeps to the picture, where a pipeline asks; `strongest` is the largest
+    strength the model can use.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     pipeline: str = ""
@@ -52,7 +58,9 @@ class _Options(BaseModel):
     timestep_spacing: Literal["linspace", "leading", "trailing"] | None = None
     max_sequence_length: int | None = None
     guidance: Literal["guidance_scale", "true_cfg_scale"] = "guidance_scale"
+    image_guidance: float | None = None
     size_step: int = 8
+    strongest: float = 1.0
 
 
 def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
@@ -68,7 +76,10 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     folder = _pipelines.config_folder(card) if single else files
     layout = _pipelines.layout(card, folder, options.pipeline)
     base = layout.pipeline.__name__
-    if isinstance(task, Inpaint):
+    if isinstance(task, Inpaint) and task.mode == "instruct":
+        if not _inpaint.follows(layout.pipeline):
+            raise ModelUnavailable(f"{card.name} follows no instructions with {base}; choose another model.")
+    elif isinstance(task, Inpaint):
         name = _inpaint.class_name(layout.pipeline, masked=_pipelines.takes_masks(card, folder))
         layout = _pipelines.layout(card, folder, name) if name and name != base else layout
     if single:
@@ -113,15 +124,19 @@ class _Painter:
         images = masked or begins or task.mode == "instruct"
         step = max(self._options.size_step, _inpaint.native_step(pipe))
         plan = edit.plan(task, _native_side(pipe, self._card), step, soft=not masked)
+        strength = min(task.strength or 1.0, self._options.strongest)
+        if task.mode == "instruct" and any(max(r.size) > NARROWEST * min(r.size) for r in plan.regions):
+            raise InvalidInput(f"Pictures to edit by instruction are at most {NARROWEST} times as long as wide: crop it first.", "image")
+        held = not masked and (not plan.whole or strength < 1)
         facts = self._facts(task.prompt)
         for item in range(task.count):
             seed = (task.seed or 0) + item
             made: list[NDArray[np.uint8]] = []
             for number, region in enumerate(plan.regions):
                 place = item * len(plan.regions) + number + 1, task.count * len(plan.regions)
-                given = _given(region, task, images=images)
+                given = _given(region, strength, images=images)
                 arguments = _arguments(pipe, task, self._options) | _offered(pipe, given)
-                call = _Call(seed, region.size, place, _note(facts), None if masked else region, task.strength or 1.0, begins)
+                call = _Call(seed, region.size, place, _note(facts), region if held else None, strength, begins)
                 made.append(self._drawn(task, arguments, call, report))
             yield plan.finished(made, seed, facts | self._ways())
 
@@ -185,15 +200,16 @@ class _Call:
     begins: bool = False
 
 
-def _given(region: Region, task: Inpaint, *, images: bool) -> dict[str, Any]:
-    """What an editing pipeline is told of a region, by argument."""
+def _given(region: Region, strength: float, *, images: bool) -> dict[str, Any]:
+    """What an editing pipeline is told of a region, by argument; its size too, where a pipeline would choose one by itself."""
     from PIL import Image
 
     width, height = region.size
     given: dict[str, Any] = {"width": width, "height": height}
     if images:
         mask = Image.fromarray(np.where(region.hole, 255, 0).astype(np.uint8))
-        given |= {"image": Image.fromarray(region.picture), "mask_image": mask, "strength": task.strength}
+        given |= {"image": Image.fromarray(region.picture), "mask_image": mask, "strength": strength}
+        given |= {"max_area": width * height, "_auto_resize": False}
     return given
 
 
@@ -233,6 +249,7 @@ def _arguments(pipe: Any, task: TextToImage | Inpaint, options: _Options) -> dic
         "negative_prompt": task.negative_prompt or (" " if options.guidance == "true_cfg_scale" else None),
         "num_inference_steps": task.steps,
         options.guidance: task.guidance_scale,
+        "image_guidance_scale": options.image_guidance,
         "max_sequence_length": options.max_sequence_length,
         "clean_caption": False,  # it would need two more packages
     }

@@ -162,6 +162,7 @@ def plan(task: Inpaint, side: int, step: int = 8, *, soft: bool = False, way: Wa
     """Read the files of a resolved task and lay the work out for a model of native size `side` x `side`, in multiples of `step` pixels.
 
     `soft`: the model can change a pixel a little, so that soft marks count from 5 % on. `way`: another prefill than the mode's own.
+    For an instruction the model sees the whole picture, since words may point anywhere in it, unless the task asks for so much context.
     Raises InvalidInput in words for files and marks that cannot be used.
     """
     source, canvas, marked, offset, notes = _read(task)
@@ -172,9 +173,10 @@ def plan(task: Inpaint, side: int, step: int = 8, *, soft: bool = False, way: Wa
     strengths = (marked / np.float32(255) if soft else hole).astype(np.float32)
     work = _colours(canvas)
     prefill = None if whole else way or WAYS.get(task.mode)
+    everything = whole or task.area == "whole" or (task.mode == "instruct" and task.context_padding is None)
     regions = tuple(
         _region(work, hole, strengths, crop, prefill, task.seed or 0)
-        for crop in crops(hole, side, step, task.context_padding, whole=whole or task.area == "whole")
+        for crop in crops(hole, side, step, task.context_padding, whole=everything)
     )
     return Edit(task, source, canvas, hole, offset, whole, regions, notes)
 

@@ -1,0 +1,221 @@
+"""Edits by instruction, on tiny but real pipelines that take a picture beside the words, and inpainting classes made for a mask."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from studio.creations import Picture, Preview
+from studio.device import Device
+from studio.engines import _pipelines, diffusion
+from studio.errors import InvalidInput, ModelUnavailable
+from studio.manager import Recipe
+from studio.models import BLENDED, Folder, ModelCard, resolve
+from studio.tasks import Inpaint, TextToImage
+from tests import tiny
+
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.filterwarnings("ignore::FutureWarning")]
+
+CPU = Device("cpu")
+EDITORS = {
+    "StableDiffusionInstructPix2PixPipeline": tiny.instruct_pix2pix,
+    "FluxKontextPipeline": lambda folder: tiny.flux(folder, "FluxKontextPipeline"),
+    "Flux2KleinPipeline": tiny.flux2_klein,
+}
+OTHERS = {
+    "FluxFillPipeline": lambda folder: tiny.flux(folder, "FluxFillPipeline", 48),
+    "StableDiffusionPipeline": tiny.stable_diffusion,
+    "QwenImagePipeline": tiny.qwen_image,
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    root = tmp_path_factory.mktemp("models")
+    return lambda name: root / name if (root / name).exists() else (EDITORS | OTHERS)[name](root / name)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    """A picture of 150 x 90 pixels and a mask in its middle."""
+    rows, columns = np.mgrid[:90, :150]
+    pixels = np.dstack([rows * 2, columns, 255 - rows]).clip(0, 255).astype(np.uint8)
+    mask = np.zeros((90, 150), np.uint8)
+    mask[24:64, 50:90] = 255
+    Image.fromarray(pixels).save(tmp_path / "image.png")
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    return {"image": str(tmp_path / "image.png"), "mask": str(tmp_path / "mask.png")}
+
+
+def card_of(folder: Path, *modes: str, **options: Any) -> ModelCard:
+    return ModelCard(
+        name="Tiny",
+        engine="diffusion",
+        serves=("inpaint", "text_to_image"),
+        source=Folder(path=str(folder)),
+        files=folder,
+        modes=modes or (*BLENDED, "instruct"),
+        options=options,
+        defaults={"width": 96, "height": 96, "steps": 2, "guidance_scale": 3},
+    )
+
+
+def recipe_of(card: ModelCard, **values: Any) -> tuple[Recipe, Inpaint]:
+    task = resolve(Inpaint.checked({"prompt": "make it red", "seed": 1, "mode": "instruct"} | values), card)
+    return diffusion.recipe(card, task, CPU), task
+
+
+def edited(card: ModelCard, report: Callable[[Any], None] | None = None, **values: Any) -> list[Picture]:
+    recipe, task = recipe_of(card, **values)
+    parts = {role: component.load(lambda _: None) for role, component in recipe.components.items()}
+    return [picture for picture in recipe.build(parts)(task, report or (lambda _: None)) if isinstance(picture, Picture)]
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The arguments of every call of a pipeline from here on, as the engine gives them."""
+    heard: list[dict[str, Any]] = []
+    assembled = _pipelines.assembled
+
+    def listened(*args: Any) -> Any:
+        pipe = assembled(*args)
+        kind = type(pipe)
+
+        def called(self: Any, *given: Any, **arguments: Any) -> Any:
+            heard.append(arguments)
+            result = kind.__call__(self, *given, **arguments)
+            heard[-1]["drawn"] = np.shape(result.images)
+            return result
+
+        called.__signature__ = inspect.signature(kind.__call__)
+        pipe.__class__ = type(kind.__name__, (kind,), {"__call__": called})
+        return pipe
+
+    monkeypatch.setattr(_pipelines, "assembled", listened)
+    return heard
+
+
+@pytest.mark.parametrize("name", EDITORS)
+def test_an_instruction_without_a_mask_redraws_the_whole_picture_at_its_own_size(
+    name: str, folders: Callable[[str], Path], files: dict[str, str]
+) -> None:
+    events: list[Any] = []
+    (picture,) = edited(card_of(folders(name)), events.append, image=files["image"])
+    assert picture.pixels.shape == (90, 150, 3)
+    assert picture.facts["pipeline"] == name
+    assert "The whole picture was redrawn." in str(picture.facts["notes"])
+    assert any(isinstance(event, Preview) for event in events)
+
+
+@pytest.mark.parametrize("name", EDITORS)
+def test_an_instruction_with_a_mask_changes_the_marked_part_alone(name: str, folders: Callable[[str], Path], files: dict[str, str]) -> None:
+    from studio.inpaint import masks
+
+    (picture,) = edited(card_of(folders(name)), None, **files, feather=3)
+    before = np.asarray(Image.open(files["image"]))
+    outside = masks.distance(np.asarray(Image.open(files["mask"])) >= 128) > 5
+    assert np.array_equal(picture.pixels[outside], before[outside])
+    assert (picture.pixels[34:54, 60:80] != before[34:54, 60:80]).any()
+    assert "The whole picture" not in str(picture.facts["notes"])
+
+
+@pytest.mark.parametrize("name", EDITORS)
+def test_the_model_sees_the_whole_picture_even_where_a_mark_limits_the_edit(
+    name: str, folders: Callable[[str], Path], files: dict[str, str], calls: list[dict[str, Any]]
+) -> None:
+    edited(card_of(folders(name)), None, **files)
+    edited(card_of(folders(name)), None, **files, context_padding=0)
+    whole, near = (np.asarray(call["image"]).astype(float) for call in calls)
+    assert whole[0, 0] == pytest.approx([0, 0, 255], abs=6)  # the picture's corners
+    assert whole[-1, -1] == pytest.approx([178, 149, 166], abs=6)
+    assert near[-1, -1] != pytest.approx([178, 149, 166], abs=6)  # context that was asked for
+
+
+@pytest.mark.parametrize("name", EDITORS)
+def test_what_is_drawn_has_the_size_of_the_region(
+    name: str, folders: Callable[[str], Path], files: dict[str, str], calls: list[dict[str, Any]]
+) -> None:
+    edited(card_of(folders(name)), image=files["image"])
+    (call,) = calls
+    width, height = call["image"].size
+    assert call["drawn"] == (1, height, width, 3)
+    assert width * height == pytest.approx(96 * 96, rel=0.2)  # the model's own number of pixels
+    assert width / height == pytest.approx(150 / 90, rel=0.25)
+
+
+@pytest.mark.parametrize("name", EDITORS)
+def test_the_picture_given_changes_what_is_drawn(name: str, folders: Callable[[str], Path], files: dict[str, str], tmp_path: Path) -> None:
+    other = tmp_path / "other.png"
+    Image.fromarray(255 - np.asarray(Image.open(files["image"]))).save(other)
+    card = card_of(folders(name))
+    one, again, another = (edited(card, image=image)[0].pixels for image in (files["image"], files["image"], str(other)))
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, another)
+
+
+def test_how_closely_the_picture_is_kept_comes_from_the_card(
+    folders: Callable[[str], Path], files: dict[str, str], calls: list[dict[str, Any]]
+) -> None:
+    folder = folders("StableDiffusionInstructPix2PixPipeline")
+    edited(card_of(folder, image_guidance=2.5), image=files["image"])
+    assert calls[0]["image_guidance_scale"] == 2.5
+
+
+def test_an_instruction_below_full_strength_stays_nearer_to_the_picture(folders: Callable[[str], Path], files: dict[str, str]) -> None:
+    card = card_of(folders("Flux2KleinPipeline"))
+    near, less, full = (edited(card, image=files["image"], strength=s, steps=6)[0].pixels.astype(float) for s in (0.1, 0.4, 1.0))
+    assert 0 < np.abs(less - near).mean() < np.abs(full - near).mean()
+
+
+def test_a_picture_too_narrow_for_instructions_is_refused_in_words(folders: Callable[[str], Path], tmp_path: Path) -> None:
+    Image.new("RGB", (900, 100), "teal").save(tmp_path / "strip.png")
+    with pytest.raises(InvalidInput, match="8 times as long"):
+        edited(card_of(folders("Flux2KleinPipeline")), image=str(tmp_path / "strip.png"))
+
+
+def test_drawing_and_instructing_share_their_weights(folders: Callable[[str], Path], files: dict[str, str]) -> None:
+    card = card_of(folders("Flux2KleinPipeline"))
+    draw = diffusion.recipe(card, resolve(TextToImage.checked({"prompt": "x", "seed": 1}), card), CPU)
+    edit, _ = recipe_of(card, image=files["image"])
+    assert {c.key for c in edit.components.values()} == {c.key for c in draw.components.values()}
+
+
+def test_a_model_that_takes_no_picture_refuses_instructions_in_words(folders: Callable[[str], Path], files: dict[str, str]) -> None:
+    with pytest.raises(ModelUnavailable, match="follows no instructions"):
+        recipe_of(card_of(folders("StableDiffusionPipeline")), image=files["image"])
+
+
+def test_a_filling_model_gets_the_picture_and_the_mask(
+    folders: Callable[[str], Path], files: dict[str, str], calls: list[dict[str, Any]]
+) -> None:
+    (picture,) = edited(card_of(folders("FluxFillPipeline"), "fill"), None, **files, mode="fill", feather=2)
+    assert picture.facts["pipeline"] == "FluxFillPipeline"
+    assert np.asarray(calls[0]["mask_image"]).max() == 255
+    before = np.asarray(Image.open(files["image"]))
+    assert np.array_equal(picture.pixels[:18], before[:18])
+
+
+def test_a_card_can_keep_strength_below_what_its_model_spoils(
+    folders: Callable[[str], Path], files: dict[str, str], calls: list[dict[str, Any]]
+) -> None:
+    edited(card_of(folders("FluxFillPipeline"), "fill", strongest=0.75), None, **files, mode="fill", steps=4)
+    assert calls[0]["strength"] == 0.75
+
+
+def test_packed_latents_are_no_mask(folders: Callable[[str], Path]) -> None:
+    qwen, fill = folders("QwenImagePipeline"), folders("FluxFillPipeline")
+    assert not _pipelines.takes_masks(card_of(qwen), qwen)
+    assert _pipelines.takes_masks(card_of(fill), fill)
