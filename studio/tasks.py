@@ -169,6 +169,7 @@ class Inpaint(Task):
     feather: Real | None = Field(default=None, ge=0, le=128, title="Feather", description="Pixels; empty: the least visible seam")
     context_padding: Whole | None = Field(default=None, ge=0, le=1024, title="Context", description="Pixels around the mask; empty: auto")
     area: Text = Field(default="masked", max_length=20, title="Work on", description="masked: the area around the mask; whole: everything")
+    prefill: Text = Field(default="", max_length=20, title="Prefill", description="What stands in the hole first; empty: the mode's own")
     colour_match: Flag = Field(default=True, title="Match colours", description="Carry the picture's colours into the new area")
     left: Side = Field(default="0", title="Left", description="Pixels or % to add")
     right: Side = Field(default="0", title="Right", description="Pixels or % to add")
@@ -201,6 +202,8 @@ class Inpaint(Task):
             _refuse("mode", "Mode must be one of {known}.", known=", ".join(MODES))
         if self.area not in ("masked", "whole"):
             _refuse("area", "Work on must be masked (the area around the mask) or whole (the whole picture).")
+        if self.prefill and self.prefill not in PREFILLS:
+            _refuse("prefill", "Prefill must be one of {known}, or empty.", known=", ".join(PREFILLS))
         if self.way in MASKED and not self.mask:
             _refuse("mask", "Nothing is marked: paint over what should change first.")
         if self.way == "outpaint" and not self.extends:
@@ -220,6 +223,14 @@ MODES = {
     "instruct": "Edit by instruction",
 }
 """Ways of inpainting, with their titles."""
+PREFILLS = {
+    "original": "What was there",
+    "blur": "Colours of the surroundings",
+    "edges": "Lines of the surroundings",
+    "neutral": "Grey",
+    "noise": "Grain of the surroundings",
+}
+"""What stands in the hole before a model draws, with titles."""
 MASKED = ("fill", "refine", "background", "erase")
 WORDED = {
     "fill": "Prompt is empty: say what should be there. To take it away instead, choose Erase.",

@@ -301,6 +301,24 @@ def picker(form: Form, stage: gr.HTML, way: str = "") -> tuple[Any, gr.HTML]:
     return model, facts
 
 
+def estimate(form: Form, shown: gr.HTML, names: Sequence[str], base: Mapping[str, Any]) -> None:
+    """Say in `shown` how long a run of ten seconds or more takes here, each time one of the fields `names` changes.
+
+    `base` fills the fields that a task must have; what it holds changes no time.
+    """
+
+    def told(*values: Any) -> str:
+        try:
+            given = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+            seconds = form.studio.estimate(form.task.checked({**base, **given}))
+        except StudioError:
+            return ""
+        return f"<p>This takes {_status.duration(seconds)} here.</p>" if seconds is not None and seconds >= 10 else ""
+
+    watched = [form.fields[name] for name in names]
+    gr.on([field.change for field in watched], told, watched, shown, **QUIET)
+
+
 def send(source: Form, target: Form, medium: str, button: Any, bar: gr.Tabs) -> None:
     """A press takes what `source` offers of a medium to `target` and opens its tab."""
     component, take = target.inlets[medium]

@@ -10,7 +10,7 @@ import gradio as gr
 from studio.creations import Creation
 from studio.errors import StudioError
 from studio.provenance import record
-from studio.tasks import MODES, Inpaint
+from studio.tasks import MODES, PREFILLS, Inpaint
 from tabs import _attribution, _fields, _form, _gallery, _mask_editor, _status
 from tabs._form import QUIET, Form, Shown
 
@@ -76,8 +76,19 @@ def _ask(form: Form) -> dict[str, Any]:
     with gr.Row():
         run = gr.Button("Create", variant="primary", elem_classes="run", scale=3)
         stop = gr.Button("Stop", elem_classes="stop", scale=1, min_width=80)
+    estimate = gr.HTML(elem_classes="quiet", padding=False)
     stage = gr.HTML(elem_classes="status", padding=False)
-    return {"mode": mode, "hint": hint, "chips": chips, "sides": sides, "aspect": aspect, "run": run, "stop": stop, "stage": stage}
+    return {
+        "estimate": estimate,
+        "mode": mode,
+        "hint": hint,
+        "chips": chips,
+        "sides": sides,
+        "aspect": aspect,
+        "run": run,
+        "stop": stop,
+        "stage": stage,
+    }
 
 
 def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
@@ -100,6 +111,8 @@ def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
             form.add("feather", _fields.number(TASK, "feather", min_width=110, placeholder="least seam"))
             form.add("context_padding", _fields.number(TASK, "context_padding", min_width=110, placeholder="automatic"))
         with gr.Row():
+            fills = [("The mode's own", ""), *((title, name) for name, title in PREFILLS.items())]
+            form.add("prefill", _fields.Dropdown(fills, value="", label=TASK.model_fields["prefill"].title, min_width=150))
             areas = [("Area around the mask", "masked"), ("Whole picture", "whole")]
             form.add("area", _fields.Dropdown(areas, value="masked", label="Work on", min_width=150))
             form.add("colour_match", gr.Checkbox(value=True, label=TASK.model_fields["colour_match"].title, min_width=110))
@@ -183,6 +196,7 @@ def _wire_fields(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
     ask["aspect"].input(None, ask["aspect"], sides, js=EXTEND, api_visibility="private")
     watched = [ask["mode"], *sides]
     gr.on([part.change for part in watched], None, watched, js=FRAME, api_visibility="private")
+    _form.estimate(form, ask["estimate"], ("model", "mode", "count", "steps"), {"image": "x", "mask": "x", "prompt": "x", "left": "1"})
     fields["model"].change(lambda model: _schedulers(form, model), fields["model"], fields["scheduler"], **QUIET)
 
 

@@ -223,8 +223,7 @@ def _follow_model(form: Form, ask: dict[str, Any]) -> None:
 
     outputs = [ask["style"], form.fields["scheduler"], ask["blending"], form.fields["blend_prompt"], ask["own"].fold]
     form.fields["model"].change(changed, form.fields["model"], outputs, **QUIET)
-    watched = [form.fields[name] for name in ("model", "count", "steps", "width", "height")]
-    gr.on([c.change for c in watched], lambda *values: _estimate(form, values), watched, ask["estimate"], **QUIET)
+    _form.estimate(form, ask["estimate"], ("model", "count", "steps", "width", "height"), {"prompt": "x"})
     _enhance.follow(form, ask["enhance"], ask["stage"])
     _own_sets.follow(form, ask["own"], ask["style"], lambda request, model: _styles(form, model, request))
 
@@ -236,13 +235,3 @@ def _card(form: Form, model: str | None = "") -> ModelCard:
 def _blended(task: Mapping[str, Any]) -> str:
     words = str(task.get("blend_prompt") or "").strip()
     return f"{words} ({task.get('blend'):g})" if words else ""
-
-
-def _estimate(form: Form, values: tuple[Any, ...]) -> str:
-    names = ("model", "count", "steps", "width", "height")
-    try:
-        asked = TASK.checked({"prompt": "x", **dict(zip(names, values, strict=True))})
-        seconds = form.studio.estimate(asked)
-    except StudioError:
-        return ""
-    return f"<p>This takes {_status.duration(seconds)} here.</p>" if seconds is not None and seconds >= 10 else ""

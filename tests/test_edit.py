@@ -225,3 +225,23 @@ def test_pictures_of_any_size_round_trip_through_png_in_their_own_mode() -> None
         back = Image.open(io.BytesIO(pictures.encode_png(pixels, record(), b"profile bytes")))
         assert np.array_equal(np.asarray(back), pixels)
         assert back.info["icc_profile"] == b"profile bytes"
+
+
+@pytest.mark.parametrize("prefill", ["original", "blur", "edges", "neutral", "noise"])
+def test_the_hole_holds_what_was_chosen_before_a_model_draws(prefill: str, tmp_path: Path) -> None:
+    pixels = noise(np.random.default_rng(3), 64, 64, 3) // 4 + 100
+    pixels[20:40, 20:40] = (255, 0, 0)
+    mask = np.zeros((64, 64), np.uint8)
+    mask[18:42, 18:42] = 255
+    task = resolved(image=saved(tmp_path, "a.png", pixels), mask=saved(tmp_path, "m.png", mask), prefill=prefill, area="whole")
+    (region,) = edit.plan(task, 64).regions
+    hole = region.picture[22:38, 22:38].astype(int)
+    assert (region.picture[~region.hole] == pixels[~region.hole]).all()
+    if prefill == "original":
+        assert (hole == (255, 0, 0)).all()
+    else:
+        assert np.abs(hole - hole.mean(axis=2, keepdims=True)).mean() < 40, "no red is left"
+    if prefill == "neutral":
+        assert hole.std() < 1
+    if prefill == "noise":
+        assert hole.std() > 5

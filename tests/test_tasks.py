@@ -148,6 +148,7 @@ def test_the_mode_follows_from_what_is_given(values: dict[str, object], way: str
         ({"image": "a.png", "prompt": "x", "mask_grow": 65}, "mask_grow", "Grow mask must be a whole number from -64 to 64."),
         ({"image": "a.png", "prompt": "x", "left": "300%"}, "left", "Left must be pixels from 0 to 4096"),
         ({"image": "a.png", "prompt": "x", "left": -1}, "left", "Left must be pixels from 0 to 4096"),
+        ({"image": "a.png", "prompt": "x", "prefill": "pink"}, "prefill", "Prefill must be one of original"),
         ({"image": "a.png", "prompt": "x", "colour_match": 1}, "colour_match", "Match colours must be on or off"),
     ],
 )

@@ -35,7 +35,7 @@ def edits(task: Inpaint, library: IconLibrary, encoder: Nearest | None, report: 
     """The variants of a resolved task, each from its own seed alone."""
     assert task.seed is not None
     scene = asked(task.prompt, task.negative_prompt, task.mode, library, encoder)
-    edit = plan(task, SIDE)
+    edit = plan(task, SIDE, way="blur" if task.mode == "outpaint" and not task.prefill else None)
     for item in range(task.count):
         seed = task.seed + item
         watch = _Watch(report, edit, item + 1, task.count)

@@ -28,8 +28,8 @@ Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 _Array = TypeVar("_Array", Pixels, Floats)
 
-WAYS: Mapping[str, Way] = {"fill": "blur", "outpaint": "blur", "erase": "blur", "background": "neutral"}
-"""What stands in the hole before a model draws; modes that are not named keep what is there."""
+WAYS: Mapping[str, str] = {"fill": "blur", "outpaint": "edges", "erase": "blur", "background": "neutral"}
+"""What stands in the hole before a model draws, where the task does not say; modes that are not named keep what is there."""
 FEATHERS = (1.0, 3.0, 8.0)
 """Feathers tried, as shares of 1/128 of the crop's longer side (4, 12 and 32 pixels for a crop of 512)."""
 BACKGROUND_FEATHERS = (0.0025, 0.005, 0.01)
@@ -172,7 +172,7 @@ def plan(task: Inpaint, side: int, step: int = 8, *, soft: bool = False, way: Wa
         raise InvalidInput("The marks are too faint for this model: paint them at full strength.", "mask")
     strengths = (marked / np.float32(255) if soft else hole).astype(np.float32)
     work = _colours(canvas)
-    prefill = None if whole else way or WAYS.get(task.mode)
+    prefill = "original" if whole else way or task.prefill or WAYS.get(task.mode, "original")
     everything = whole or task.area == "whole" or (task.mode == "instruct" and task.context_padding is None)
     regions = tuple(
         _region(work, hole, strengths, crop, prefill, task.seed or 0)
@@ -253,11 +253,11 @@ def _judge(task: Inpaint, mask: masks.Mask) -> None:
         raise InvalidInput("Everything is marked, so nothing would be kept: leave a part free, or choose Image to image.", "mask")
 
 
-def _region(work: Pixels, hole: masks.Hole, strengths: Floats, crop: Crop, way: Way | None, seed: int) -> Region:
+def _region(work: Pixels, hole: masks.Hole, strengths: Floats, crop: Crop, way: str, seed: int) -> Region:
     place = crop.box.place
     small = _resized(hole[place].astype(np.float32), crop.size) > 0.25
     picture = _resized(work[place], crop.size)
-    if way is not None and small.any():
+    if way in ("blur", "edges", "neutral", "noise") and small.any():
         picture = prefilled(picture, small, way, seed)
     own = np.clip(_resized(np.ascontiguousarray(strengths[place]), crop.size), 0, 1)
     return Region(crop.box, picture, masks.softened(own, small, GROW, SOFTENED * max(crop.size)), small)
