@@ -188,12 +188,48 @@ def test_words_that_are_colours_and_things_are_read_by_their_place(library: Icon
         ("a boat on the sea at night", "#161b3d stars"),
         ("a cat on a plain background", None),
         ("a cat", None),
+        ("an owl on blue background with stars", "#2f78dc stars"),
+        ("owl blue background", "#2f78dc"),
+        ("a red car on white background", "#f6f6f4"),
+        ("cat on dark blue background, cartoon", "#1d3f8a"),
+        ("a cat with background of stars", "stars"),
+        ("a cat on a background full of hearts", "hearts"),
+        ("a cat with a background in pink", "#f58bb8"),
+        ("the background is green, a cat", "#3aa845"),
+        ("a cat; background: #ff0000", "#ff0000"),
+        ("a fish on blue background with white stars", "#2f78dc stars"),
+        ("a cat on a pink and white striped background", "#f58bb8 stripes"),
+        ("a tree against yellow", "#fbd024"),
+        ("a cat in front of blue", "#2f78dc"),
+        ("a robot on blue with stars", "#2f78dc stars"),
+        ("an orange on an orange background", "#f58220"),
+        ("a rabbit in the background", None),
     ],
 )
 def test_backgrounds_are_colours_and_patterns(library: IconLibrary, prompt: str, background: str | None) -> None:
     scene = read(prompt, "", "", library)
     assert scene.background == background
     assert len(scene.parts) == 1 and scene.relation == ""
+
+
+@pytest.mark.parametrize(
+    ("prompt", "found"),
+    [
+        ("a dog with blue background and a cat", ["dog", "cat"]),
+        ("a cat and a dog on green background", ["cat", "dog"]),
+        ("a cat on a blue background with a red car", ["cat", "automobile"]),
+        ("red apple yellow background", ["red apple"]),
+        ("a cat on a blue car", ["cat", "automobile"]),
+        ("a cat on an orange", ["cat", "tangerine"]),
+    ],
+)
+def test_a_background_takes_nothing_that_is_a_thing(library: IconLibrary, prompt: str, found: list[str]) -> None:
+    assert concepts(library, read(prompt, "", "", library)) == found
+
+
+def test_a_prompt_that_is_all_background_is_drawn_as_a_thing_if_it_names_one(library: IconLibrary) -> None:
+    scene = read("a red heart background", "", "", library)
+    assert scene.background is None and [part.words for part in scene.parts] == ["red heart"]
 
 
 def test_a_background_that_cannot_be_drawn_is_said(library: IconLibrary) -> None:

@@ -4,7 +4,8 @@ Reading order, from words to a scene:
 
     scene.py         what a prompt means: parts, candidates, a relation, a background
     words.py         a prompt becomes a scene
-    grammar.py       a prompt taken apart: things, colours, places, background, style
+    grammar.py       a prompt taken apart: things, colours, places, style
+    ground.py        what a prompt says about its background
     phrases.py       the words of a prompt cut into phrases that name one thing each
     lexicon.py       what words mean in an icon library
     vocabulary.py    the closed lists of English this needs: colours, relations, filler

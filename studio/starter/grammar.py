@@ -5,23 +5,20 @@ It knows what is a name (from the lexicon) and a little English (from vocabulary
 
 from __future__ import annotations
 
-import itertools
 import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from studio.errors import InvalidInput
+from studio.starter.ground import ground
 from studio.starter.lexicon import Lexicon, singular
 from studio.starter.phrases import Phrase, Rank, Thing, phrases, things
 from studio.starter.vocabulary import (
     ARTICLES,
-    COLOURS,
     CONTAINERS,
     DETAILS,
-    FILLER,
     HEADWEAR,
-    PATTERN_WORDS,
     RELATION_WORDS,
     SCENERY,
     STYLE_WORDS,
@@ -30,13 +27,6 @@ from studio.starter.vocabulary import (
 READ = 600  # characters of a prompt that are read
 THINGS = 3  # things in one picture
 _TOKEN = re.compile(r"#[0-9a-f]{6}\b|[a-z0-9][a-z0-9'.]*|[,;&+/|:]")
-_BACKGROUND = re.compile(
-    r"\b(?:(?:on|against|with|over|in|in front of|before)\s+)?(?:an?\s+|the\s+)?((?:[a-z0-9#-]+\s+){1,3}?)"
-    r"(?:background|backdrop|wallpaper)(?:\s+(?:with|of|full of|made of)\s+((?:[a-z-]+\s?){1,3}))?"
-    r"|\bwith\s+((?:[a-z-]+\s+){1,3}?)in\s+(?:the\s+)?background\b|\bbackground\s*[:=]\s*([a-z0-9# -]+)"
-)
-
-
 _TURNED = {"before": "behind", "worn": "above", "holds in": "in", "holds on": "on"}  # relations told from the second thing's side
 
 
@@ -58,21 +48,23 @@ def parse(prompt: str, known: Lexicon, emoji: Mapping[str, str]) -> Reading:
     if len(text) > READ:
         text = text[:READ].rsplit(" ", 1)[0]
         notes.append(f"Only the first {READ} characters of the prompt were read.")
-    background, text = _background(text, notes)
-    tokens = [token for token in _TOKEN.findall(text) if token not in ARTICLES]
+    stands = ground(text)
+    if not stands.understood:
+        notes.append("A background here is a colour or a pattern of stars, dots, stripes, checks, hearts or clouds.")
+    tokens = [token for token in _TOKEN.findall(stands.rest) if token not in ARTICLES]
     style, tokens = _style(tokens, known)
     scenery, tokens = _scenery(tokens)
     cut = _without_details(phrases(tokens, known), notes)
     found = _things(cut, known, Rank.UNKNOWN) or _things(cut, known, Rank.FILLER)
     if not found:
-        raise InvalidInput(_nothing(prompt, text), "prompt")
+        raise InvalidInput(_nothing(prompt, stands.rest), "prompt")
     if len(found) > THINGS:
         notes.append("A picture here holds up to three things: the others were left out.")
     ordered, relation = _related(found[:THINGS], notes)
     passed = [word for thing in ordered for word in thing.passed]
     if passed:
         notes.append(f"“{' '.join(dict.fromkeys(passed))}” was passed over: only things, colours, places and styles are read.")
-    return Reading(ordered, relation, background or scenery, style, tuple(notes))
+    return Reading(ordered, relation, stands.meant or scenery, style, tuple(notes))
 
 
 def clean(prompt: str, emoji: Mapping[str, str]) -> str:
@@ -84,24 +76,6 @@ def clean(prompt: str, emoji: Mapping[str, str]) -> str:
     plain = unicodedata.normalize("NFKD", plain.replace("’", "'").replace("-", " "))
     kept = (c if c.isprintable() else " " for c in plain if not unicodedata.combining(c))
     return re.sub(r"\s+", " ", "".join(c if ord(c) < 128 else " " for c in kept)).strip().lower()
-
-
-def _background(text: str, notes: list[str]) -> tuple[str | None, str]:
-    """What the prompt says about the background, and the prompt without it."""
-    found = _BACKGROUND.search(text)
-    if found is None:
-        return None, text
-    said = " ".join(part for part in found.groups() if part)
-    words = [word for word in re.findall(r"#[0-9a-f]{6}|[a-z0-9]+", said) if word not in ARTICLES]
-    colour = next((word for word in words if word.startswith("#")), None)
-    pairs = [f"{a} {b}" for a, b in itertools.pairwise(words)]
-    named = next((word for word in [*pairs, *words] if word in COLOURS), None)
-    pattern = next((PATTERN_WORDS[word] for word in words if word in PATTERN_WORDS), None)
-    meant = " ".join(part for part in (colour or (COLOURS[named] if named else None), pattern) if part)
-    rest = f"{text[: found.start()]} {text[found.end() :]}".strip()
-    if not meant and set(words) - FILLER - {"transparent", "blank", "empty", "clear"}:
-        notes.append("A background here is a colour or a pattern of stars, dots, stripes, checks, hearts or clouds.")
-    return meant or None, rest
 
 
 def _style(tokens: list[str], known: Lexicon) -> tuple[str, list[str]]:
