@@ -20,6 +20,8 @@ from studio.provenance import pictures
 from studio.provenance.record import Record, task_of
 from studio.studio import Studio
 
+OWNER = "local"
+"""Whose sets and files a replay may use: those of the home's own person."""
 PAGE = 200
 
 
@@ -52,13 +54,16 @@ def read(file: Path, library: Library) -> Record:
 
 
 def again(studio: Studio, record: Record) -> Iterator[Event]:
-    """Run the record's task once more; yields the run's events. What it makes leaves the library again when the iteration ends."""
+    """Run the record's task once more, with the sets and files of this home's own person; yields the run's events.
+
+    What it makes belongs to a session of its own and leaves the library again when the iteration ends; nothing else there changes.
+    """
     session = f"replay-{uuid.uuid4().hex}"
     task = task_of(record)
     given = {name: str(getattr(task, name)) for name in task.files}
     found = {name: str(studio.library.originals.find(value)) for name, value in given.items() if value.startswith(BY_CONTENT)}
     try:
-        yield from studio.run(task.model_copy(update=found), owner="replay", session=session)
+        yield from studio.run(task.model_copy(update=found), owner=OWNER, session=session)
     finally:
         studio.library.forget_session(session)
 

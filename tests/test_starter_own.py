@@ -13,6 +13,7 @@ import pytest
 from PIL import Image, ImageDraw
 from typer.testing import CliRunner
 
+from studio import replay
 from studio.__main__ import app
 from studio.creations import Creation
 from studio.engines import starter_image
@@ -214,6 +215,18 @@ def test_the_record_and_the_credit_name_the_set(studio: Studio) -> None:
     assert "My set: Dusk (CC0, by me)" in _attribution.html(creation)
     plain: Any = drawn(studio, "a dragon", "Flat").record["facts"]
     assert "own_set" not in plain
+
+
+def test_a_picture_of_a_set_is_made_again_and_the_library_stays_as_it_was(studio: Studio) -> None:
+    studio.sets.teach("Ink", "mine", [("dragon.png", blob())])
+    earlier, picture = drawn(studio, "a dragon", "Flat"), drawn(studio, "a dragon", "My set: Ink")
+    kept = [(one.id, one.path.read_bytes()) for one in studio.library.list()]
+    record = pictures.read_record(picture.path)
+    assert record is not None
+    (difference,) = (replay.compare(picture.path, event) for event in replay.again(studio, record) if isinstance(event, Creation))
+    assert difference.words == "identical pixels"
+    assert [(one.id, one.path.read_bytes()) for one in studio.library.list()] == kept
+    assert [one for one, _ in kept] == [picture.id, earlier.id]
 
 
 def test_somebody_elses_set_and_a_deleted_one_are_no_style(studio: Studio) -> None:
