@@ -11,7 +11,7 @@ import json
 import re
 import sqlite3
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,7 +55,7 @@ class Library:
                 except BaseException:
                     self._store.close()
                     raise
-        self.originals = Originals(self._index, self._store)
+        self.originals = Originals(self._index, self._store, self.release)
 
     def begin(self, task: Task, model: str, owner: str = "local", session: str = "", units: float = 0) -> str:
         """Journal a run before it starts, as 'queued'; returns its id. `units` is its size (steps, tokens) for time estimates."""
@@ -137,7 +137,7 @@ class Library:
                 )
         except BaseException:
             with suppress(StudioError):
-                self._drop_unnamed(objects)
+                self.release(objects)
             raise
         return creation
 
@@ -238,10 +238,10 @@ class Library:
             count = index.execute(creations, (value,)).rowcount
             index.execute(drafts, (value,))
             index.execute(jobs, (value,))
-        self._drop_unnamed([row["object"] for row in gone])
+        self.release([row["object"] for row in gone])
         return count
 
-    def _drop_unnamed(self, names: Sequence[str] | Mapping[str, bytes]) -> None:
+    def release(self, names: Iterable[str]) -> None:
         """Remove the objects of these names that no row names; inside a transaction, so that no other save names them meanwhile."""
         with self._index.transaction() as index:
             for name in names:

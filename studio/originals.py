@@ -6,7 +6,9 @@ Knows the index and the store of the library; knows no task and no picture.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from studio.errors import MediaUnreadable, NotFound
@@ -20,24 +22,34 @@ BY_CONTENT = "sha256:"
 class Originals:
     """Thread-safe, as the index and the store are."""
 
-    def __init__(self, index: Index, store: Store) -> None:
+    def __init__(self, index: Index, store: Store, release: Callable[[Iterable[str]], None]) -> None:
+        """`release` removes the objects of these names that no row of the index names."""
         self._index = index
         self._store = store
+        self._release = release
+        self._in_use: Counter[str] = Counter()
+        self._lock = threading.Lock()
 
-    def take_in(self, file: Path) -> tuple[str, Path]:
-        """Keep the bytes of a file: ("sha256:<hex>", where they lie now). Unless a creation names it, it is swept at a later start.
+    def take_in(self, named: str, owner: str = "local") -> tuple[str, Path]:
+        """Keep a file, given by its path or by a reference of that owner's, until `let_go`: (its reference, where it lies).
 
-        Raises MediaUnreadable if it cannot be read, StorageFull without room.
+        Raises MediaUnreadable if it cannot be read, NotFound for an unknown reference, StorageFull without room.
         """
-        try:
-            data = file.read_bytes()
-        except OSError:
-            raise MediaUnreadable("The file is still uploading or is gone: wait a moment, or choose it again.") from None
-        name = self._store.name(data, _plain_suffix(file))
-        if not self._store.path(name).exists():
-            self._store.require(len(data))
-            self._store.put(name, data)
-        return BY_CONTENT + name[:64], self._store.path(name)
+        with self._lock:
+            reference, path = (named, self.find(named, owner)) if named.startswith(BY_CONTENT) else self._read(Path(named))
+            self._in_use[path.name] += 1
+        return reference, path
+
+    def let_go(self, paths: Iterable[Path]) -> None:
+        """A run is over: of its files those stay that a creation names or another run needs."""
+        with self._lock:
+            names = [path.name for path in paths]
+            self._in_use.subtract(names)
+            free = {name for name in names if self._in_use[name] <= 0}
+            for name in free:
+                del self._in_use[name]
+            if free:
+                self._release(free)
 
     def find(self, reference: str, owner: str = "local") -> Path:
         """Where the bytes behind a reference lie, if a creation of that owner names them; NotFound otherwise."""
@@ -59,6 +71,17 @@ class Originals:
             )
             found += [row["id"] for row in rows]
         return tuple(found)
+
+    def _read(self, file: Path) -> tuple[str, Path]:
+        try:
+            data = file.read_bytes()
+        except OSError:
+            raise MediaUnreadable("The file is still uploading or is gone: wait a moment, or choose it again.") from None
+        name = self._store.name(data, _plain_suffix(file))
+        if not self._store.path(name).exists():
+            self._store.require(len(data))
+            self._store.put(name, data)
+        return BY_CONTENT + name[:64], self._store.path(name)
 
 
 def _pattern(reference: str) -> str:

@@ -18,10 +18,9 @@ from studio import enhance, models, sources
 from studio.creations import Creation, Event, Media, Passage, Picture, Preview, Progress
 from studio.device import Device
 from studio.errors import Busy, Cancelled, StudioError
-from studio.library import Library
+from studio.library import Library, Outcome
 from studio.manager import Manager, Recipe
 from studio.models import ModelCard
-from studio.originals import BY_CONTENT
 from studio.presets import TextStyle, styled, text_styles
 from studio.provenance import pictures, record
 from studio.rules import rules
@@ -87,22 +86,22 @@ class Studio:
         Refusals are raised at the first step, before anything is queued. A stopped run raises Cancelled after its last creation;
         leaving the iteration stops it too. What was finished by then is kept.
         """
-        # 1. Files are taken in by their content; the chosen card fills what was left open; the rules of this deployment may refuse.
+        # 1. Files are taken in by their content, and let go at the end unless a creation came of them.
         asked, files = self._taken_in(asked, owner)
-        card = self._with_sets(self.card_for(asked), asked, owner, session)
-        task = models.resolve(asked, card)
-        worded = self._worded(task, card).model_copy(update={name: str(path) for name, path in files.items()})
-        for rule in self._rules:
-            rule(task)
-        if isinstance(worded, Inpaint):
-            from studio.inpaint import edit  # brings an image library, which the first page does without
-
-            edit.check(worded)
-        # 2. A place in the queue, and a journal row before anything else happens.
-        if self.manager.waiting() > self.settings.max_queue:
-            raise Busy(f"The studio is busy: {self.settings.max_queue} runs wait. Try again in a few minutes.")
-        job = self.library.begin(task, card.name, owner, session, _units(task))
-        # 3. The pipeline runs in a thread; its events come out here.
+        try:
+            # 2. The chosen card fills what was left open; the rules of this deployment may refuse.
+            card = self._with_sets(self.card_for(asked), asked, owner, session)
+            task = models.resolve(asked, card)
+            worded = self._worded(task, card).model_copy(update={name: str(path) for name, path in files.items()})
+            self._judge(task, worded)
+            # 3. A place in the queue, and a journal row before anything else happens.
+            if self.manager.waiting() > self.settings.max_queue:
+                raise Busy(f"The studio is busy: {self.settings.max_queue} runs wait. Try again in a few minutes.")
+            job = self.library.begin(task, card.name, owner, session, _units(task))
+        except BaseException:
+            self.library.originals.let_go(files.values())
+            raise
+        # 4. The pipeline runs in a thread; its events come out here.
         run = _Run(job, asked, task, worded, files, card, owner, session)
         stream = Stream(lambda stream: self._work(stream, run), name=f"run {job}")
         with self._lock:
@@ -242,17 +241,28 @@ class Studio:
         """The task with its files named by their content, and where each lies in the library."""
         files: dict[str, Path] = {}
         names: dict[str, str] = {}
-        for name in asked.files:
-            value = str(getattr(asked, name))
-            if value.startswith(BY_CONTENT):
-                names[name], files[name] = value, self.library.originals.find(value, owner)
-            elif value:
-                names[name], files[name] = self.library.originals.take_in(Path(value))
+        try:
+            for name in asked.files:
+                if value := str(getattr(asked, name)):
+                    names[name], files[name] = self.library.originals.take_in(value, owner)
+        except BaseException:
+            self.library.originals.let_go(files.values())
+            raise
         return asked.model_copy(update=names), files
+
+    def _judge(self, task: Task, worded: Task) -> None:
+        """What the rules refuse, and files that cannot be used."""
+        for rule in self._rules:
+            rule(task)
+        if isinstance(worded, Inpaint):
+            from studio.inpaint import edit  # brings an image library, which the first page does without
+
+            edit.check(worded)
 
     def _work(self, stream: Stream, run: _Run) -> None:
         started = time.monotonic()
-        outcome, message = "failed", ""
+        outcome: Outcome = "failed"
+        message = ""
         try:
             stream.report(Progress("waiting"))
             with self.manager.lease(self.recipe(run.card, run.worded), run.worded, stream.report) as pipeline:
@@ -268,18 +278,15 @@ class Studio:
         except Cancelled:
             outcome = "cancelled"
             raise
-        except StudioError as error:
-            message = str(error)
-            raise
-        except MemoryError:
-            message = "There was not enough memory for this: choose a smaller size or a smaller model."
-            raise
-        except Exception:
-            message = "Something unexpected went wrong; the log has the details."
-            log.exception("run %s with %s failed", run.job, run.card.name)
+        except Exception as error:
+            message = _told(error, run)
             raise
         finally:
-            self.library.finish(run.job, outcome, message, time.monotonic() - started)
+            self._over(run, outcome, message, time.monotonic() - started)
+
+    def _over(self, run: _Run, outcome: Outcome, message: str, seconds: float) -> None:
+        self.library.finish(run.job, outcome, message, seconds)
+        self.library.originals.let_go(run.files.values())
 
     def _worded(self, task: Task, card: ModelCard) -> Task:
         """The task in the words the model should read: text styles applied unless the model has styles of its own."""
@@ -318,3 +325,13 @@ def _units(task: Task) -> float:
             return float(task.max_new_tokens or 1)
         case _:
             return 1.0
+
+
+def _told(error: Exception, run: _Run) -> str:
+    """What the journal says of a run that failed."""
+    if isinstance(error, StudioError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "There was not enough memory for this: choose a smaller size or a smaller model."
+    log.error("run %s with %s failed", run.job, run.card.name, exc_info=error)
+    return "Something unexpected went wrong; the log has the details."

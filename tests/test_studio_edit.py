@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,27 @@ def test_a_reference_to_another_owners_file_is_not_found(studio: Studio, files: 
     for wrong in ("sha256:", "sha256:../../x", "sha256:" + "0" * 64):
         with pytest.raises(NotFound):
             erased(studio, "alice", **(again | {"image": wrong}))
+
+
+def objects(studio: Studio) -> set[str]:
+    return {path.name for path in (studio.settings.home / "objects").rglob("*.*")}
+
+
+def test_files_of_a_run_that_made_nothing_do_not_stay(studio: Studio, files: dict[str, str], tmp_path: Path) -> None:
+    kept = erased(studio, **files)
+    before = objects(studio)
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "other.png")
+    with pytest.raises(InvalidInput):  # refused before it began
+        erased(studio, **(files | {"image": str(tmp_path / "other.png"), "mask": str(tmp_path / "other.png")}))
+    assert objects(studio) == before
+    run = studio.run(Inpaint.checked({"image": str(tmp_path / "other.png"), "mask": files["mask"], "seed": 1}))
+    next(run)
+    run.close()  # left in the middle
+    deadline = time.monotonic() + 20
+    while objects(studio) != before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert objects(studio) == before
+    assert kept.attachments["image.jpg"].exists()
 
 
 def _bytes(pixels: np.ndarray) -> bytes:
