@@ -1,11 +1,13 @@
-"""Edits by instruction, on tiny but real pipelines that take a picture beside the words, and inpainting classes made for a mask."""
+"""Edits by instruction, on tiny but real pipelines that take a picture beside the words; cards that only edit or fill."""
 
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -13,12 +15,13 @@ from PIL import Image
 
 from studio.creations import Picture, Preview
 from studio.device import Device
-from studio.engines import _pipelines, diffusion
+from studio.engines import _inpaint, _pipelines, diffusion
 from studio.errors import InvalidInput, ModelUnavailable
 from studio.manager import Recipe
-from studio.models import BLENDED, Folder, ModelCard, resolve
+from studio.models import BLENDED, Folder, ModelCard, choose, resolve
 from studio.tasks import Inpaint, TextToImage
 from tests import tiny
+from tests.serving import running
 
 pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.filterwarnings("ignore::FutureWarning")]
 
@@ -219,3 +222,44 @@ def test_packed_latents_are_no_mask(folders: Callable[[str], Path]) -> None:
     qwen, fill = folders("QwenImagePipeline"), folders("FluxFillPipeline")
     assert not _pipelines.takes_masks(card_of(qwen), qwen)
     assert _pipelines.takes_masks(card_of(fill), fill)
+
+
+def test_every_card_names_a_class_that_works_in_the_ways_it_says() -> None:
+    import diffusers
+
+    for card in diffusion.CARDS:
+        kind = getattr(diffusers, str(card.options["pipeline"]))
+        assert ("instruct" in card.modes) <= _inpaint.follows(kind), card.name
+        if "text_to_image" not in card.serves:
+            assert _inpaint.follows(kind) or _inpaint.takes_mask(kind), card.name
+            assert {"mode", "model"}.isdisjoint(card.defaults)
+        if "image_guidance" in card.options:
+            assert "image_guidance_scale" in inspect.signature(kind.__call__).parameters
+
+
+def test_the_best_model_for_each_way_is_chosen_among_those_here() -> None:
+    here = {card.name: card for card in diffusion.CARDS}
+
+    def chosen(memory_gb: float, **values: str) -> str:
+        task = Inpaint.checked({"image": "a.png", "prompt": "x", **values})
+        return choose(task, diffusion.CARDS, here, lambda: int(memory_gb * 1e9)).name
+
+    assert chosen(80, mode="instruct") == "Qwen-Image-Edit-2511"
+    assert chosen(40, mode="instruct") == "FLUX.2 klein 4B"
+    assert chosen(8, mode="instruct") == "InstructPix2Pix"
+    assert chosen(14, mode="fill", mask="b.png") == "Stable Diffusion XL inpainting 0.1"
+    assert chosen(14, mode="redraw") == "Stable Diffusion XL base 1.0"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("modes", [("fill",), ("fill", "instruct")])
+def test_the_page_offers_instructions_where_a_model_for_them_is_here(
+    modes: tuple[str, ...], folders: Callable[[str], Path], starter_cache: Path, tmp_path: Path
+) -> None:
+    cards = tmp_path / "models.toml"
+    source = f"[card.source]\nkind = 'folder'\npath = '{folders('Flux2KleinPipeline')}'\n"
+    cards.write_text(f"[[card]]\nname = 'Tiny'\nengine = 'diffusion'\nserves = ['inpaint']\nmodes = {[*modes]}\n{source}", "utf-8")
+    with running(starter_cache, tmp_path, "--models", str(cards)) as (url, _), urlopen(f"{url}/config", timeout=30) as answer:
+        parts = json.load(answer)["components"]
+    choices = next(part["props"]["choices"] for part in parts if part["props"].get("label") == "What to do")
+    assert ("instruct" in {value for _, value in choices}) == ("instruct" in modes)

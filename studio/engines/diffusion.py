@@ -44,8 +44,8 @@ FIXED_BYTES = 300_000_000
 
 
 class _Options(BaseModel):
-    """`ModelCard.options` of this engine. `guidance` names the argument that takes the task's guidance scale, `size_step` is pixels.
-
+    """`ModelCard.options` of this engine. `guidance` names the argument that takes the task's guidance scale, `size_step` is pixels,
+    `side` those of the square that a model was trained for, where the card has no size among its defaults.
     `image_guidance` says how closely an edit by instruction keeps to the picture, where a pipeline asks; `strongest` is the largest
     strength the model can use.
     """
@@ -59,6 +59,7 @@ class _Options(BaseModel):
     max_sequence_length: int | None = None
     guidance: Literal["guidance_scale", "true_cfg_scale"] = "guidance_scale"
     image_guidance: float | None = None
+    side: int | None = None
     size_step: int = 8
     strongest: float = 1.0
 
@@ -215,7 +216,7 @@ def _given(region: Region, strength: float, *, images: bool) -> dict[str, Any]:
 
 def _native_side(pipe: Any, card: ModelCard) -> int:
     """The side of the square the model was trained for, in pixels."""
-    sizes = [card.defaults.get(name) for name in ("width", "height")]
+    sizes = [card.defaults.get(name, card.options.get("side")) for name in ("width", "height")]
     if all(isinstance(size, int | float) for size in sizes):
         return round(float(np.prod([float(size) for size in sizes if size is not None])) ** 0.5)
     own = getattr(pipe, "default_sample_size", None)
@@ -294,7 +295,9 @@ def _working_bytes(task: Task, card: ModelCard, pipeline: str, dtype: Any) -> in
 def _pixels(task: Task, card: ModelCard) -> int:
     """Pixels of one picture; an edit works on about as many as the model was trained for."""
     given = task if isinstance(task, TextToImage) else None
-    width, height = (getattr(given, name, None) or card.defaults.get(name) or 1024 for name in ("width", "height"))
+    width, height = (
+        getattr(given, name, None) or card.defaults.get(name) or card.options.get("side") or 1024 for name in ("width", "height")
+    )
     return round(float(width) * float(height))
 
 
