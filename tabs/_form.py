@@ -20,13 +20,11 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from studio import models
 from studio.creations import Creation, Event, Preview, Progress
 from studio.errors import Cancelled, StudioError
-from studio.models import ModelCard
 from studio.studio import GUEST, Studio
 from studio.tasks import Task
-from tabs import _fields, _status
+from tabs import _status
 
 log = logging.getLogger("atelier.page")
 
@@ -241,64 +239,6 @@ def show_bytes(files: Mapping[str, bytes]) -> list[str]:
     for name, data in files.items():
         (folder / name).write_bytes(data)
     return [str(folder / name) for name in files]
-
-
-def model_choices(studio: Studio, kind: str) -> list[tuple[str, str]]:
-    """The models of a kind for a picker, best first, each with where it is; '' lets the studio choose."""
-    here = studio.here(kind)
-    cards = sorted((c for c in studio.cards if kind in c.serves), key=lambda c: (c.name not in here, -c.quality, c.name))
-    best = max(here.values(), key=lambda c: (c.starter, c.quality), default=None)
-    automatic = f"Automatic ({best.name})" if best is not None and len(here) == 1 else "Automatic (the best one here)"
-    return [(automatic, ""), *((c.name if c.name in here else f"{c.name} · not here yet", c.name) for c in cards)]
-
-
-def picked(studio: Studio, name: str, kind: str, way: str = "") -> ModelCard:
-    """The card behind a picker's value; for '' the one the studio would choose among those here for that way, else the starter."""
-    if name:
-        return models.named(studio.cards, name, kind)
-    here = studio.here(kind).values() or [c for c in studio.cards if kind in c.serves]
-    able = [card for card in here if card.works(kind, way)]
-    return max(able or here, key=lambda c: (c.starter, c.quality))
-
-
-def picker(form: Form, stage: gr.HTML, way: str = "") -> tuple[Any, gr.HTML]:
-    """The model field with its facts and, where the model is not here, a Download button. `way` is the task's when the page opens."""
-    kind, studio = form.task.kind, form.studio
-    model = form.add("model", _fields.choice(form.task, "model", model_choices(studio, kind)))
-    card = picked(studio, "", kind, way)
-    facts = gr.HTML(_status.card_facts(card, card.name in studio.here(kind)), elem_classes="quiet")
-    fetch = gr.Button("Download", size="sm", visible=False)
-
-    def describe(name: str | None) -> Any:
-        try:
-            card = picked(studio, name or "", kind)
-        except StudioError:
-            return gr.skip(), gr.skip()
-        here = card.name in studio.here(kind)
-        allowed = not here and not studio.settings.public and not studio.settings.offline
-        return _status.card_facts(card, here), gr.Button(visible=allowed, value=f"Download {card.name}")
-
-    def download(name: str | None) -> Iterator[Any]:
-        began = time.monotonic()
-        try:
-            for event in studio.download(name or "", kind, force=True):
-                if isinstance(event, Progress):
-                    rate = event.done / max(time.monotonic() - began, 0.1)
-                    left = (event.total - event.done) / rate if rate and event.total and time.monotonic() - began > 2 else None
-                    yield _status.progress(event, left), gr.skip(), gr.skip()
-            yield (
-                _status.message(f"{name} is on this machine now."),
-                gr.Dropdown(choices=model_choices(studio, kind)),
-                gr.Button(visible=False),
-            )
-        except Cancelled:
-            yield _status.message("Download stopped; what was fetched is kept for the next try.", "stopped"), gr.skip(), gr.skip()
-        except StudioError as error:
-            yield _status.message(str(error), "error"), gr.skip(), gr.skip()
-
-    model.change(describe, model, [facts, fetch], api_visibility="private", show_progress="hidden", queue=False)
-    fetch.click(download, model, [stage, model, fetch], api_visibility="private", show_progress="hidden", concurrency_limit=2)
-    return model, facts
 
 
 def estimate(form: Form, shown: gr.HTML, names: Sequence[str], base: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from studio.creations import Creation
 from studio.errors import StudioError
 from studio.provenance import record
 from studio.tasks import MODES, PREFILLS, Inpaint
-from tabs import _attribution, _fields, _form, _gallery, _mask_editor, _status
+from tabs import _attribution, _fields, _form, _gallery, _mask_editor, _models, _status
 from tabs._form import QUIET, Form, Shown
 
 NAME = "Inpainting"
@@ -92,13 +92,13 @@ def _ask(form: Form) -> dict[str, Any]:
 
 
 def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
-    card = _form.picked(form.studio, "", TASK.kind, "fill")
+    card = _models.picked(form.studio, "", TASK.kind, "fill")
     form.add("count", _fields.slider(TASK, "count", min_width=150))
     with gr.Row(elem_classes="seed"):
         seed = form.add("seed", _fields.number(TASK, "seed", placeholder="fresh", scale=3, min_width=120))
         dice = gr.Button("New seed", size="sm", min_width=80)
         reuse = gr.Button("Last seed", size="sm", min_width=80)
-    _, facts = _form.picker(form, stage, "fill")
+    _, facts = _models.picker(form, stage, "fill")
     with gr.Accordion("Advanced", open=False):
         form.add("negative_prompt", _fields.text(TASK, "negative_prompt", lines=2, placeholder="What to keep out"))
         with gr.Row():
@@ -263,7 +263,7 @@ def _for_mode(mode: str | None) -> tuple[Any, ...]:
 def _facts(form: Form, mode: str | None, model: str | None) -> Any:
     """About the model that would do it."""
     try:
-        card = _form.picked(form.studio, model or "", TASK.kind, mode or "fill")
+        card = _models.picked(form.studio, model or "", TASK.kind, mode or "fill")
     except StudioError:
         return gr.skip()
     return _status.card_facts(card, card.name in form.studio.here(TASK.kind))
@@ -271,7 +271,7 @@ def _facts(form: Form, mode: str | None, model: str | None) -> Any:
 
 def _schedulers(form: Form, model: str | None) -> Any:
     try:
-        card = _form.picked(form.studio, model or "", TASK.kind)
+        card = _models.picked(form.studio, model or "", TASK.kind)
     except StudioError:
         return gr.skip()
     return gr.Dropdown(choices=[("Model's own", ""), *((name, name) for name in card.schedulers)], value="")

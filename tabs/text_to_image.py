@@ -13,7 +13,7 @@ from studio.errors import InvalidInput, StudioError
 from studio.models import ModelCard
 from studio.provenance import pictures, record
 from studio.tasks import TextToImage
-from tabs import _attribution, _enhance, _fields, _form, _gallery, _own_sets, _status
+from tabs import _attribution, _enhance, _fields, _form, _gallery, _models, _own_sets, _status
 from tabs._form import QUIET, Form, Shown
 
 NAME = "Text to image"
@@ -63,7 +63,7 @@ def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
         seed = form.add("seed", _fields.number(TASK, "seed", placeholder="fresh", scale=3, min_width=120))
         dice = gr.Button("New seed", size="sm", min_width=80)
         reuse = gr.Button("Last seed", size="sm", min_width=80)
-    _form.picker(form, stage)
+    _models.picker(form, stage)
     with gr.Accordion("Advanced", open=False):
         form.add("negative_prompt", _fields.text(TASK, "negative_prompt", lines=2, placeholder="What to keep out"))
         with gr.Row():
@@ -229,7 +229,7 @@ def _follow_model(form: Form, ask: dict[str, Any]) -> None:
 
 
 def _card(form: Form, model: str | None = "") -> ModelCard:
-    return _form.picked(form.studio, model or "", TASK.kind)
+    return _models.picked(form.studio, model or "", TASK.kind)
 
 
 def _blended(task: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from studio import documents
 from studio.errors import StudioError
 from studio.tasks import Write
 from studio.writing_presets import WritingPreset, writing_presets
-from tabs import _fields, _form
+from tabs import _fields, _form, _models
 from tabs._form import QUIET, Form, Shown
 
 NAME = "Writing"
@@ -57,7 +57,7 @@ def _ask(form: Form, presets: Mapping[str, WritingPreset]) -> dict[str, Any]:
 
 
 def _tune(form: Form, stage: gr.HTML) -> None:
-    _form.picker(form, stage)
+    _models.picker(form, stage)
     with gr.Accordion("Advanced", open=False):
         form.add("system", _fields.text(TASK, "system", lines=2, placeholder="Who the writer is, for example: You are a careful editor."))
         for pair in (ADVANCED[:2], ADVANCED[2:4], ADVANCED[4:]):
@@ -158,7 +158,7 @@ def _downloads(text: str | None, prompt: str | None) -> Any:
 
 def _fitting(form: Form, presets: Mapping[str, WritingPreset], model: str) -> list[tuple[str, str]]:
     try:
-        card = _form.picked(form.studio, model, TASK.kind)
+        card = _models.picked(form.studio, model, TASK.kind)
     except StudioError:
         return []
     return [(preset.title, preset.name) for preset in presets.values() if preset.fits(card)]
