@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,7 @@ def test_files_of_a_run_that_made_nothing_do_not_stay(studio: Studio, files: dic
         erased(studio, **(files | {"image": str(tmp_path / "other.png"), "mask": str(tmp_path / "other.png")}))
     assert objects(studio) == before
     run = studio.run(Inpaint.checked({"image": str(tmp_path / "other.png"), "mask": files["mask"], "seed": 1}))
+    assert isinstance(run, Generator)
     next(run)
     run.close()  # left in the middle
     deadline = time.monotonic() + 20

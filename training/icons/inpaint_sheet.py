@@ -75,7 +75,8 @@ def main() -> None:
     for case in cases:
         picture = pictured(case.picture, library, arguments.size)
         hole = marked(case.hole, picture)
-        given = prefilled(picture, hole, WAYS[case.mode]) if case.mode in WAYS and not hole.all() else picture
+        given = picture if hole.all() else prefilled(picture, hole, "neutral" if case.mode == "background" else "blur")
+        given = given if case.mode in WAYS else picture
         shown = np.where(hole[..., None], (picture * 0.35 + 90).astype(np.uint8), picture)
         row = [picture, shown]
         for seed in SEEDS:
