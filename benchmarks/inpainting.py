@@ -9,19 +9,15 @@ long switching takes does not depend on the values.
 from __future__ import annotations
 
 import gc
-import importlib
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import _measure
 import numpy as np
 import psutil
+from _middling import card, middling, opened
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from studio.creations import Creation
 from studio.inpaint import edit, masks, select
@@ -40,30 +36,12 @@ def made(studio: Studio, task: Task) -> np.ndarray:
     return np.asarray(Image.open(creation.path))
 
 
-def opened(card: ModelCard) -> Studio:
-    """A studio with one more card."""
-    studio = Studio.open(_measure.settings())
-    studio.cards = (*studio.cards, card)
-    return studio
-
-
 def tensors() -> int:
     """Bytes of every tensor that is alive in this process, shared memory counted once."""
     import torch
 
     found = [thing for thing in gc.get_objects() if isinstance(thing, torch.Tensor)]
     return sum({t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in found}.values())
-
-
-def middling(folder: Path) -> Path:
-    """Stable Diffusion with a UNet of about 90 million weights."""
-    diffusers: Any = importlib.import_module("diffusers")
-    unet = diffusers.UNet2DConditionModel(
-        block_out_channels=(128, 256, 384), layers_per_block=1, sample_size=32, in_channels=4, out_channels=4, cross_attention_dim=32,
-        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
-    )  # fmt: skip
-    return tiny.stable_diffusion(folder, unet=unet)
 
 
 def photograph(folder: Path) -> dict[str, str]:
@@ -89,14 +67,11 @@ def small(folder: Path) -> Inpaint:
 def switching(folder: Path) -> None:
     """One model, first text-to-image, then inpainting."""
     files = middling(folder / "model")
-    card = ModelCard(
-        name="Middling", engine="diffusion", serves=("text_to_image", "inpaint"), source=Folder(path=str(files)), licence="none",
-        defaults={"width": 128, "height": 128, "steps": 2}, memory_gb=0.5,
-    )  # fmt: skip
+    model = card(files, width=128, height=128, steps=2)
     fill = small(folder)
     draw = TextToImage(prompt="x", model="Middling", seed=1)
-    studio = opened(card)
-    warm = opened(card.model_copy(update={"source": Folder(path=str(tiny.stable_diffusion(folder / "other")))}))
+    studio = opened(model)
+    warm = opened(model.model_copy(update={"source": Folder(path=str(tiny.stable_diffusion(folder / "other")))}))
     made(warm, draw)  # another model, so that what is measured below is this model alone, not modules that are imported once
     made(warm, fill)
     warm.close()
@@ -111,7 +86,7 @@ def switching(folder: Path) -> None:
     gc.collect()
     more, grown = psutil.Process().memory_info().rss - before, tensors() - held
     same = keys == {r.key for r in studio.manager.status().residents}
-    alone = opened(card)
+    alone = opened(model)
     equal = bool((made(alone, fill) == shared).all())
     print(f"switch: the first fill {first - again:+.3f} s against the next (claim <= 0.1 s); a picture takes {first_draw:.2f} s")
     print(f"  tensors {grown / 1e6:+.1f} MB beside {weights / 1e6:.0f} MB of weights (claim <= 5 MB); no component more: {same}")
@@ -124,12 +99,12 @@ def switching(folder: Path) -> None:
 def overhead(folder: Path) -> None:
     """All that surrounds the model, on 12 megapixels."""
     task = Inpaint.checked(photograph(folder) | {"prompt": "x", "mode": "fill", "seed": 1, "strength": 1.0})
-    card = ModelCard(name="None", engine="diffusion", serves=("inpaint",), source=Folder(path="."))
+    nobody = ModelCard(name="None", engine="diffusion", serves=("inpaint",), source=Folder(path="."))
 
     def around() -> None:
         plan = edit.plan(task, 512, 16, soft=True)
         picture = plan.finished([region.picture for region in plan.regions], 1)
-        pictures.encode_png(picture.pixels, record.compose(task, task, card, picture, "CPU", 0.1), picture.icc)
+        pictures.encode_png(picture.pixels, record.compose(task, task, nobody, picture, "CPU", 0.1), picture.icc)
 
     found = _measure.rounds({"around": lambda: _measure.seconds(around)})
     print(f"12 MP photograph, 300 px mask: reading, crop, prefill, blend and PNG {found['around']:.2f} s (claim <= 1.5 s)")
