@@ -40,7 +40,7 @@ format: $(VENV)/.installed-dev ## bring the code into the house's format
 	$(VENV)/bin/ruff format .
 
 bench: $(VENV)/.installed-dev $(VENV)/.starters ## measure the claims; each script prints ratios from one run
-	for script in benchmarks/[a-z]*.py; do $(PYTHON) "$$script" || exit 1; done
+	for script in benchmarks/[a-z]*.py; do PYTHONPATH=. $(PYTHON) "$$script" || exit 1; done
 
 eval-starter: $(VENV)/.installed-dev $(VENV)/.starters ## judge the picture starter: figures, and sheets in results/starter
 	$(PYTHON) -m training.icons.evaluate --out results/starter

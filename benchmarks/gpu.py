@@ -32,6 +32,12 @@ STEPS = (10, 30)
 TOKENS = (32, 160)
 
 
+def _has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
 def main() -> None:
     """Measure and print."""
     options = argparse.ArgumentParser(description=__doc__)
@@ -39,6 +45,9 @@ def main() -> None:
     options.add_argument("--small", action="store_true")
     options.add_argument("--folder", type=Path)
     asked = options.parse_args()
+    if asked.device == "cuda" and not _has_cuda():
+        print("gpu: no CUDA device here, nothing measured")
+        return
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="atelier-gpu-"))
     device = Device(asked.device)
     found: dict[str, Any] = {"device": device.name, "dtype": str(device.dtype)}
