@@ -35,6 +35,7 @@ OTHERS = {
     "FluxFillPipeline": lambda folder: tiny.flux(folder, "FluxFillPipeline", 48),
     "StableDiffusionPipeline": tiny.stable_diffusion,
     "QwenImagePipeline": tiny.qwen_image,
+    "FluxPipeline": tiny.flux,
 }
 
 
@@ -211,6 +212,20 @@ def test_a_filling_model_gets_the_picture_and_the_mask(
     assert np.array_equal(picture.pixels[:18], before[:18])
 
 
+@pytest.mark.parametrize("name", ["FluxPipeline", "QwenImagePipeline"])
+@pytest.mark.parametrize("mode", ["fill", "refine"])
+def test_flow_schedulers_without_a_name_for_it_begin_from_a_picture_too(
+    name: str, mode: str, folders: Callable[[str], Path], files: dict[str, str]
+) -> None:
+    card = card_of(folders(name)).model_copy(update={"schedulers": ("UniPC (flow)",)})
+    (picture,) = edited(card, None, **files, mode=mode, scheduler="UniPC (flow)", steps=4, feather=3)
+    assert picture.facts["scheduler"] == "UniPC (flow)"
+    assert "Img2Img" in str(picture.facts["pipeline"])
+    before = np.asarray(Image.open(files["image"]))
+    assert np.array_equal(picture.pixels[:18], before[:18])
+    assert (picture.pixels[34:54, 60:80] != before[34:54, 60:80]).any()
+
+
 def test_a_card_can_keep_strength_below_what_its_model_spoils(
     folders: Callable[[str], Path], files: dict[str, str], calls: list[dict[str, Any]]
 ) -> None:
@@ -235,6 +250,15 @@ def test_every_card_names_a_class_that_works_in_the_ways_it_says() -> None:
             assert {"mode", "model"}.isdisjoint(card.defaults)
         if "image_guidance" in card.options:
             assert "image_guidance_scale" in inspect.signature(kind.__call__).parameters
+
+
+@pytest.mark.parametrize("name", ["StableDiffusionInstructPix2PixPipeline", "FluxKontextPipeline", "FluxFillPipeline"])
+def test_every_scheduler_of_a_card_that_edits_or_fills_draws(name: str, folders: Callable[[str], Path], files: dict[str, str]) -> None:
+    (offered,) = (card for card in diffusion.CARDS if card.options["pipeline"] == name)
+    card = card_of(folders(name), *offered.modes).model_copy(update={"schedulers": offered.schedulers})
+    for scheduler in offered.schedulers:
+        (picture,) = edited(card, None, **files, mode=offered.modes[0], scheduler=scheduler, feather=3)
+        assert picture.facts["scheduler"] == scheduler
 
 
 def test_the_best_model_for_each_way_is_chosen_among_those_here() -> None:

@@ -93,6 +93,7 @@ def card_of(folder: Path) -> ModelCard:
         source=Folder(path=str(folder)),
         files=folder,
         needs=("torchvision",),
+        schedulers=("UniPC (flow)",),
         options={"pipeline": NAME, "guidance": "true_cfg_scale", "side": 256, "size_step": 16},
         defaults={"steps": 2, "guidance_scale": 3},
     )
@@ -117,7 +118,8 @@ def test_an_instruction_redraws_the_whole_picture_at_its_own_size(pipe: Any, fil
 def test_a_mark_limits_what_the_instruction_changes(pipe: Any, files: dict[str, str]) -> None:
     from studio.inpaint import masks
 
-    picture = edited(pipe, **files, feather=3)
+    picture = edited(pipe, **files, feather=3, scheduler="UniPC (flow)")
+    assert picture.facts["scheduler"] == "UniPC (flow)"
     before = np.asarray(Image.open(files["image"]))
     outside = masks.distance(np.asarray(Image.open(files["mask"])) >= 128) > 5
     assert np.array_equal(picture.pixels[outside], before[outside])

@@ -41,9 +41,12 @@ ALL = {**NOISE, **FLOW}
 FLOW_OF: Mapping[str, tuple[str, ...]] = {
     "StableDiffusion3Pipeline": ("Euler (flow)", "UniPC (flow)", "Heun (flow)", "DPM++ 2M (flow)"),
     "FluxPipeline": ("Euler (flow)", "UniPC (flow)"),
+    "FluxFillPipeline": ("Euler (flow)", "UniPC (flow)"),
+    "FluxKontextPipeline": ("Euler (flow)", "UniPC (flow)"),
     "Flux2Pipeline": ("Euler (flow)", "UniPC (flow)"),
     "Flux2KleinPipeline": ("Euler (flow)", "UniPC (flow)"),
     "QwenImagePipeline": ("Euler (flow)", "UniPC (flow)"),
+    "QwenImageEditPlusPipeline": ("Euler (flow)", "UniPC (flow)"),
 }
 """Most pipelines choose the noise levels themselves, and not every scheduler can be told; the others take "Euler (flow)" alone."""
 
@@ -89,7 +92,10 @@ def _made(name: str, pipeline: str, own: Any, changes: dict[str, Any]) -> Any:
         shift = own.config.get("shift", own.config.get("flow_shift", 1.0))
         changes |= {"shift": shift, "flow_shift": shift}
     taken = inspect.signature(kind.__init__).parameters
-    return kind.from_config({key: value for key, value in {**own.config, **changes, **settings}.items() if key in taken})
+    made = kind.from_config({key: value for key, value in {**own.config, **changes, **settings}.items() if key in taken})
+    if name in FLOW and not hasattr(made, "scale_noise"):  # pipelines that begin from a picture call it so
+        made.scale_noise = lambda sample, timestep, noise: made.add_noise(sample, noise, timestep)
+    return made
 
 
 def _is_flow(own: Any) -> bool:
