@@ -148,6 +148,19 @@ def test_the_model_sees_the_whole_picture_even_where_a_mark_limits_the_edit(
     assert near[-1, -1] != pytest.approx([178, 149, 166], abs=6)  # context that was asked for
 
 
+def test_a_marked_edit_that_is_enlarged_says_so_and_how_to_have_more_detail(files: dict[str, str]) -> None:
+    from studio.inpaint import edit
+
+    def notes(side: int, **values: Any) -> str:
+        task = Inpaint.checked({"prompt": "make it red", "seed": 1, "mode": "instruct"} | values)
+        return " ".join(edit.plan(task, side, 8).notes)
+
+    assert "Drawn at 80 × 48 pixels and enlarged" in notes(64, **files)
+    assert "enlarged" not in notes(256, **files)
+    assert "enlarged" not in notes(64, **files, context_padding=8)
+    assert "enlarged" not in notes(64, image=files["image"])
+
+
 @pytest.mark.parametrize("name", EDITORS)
 def test_what_is_drawn_has_the_size_of_the_region(
     name: str, folders: Callable[[str], Path], files: dict[str, str], calls: list[dict[str, Any]]

@@ -38,6 +38,9 @@ BACKGROUND_FEATHERS = (0.0025, 0.005, 0.01)
 GROW, SOFTENED = 4, 0.06
 """What is drawn goes beyond the hole by so many of the model's pixels, and fades over that share of the crop's longer side."""
 
+ENLARGED = 1.5
+"""A marked edit by instruction that is enlarged more than this is said to be."""
+
 
 @dataclass(frozen=True)
 class Region:
@@ -178,6 +181,8 @@ def plan(task: Inpaint, side: int, step: int = 8, *, soft: bool = False, way: Wa
         _region(work, hole, strengths, crop, prefill, task.seed or 0)
         for crop in crops(hole, side, step, task.context_padding, whole=everything)
     )
+    if everything and task.mode == "instruct" and not whole:
+        notes = (*notes, *_enlarged(regions[0]))
     return Edit(task, source, canvas, hole, offset, whole, regions, notes)
 
 
@@ -203,6 +208,14 @@ def _read(task: Inpaint) -> tuple[Source, Pixels, masks.Mask, tuple[int, int], t
     if not _whole(task):
         _judge(task, marked)
     return source, canvas, marked, offset, (*source.notes, *told)
+
+
+def _enlarged(region: Region) -> tuple[str, ...]:
+    """A note where a marked edit was drawn much smaller than the picture."""
+    width, height = region.size
+    if region.box.width <= ENLARGED * width:
+        return ()
+    return (f"Drawn at {width:,} × {height:,} pixels and enlarged: set Context to draw the marked part alone, in more detail.",)
 
 
 def _whole(task: Inpaint) -> bool:
