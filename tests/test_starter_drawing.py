@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studio.starter import backdrop, frame, palette
+from studio.starter import backdrop, frame, palette, variation
 from studio.starter.compose import gather
 from studio.starter.enlarge import enlarged
 from studio.starter.frame import Box
@@ -132,6 +132,30 @@ def test_white_at_the_outline_becomes_off_white_and_white_inside_stays() -> None
     assert at(palette.off_white(eyed(RED, WHITE)), 50, 50) == WHITE
 
 
+@pytest.mark.parametrize("angle", [-0.4, 0.4])
+def test_a_varied_drawing_has_another_hue_and_keeps_its_eye_and_its_white(angle: float) -> None:
+    picture = eyed(GREEN)
+    picture[80:100, 40:90, :3] = WHITE
+    other = variation.varied(picture, angle, 0.05)
+    assert other is not None
+    face, was = palette.to_oklab(other[70, 80, :3]), palette.to_oklab(picture[70, 80, :3])
+    turned = np.arctan2(face[2], face[1]) - np.arctan2(was[2], was[1])
+    assert turned == pytest.approx(angle, abs=0.1)
+    assert np.abs(np.array(at(other, 50, 50)) - BLACK).max() <= 3
+    assert np.abs(np.array(at(other, 90, 60)) - WHITE).max() <= 3
+    assert np.array_equal(other[..., 3], picture[..., 3])
+
+
+def test_yellow_varies_to_orange_and_never_to_green() -> None:
+    picture = disc((250, 205, 40))
+    for angle in (-0.4, 0.4):
+        other = variation.varied(picture, *variation.settled(picture, angle, 0.05))
+        assert other is not None
+        red, green, _ = at(other, 64, 64)
+        assert red > green + 50
+    assert variation.settled(disc(BLUE), 0.4, 0.05) == (0.4, 0.05)
+
+
 # Ingredients ----------------------------------------------------------------------------------------------------------------------
 
 
@@ -148,6 +172,27 @@ def test_ingredients_start_with_the_leading_icon_and_are_the_parts_own(library: 
         assert len(mixed.pictures) == len(mixed.icons) == len(mixed.log_priors)
         leads.add(mixed.icons[0])
     assert len(leads) >= 3
+
+
+def test_a_thing_keeps_the_colour_asked_for_whatever_the_seed(library: IconLibrary) -> None:
+    part = read("a green apple", "", "", library).parts[0]
+    for seed in range(4):
+        leading = gather(part, library, seed).pictures[0]
+        hues = palette.to_oklab(leading[leading[..., 3] > 200][:, :3])
+        assert (hues[:, 1] < -0.02).mean() > 0.5
+
+
+def test_a_costume_like_its_own_colours_gets_others_and_the_same_seed_the_same(library: IconLibrary) -> None:
+    index = next(i for i, icon in enumerate(library.icons) if icon.concept == "shamrock" and icon.style == "Flat")
+    part = Part("shamrock", (Candidate(index, 0.0),))
+    own = library.pixels(index)
+    greens = set()
+    for seed in range(4):
+        made = gather(part, library, seed).pictures[0]
+        assert np.array_equal(made, gather(part, library, seed).pictures[0])
+        greens.add(tuple(np.median(made[made[..., 3] > 200][:, :3], 0)))
+    assert len(greens) >= 3
+    assert tuple(np.median(own[own[..., 3] > 200][:, :3], 0)) not in greens
 
 
 def test_one_candidate_alone_keeps_its_shape_and_takes_colours_of_its_own_concept(library: IconLibrary) -> None:

@@ -24,6 +24,7 @@ and from a scene to a picture:
     compose.py       from a part of a scene to one drawing
     frame.py         icons of one thing brought onto one frame
     palette.py       the few colours a drawing is made of, and other ones for it
+    variation.py     a drawing in a slightly other hue and lightness
     diffusion.py     the sampler: analytic local diffusion
     seams.py         cuts between parts of several pictures
     layout.py        where the things of a picture stand

@@ -1,7 +1,8 @@
 """From a part of a scene to one drawing: its icons brought onto one frame and into one palette, then mixed by the sampler.
 
 Which icon leads, whose colours are worn and how far the proportions change follow from the seed alone; leads are spread so that
-neighbouring seeds (a batch) look different. It knows no sentence and no file: finish.py makes the picture.
+neighbouring seeds (a batch) look different. Where the other icons have no colours to lend, the hue and lightness change a little instead.
+It knows no sentence and no file: finish.py makes the picture.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from studio.starter import blend, diffusion, frame, palette, seams
+from studio.starter import blend, diffusion, frame, palette, seams, variation
 from studio.starter.enlarge import spread
 from studio.starter.icons import SIZE, IconLibrary
 from studio.starter.scene import Candidate, Part
@@ -38,6 +39,8 @@ _UNLIKE = 10.0  # log-prior an icon loses for being wholly unlike the leading on
 _STRANGE = -5.0  # log-prior from which an icon does not take part
 _NEW = 0.015  # how unlike itself a leading icon must look in other colours to take them
 _DONORS = 2  # icons whose colours one drawing wears
+_CHANGED = 0.06  # how unlike itself a leading icon should look in its costume; one that does not gets a hue and lightness of its own
+_TURN, _LIGHT = (0.22, 0.42), (0.03, 0.08)  # of that: the least and the most it turns (radians) and grows lighter or darker (OKLab)
 _SPREAD = 0.4  # how much the log-priors count when the leading icon is chosen
 _WHIM = 1.5  # deviation of the log-prior's random change from place to place
 _LEAN = 0.06  # cost by which the finish prefers one icon or another, from place to place
@@ -79,15 +82,17 @@ def gather(part: Part, library: IconLibrary, seed: int, place: int = 0) -> Ingre
     wanted = part.candidates[:_MOST_READ]
     lead = _spread(wanted, seed, place)
     models = wanted + _wardrobe(part, library, wanted[lead])
-    pictures = [_coloured(library, candidate) for candidate in models]
+    pictures = [coloured(library, candidate) for candidate in models]
     placed = frame.aligned(pictures, lead, _frame(pictures, lead, random))
     unlike = np.array([frame.unlike(picture, placed[lead]) for picture in placed])
     ranks = np.array([candidate.log_prior for candidate in models])
     costume, donors = _costume(placed, lead, np.exp(ranks - unlike), part.hue is not None, random)
+    free = part.hue is None and not library.own_style and library.icons[wanted[lead].index].style in _COLOURFUL
     look = palette.Palette.of(costume)
     near = [int(i) for i in np.argsort(unlike[: len(wanted)], kind="stable")[:MOST_MIXED]]
     near.sort(key=lambda i: i != lead)
     worn = [costume if i == lead else _dressed(placed[i], look, part.hue is not None) for i in near]
+    worn = _varied(worn, placed[lead], random) if free else worn
     worn = [palette.off_white(picture) for picture in worn]
     priors = np.array([-_UNLIKE * frame.unlike(picture, worn[0]) for picture in worn])
     priors[0] = 0
@@ -122,6 +127,18 @@ def _drawn(ingredients: Ingredients, seed: int, steps: int, watch: diffusion.Wat
     icons = np.array([ingredients.icons[i] for i in drawn.sources], np.int32)
     origin = np.where(pixels[..., 3] >= 128, icons[labels.cpu().numpy()], -1).astype(np.int32)
     return Drawing(pixels, origin, ingredients.icons[0], ingredients.colours)
+
+
+def coloured(library: IconLibrary, candidate: Candidate) -> Pixels:
+    """The icon as it goes into a drawing, (128, 128, 4) uint8: without faint haze around it, with reliable colours up to its edge, and
+    with its main colour turned to `candidate.recolour` where that is not None."""
+    pixels = library.pixels(candidate.index)
+    alpha = pixels[..., 3]
+    near = np.asarray(Image.fromarray(np.where(alpha >= 128, 255, 0).astype(np.uint8)).filter(ImageFilter.MaxFilter(3))) > 0
+    alpha = np.where(near | (alpha >= _HAZE), alpha, 0)
+    colour = spread(pixels[..., :3].astype(np.float32), alpha >= _SOLID, 2)
+    pixels = np.concatenate([(colour + 0.5).astype(np.uint8), alpha[..., None]], -1)
+    return pixels if candidate.recolour is None else palette.turned(pixels, candidate.recolour)
 
 
 def planes(picture: Pixels) -> torch.Tensor:
@@ -175,6 +192,19 @@ def _costume(
     return worn, donors
 
 
+def _varied(worn: list[Pixels], own: Pixels, random: np.random.Generator) -> list[Pixels]:
+    """All in another hue and lightness, which follow from the seed, if the first looks much like the leading icon in its `own` colours.
+
+    All or none: parts of them are to stand beside one another.
+    """
+    angle, light = (float(random.uniform(*amount) * random.choice((-1, 1))) for amount in (_TURN, _LIGHT))
+    if frame.unlike(worn[0], own) >= _CHANGED:
+        return worn
+    angle, light = variation.settled(worn[0], angle, light)
+    found = [variation.varied(picture, angle, light) for picture in worn]
+    return worn if any(picture is None for picture in found) else [picture for picture in found if picture is not None]
+
+
 def _dressed(picture: Pixels, look: palette.Palette, coloured: bool, amount: float = 1.0) -> Pixels:
     return palette.harmonised(picture, palette.Palette.of(picture), look, coloured, amount)
 
@@ -197,17 +227,6 @@ def _spread(wanted: tuple[Candidate, ...], seed: int, place: int) -> int:
     shares = np.cumsum(np.exp([_SPREAD * candidate.log_prior for candidate in wanted]))
     spot = (seed * 0.6180339887498949 + 0.5 + place * 0.37) % 1
     return min(int(np.searchsorted(shares / shares[-1], spot, side="right")), len(wanted) - 1)
-
-
-def _coloured(library: IconLibrary, candidate: Candidate) -> Pixels:
-    """The icon without faint haze around it, with reliable colours up to its edge, in the colour asked for."""
-    pixels = library.pixels(candidate.index)
-    alpha = pixels[..., 3]
-    near = np.asarray(Image.fromarray(np.where(alpha >= 128, 255, 0).astype(np.uint8)).filter(ImageFilter.MaxFilter(3))) > 0
-    alpha = np.where(near | (alpha >= _HAZE), alpha, 0)
-    colour = spread(pixels[..., :3].astype(np.float32), alpha >= _SOLID, 2)
-    pixels = np.concatenate([(colour + 0.5).astype(np.uint8), alpha[..., None]], -1)
-    return pixels if candidate.recolour is None else palette.turned(pixels, candidate.recolour)
 
 
 def _frame(pictures: list[Pixels], lead: int, random: np.random.Generator) -> frame.Box:

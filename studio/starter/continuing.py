@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.starter import diffusion, seams
-from studio.starter.compose import (  # _coloured: the cleaning of one icon belongs there
+from studio.starter.compose import (
     MOST_MIXED,
     Drawing,
     Ingredients,
-    _coloured,
+    coloured,
     planes,
     rgba,
 )
@@ -120,7 +120,7 @@ def continued(
 def _gathered(part: Part, library: IconLibrary) -> Ingredients:
     """The icons of the part on the leading one's frame, in their own proportions and colours, without those that look too different."""
     used = part.candidates[:MOST_MIXED]
-    pictures = [_coloured(library, one) for one in used]
+    pictures = [coloured(library, one) for one in used]
     placed = [off_white(picture) for picture in aligned(pictures, 0, drawn(pictures[0]))]
     priors = np.array([0.0, *(-_UNLIKE * unlike(picture, placed[0]) for picture in placed[1:])], np.float32)
     kept = [i for i, prior in enumerate(priors) if prior > _STRANGE]

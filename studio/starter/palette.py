@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.floating[Any]]
 
+OFF_WHITE = 0.925
+"""Lightness of a white that stands out from white paper."""
+
 _OPAQUE = 160  # alpha from which a pixel counts as drawn
 _MOST = 10  # colours a palette
 _APART = 0.07  # nearer colours are one
 _PAPER = 0.955  # lightness from which a colour cannot be told from white paper
-_OFF_WHITE = 0.925
 _SHADING = 0.14  # difference up to which touching colours are steps of one shading
 _SOFT = 0.004  # squared distance over which a pixel belongs to two colours
 _TO_LMS = np.array(
@@ -134,7 +136,7 @@ def off_white(picture: Pixels) -> Pixels:
     if not white.any():
         return picture
     moves = np.zeros_like(own.colours)
-    moves[white, 0] = _OFF_WHITE - own.colours[white, 0]
+    moves[white, 0] = OFF_WHITE - own.colours[white, 0]
     return shifted(picture, own, moves)
 
 
