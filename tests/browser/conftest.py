@@ -62,3 +62,9 @@ def opened(page: Page, url: str) -> Page:
     page.get_by_role("button", name="Create").wait_for()
     page.locator("html[data-texttoimage=restored][data-write=restored]").wait_for()
     return page
+
+
+def unfold(page: Page, name: str) -> None:
+    """Open a fold of the form. Gradio writes the values of its fields once more a frame later, over what is filled in before that."""
+    page.get_by_role("button", name=name).locator("visible=true").first.click()
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 200))))")

@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from studio.provenance import pictures, record
 from studio.tasks import TextToImage
-from tests.browser.conftest import opened
+from tests.browser.conftest import opened, unfold
 
 LONG = 90_000
 """Milliseconds: ten times what a picture takes on a loaded machine of two cores."""
@@ -54,7 +54,7 @@ def test_a_red_apple_becomes_a_red_picture_whose_download_restores_its_settings(
     assert (painted[:, 0] > painted[:, 2]).mean() > 0.6, "most of an apple's pixels are redder than blue"
 
     page.get_by_label("Prompt", exact=True).fill("something else")
-    page.get_by_role("button", name="Advanced").first.click()
+    unfold(page, "Advanced")
     page.locator("input[type=file]").first.set_input_files(saved)
     expect(page.get_by_label("Prompt", exact=True)).to_have_value("a red apple")
     expect(page.get_by_label("Seed", exact=True).first).to_have_value(str(task.seed))
@@ -83,7 +83,7 @@ def test_ctrl_enter_runs_and_escape_stops_and_the_finished_pictures_are_kept(pag
 
 
 def test_a_bad_value_is_one_sentence_and_costs_nothing_that_was_typed(page: Page) -> None:
-    page.get_by_role("button", name="Advanced").first.click()
+    unfold(page, "Advanced")
     page.get_by_label("Prompt", exact=True).fill("a boat")
     page.get_by_label("Steps", exact=True).fill("9999")
     page.get_by_role("button", name="Create").click()
@@ -127,7 +127,7 @@ def test_pointing_at_a_part_names_its_icon_and_licence(page: Page) -> None:
 
 def test_a_picture_of_somebody_else_is_refused_in_words(page: Page, tmp_path: Path) -> None:
     Image.new("RGB", (32, 32)).save(tmp_path / "plain.png")
-    page.get_by_role("button", name="Advanced").first.click()
+    unfold(page, "Advanced")
     page.locator("input[type=file]").first.set_input_files(tmp_path / "plain.png")
     expect(page.get_by_text("This picture carries no settings")).to_be_visible()
 

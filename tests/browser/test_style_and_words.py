@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import opened
+from tests.browser.conftest import opened, unfold
 from tests.browser.test_pictures import LONG, create
 
 
@@ -31,7 +31,7 @@ def test_a_prompt_that_says_it_all_stays_and_the_page_says_why(page: Page) -> No
 
 
 def test_two_prompts_blend_and_the_details_say_how(page: Page) -> None:
-    page.get_by_role("button", name="Blend with a second prompt").click()
+    unfold(page, "Blend with a second prompt")
     page.get_by_label("Blend with", exact=True).fill("a rocket")
     page.get_by_label("number input for Blend").fill("0.4")
     create(page, "a cat")
@@ -46,7 +46,7 @@ def test_a_set_of_ones_own_is_a_style_that_stays_until_it_is_deleted(page: Page,
         ImageDraw.Draw(image).ellipse((40, 30, 160, 170), fill=colour)
         image.save(tmp_path / f"{name}.png")
     (tmp_path / "notes.png").write_text("no picture")
-    page.get_by_role("button", name="Teach it your style").click()
+    unfold(page, "Teach it your style")
     page.locator(".own-sets input[type=file]").set_input_files(sorted(tmp_path.glob("*.png")))
     expect(page.get_by_label("Names, one a line")).to_have_value("blue ogre\nhut\nnotes")
     page.get_by_label("Name of the set").fill("Dusk")
@@ -59,7 +59,7 @@ def test_a_set_of_ones_own_is_a_style_that_stays_until_it_is_deleted(page: Page,
     expect(page.locator(".attribution")).to_contain_text("My set: Dusk, blue ogre, CC0, by me")
     opened(page, server)
     expect(page.get_by_label("My set: Dusk")).to_be_checked()
-    page.get_by_role("button", name="Teach it your style").click()
+    unfold(page, "Teach it your style")
     page.get_by_role("button", name="Delete this set").click()
     expect(page.get_by_text("The set is deleted")).to_be_visible()
     expect(page.get_by_label("My set: Dusk")).to_have_count(0)
