@@ -35,11 +35,28 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Sound:
+    """Sound: `samples` (channels, samples) float32 in [-1, 1], `rate` in hertz."""
+
+    samples: NDArray[np.float32]
+    rate: int
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return self.samples.shape[1] / self.rate
+
+
+@dataclass(frozen=True)
 class Preview:
-    """The unfinished result: `pixels` (H, W, 3) uint8, or the whole `text` so far. `item` as in Progress."""
+    """The unfinished result: `pixels` (H, W, 3) uint8, the whole `text` so far, or the `sound` that goes on where the last one ended.
+
+    `item` as in Progress.
+    """
 
     pixels: NDArray[np.uint8] | None = None
     text: str | None = None
+    sound: Sound | None = None
     item: int = 1
 
 
@@ -69,7 +86,21 @@ class Passage:
     facts: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
 
 
-Media = Picture | Passage
+@dataclass(frozen=True)
+class Take:
+    """One finished piece of music or sound, made from `seed` alone. `facts` and `attachments` as for a Picture (e.g. "score.mid").
+
+    `finish` says why it ended: "stopped" keeps what was made before the stop.
+    """
+
+    sound: Sound
+    seed: int
+    finish: Literal["end", "stopped"] = "end"
+    facts: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
+    attachments: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+
+
+Media = Picture | Passage | Take
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,7 @@ class ModelCard(_Data):
     own_sets: bool = Field(default=False, description="Whether it draws with sets of a person's own pictures")
     blends: bool = Field(default=False, description="Whether it can draw between two prompts")
     modes: tuple[str, ...] = Field(default=(), description="Ways of inpainting that it knows; empty: those of any text-to-image model")
+    ignores: tuple[str, ...] = Field(default=(), description="Fields of its tasks that it cannot use: refused when filled")
     needs: tuple[str, ...] = Field(default=(), description="Packages to install first")
     unverified: tuple[str, ...] = Field(default=(), description="Fields not yet read at their origin")
     url: str = ""
@@ -201,6 +202,7 @@ def resolve(task: AnyTask, card: ModelCard) -> AnyTask:
         name: card.defaults[name] for name in fields if name in card.defaults and getattr(task, name) in (None, "")
     }
     filled |= task.settled()
+    asked = task
     if task.seed is None:
         filled["seed"] = secrets.randbelow(SEED_LIMIT - 8)
     task = type(task).checked({**task.model_dump(), **filled, "model": card.name})
@@ -214,6 +216,9 @@ def resolve(task: AnyTask, card: ModelCard) -> AnyTask:
             raise InvalidInput(f"{card.name} has no {name} of that name; it has {', '.join(known)}.", name)
     if getattr(task, "scheduler", "") and not card.schedulers:
         raise InvalidInput(f"{card.name} has no scheduler to choose: leave it empty.", "scheduler")
+    for name in card.ignores:
+        if name in fields and getattr(asked, name) != fields[name].default:
+            raise InvalidInput(f"{card.name} does not use {fields[name].title}: leave it as it was, or choose another model.", name)
     if getattr(task, "blend_prompt", "").strip() and not card.blends:
         raise InvalidInput(f"{card.name} draws one prompt at a time: empty “Blend with”, or choose a model that blends.", "blend_prompt")
     return task

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from studio.errors import InvalidInput
+from studio.music.score import Key, Meter
 
 PROMPT_LIMIT = 4_000
 TEXT_LIMIT = 60_000
@@ -58,6 +59,11 @@ def _lines(value: object) -> object:
     return tuple(entry for entry in map(_plain_text, entries) if isinstance(entry, str) and entry.strip())
 
 
+def _names(value: object) -> object:
+    """Names separated by commas or lines, or a list of texts."""
+    return _lines(value.replace(",", "\n") if isinstance(value, str) else value)
+
+
 def _said(text: str) -> str:
     if not text.strip():
         raise PydanticCustomError("missing", "empty")
@@ -89,6 +95,7 @@ Whole = Annotated[int, BeforeValidator(_number)]
 Real = Annotated[float, BeforeValidator(_number)]
 Said = Annotated[str, BeforeValidator(_plain_text), AfterValidator(_said)]
 Lines = Annotated[tuple[str, ...], BeforeValidator(_lines)]
+Names = Annotated[tuple[Annotated[str, AfterValidator(str.strip)], ...], BeforeValidator(_names)]
 
 
 class Task(BaseModel):
@@ -242,6 +249,95 @@ WORDED = {
 
 def _refuse(field: str, sentence: str, **values: object) -> None:
     raise PydanticCustomError("whole", sentence, {"field": field, **values})  # pyright: ignore[reportArgumentType]
+
+
+class Compose(Task):
+    """Words become music. Empty fields are read from the words, or are the model's own.
+
+    `reference` is a file of sound or MIDI; `reference_use` is one of `REFERENCE_USES`. `region_start` and `region_end` are seconds of it.
+    `duration` is in seconds; `bpm` counts beats (dotted quarters in 6/8 and 12/8). What a model does not use is refused, never ignored.
+    """
+
+    kind: ClassVar[str] = "music"
+    medium: ClassVar[str] = "sound"
+    files: ClassVar[tuple[str, ...]] = ("reference",)
+
+    prompt: Said = Field(min_length=1, max_length=PROMPT_LIMIT, title="Prompt", description="What the music is like")
+    negative_prompt: Text = Field(default="", max_length=PROMPT_LIMIT, title="Negative prompt", description="What to avoid")
+    model: Text = Field(default="", max_length=200, title="Model", description="Name of a model card; empty: the best one here")
+    duration: Real | None = Field(default=None, gt=0, le=600, title="Duration", description="Seconds; whole bars where a model counts bars")
+    bpm: Real | None = Field(default=None, ge=30, le=300, title="Tempo", description="Beats a minute; empty: what fits the words")
+    key: Text = Field(default="", max_length=20, title="Key", description="Such as A minor or F# major; empty: what fits the words")
+    time_signature: Text = Field(default="", max_length=5, title="Time signature", description="Such as 4/4, 3/4 or 6/8")
+    genre: Text = Field(default="", max_length=40, title="Genre", description="Empty: what fits the words")
+    mood: Text = Field(default="", max_length=40, title="Mood", description="Empty: what fits the words")
+    instruments: Names = Field(default=(), max_length=8, title="Instruments", description="Separated by commas; empty: the genre's own")
+    form: Text = Field(default="", max_length=100, title="Form", description="Sections in order, such as Intro A B A Outro")
+    energy: Text = Field(default="", max_length=10, title="Energy", description="even, rise, fall or arc; empty: what fits the words")
+    lyrics: Text = Field(default="", max_length=PROMPT_LIMIT, title="Lyrics", description="For models that sing")
+    loop: Flag = Field(default=False, title="Loop", description="The end goes over into the beginning without a seam")
+    seed: Whole | None = Field(default=None, ge=0, le=SEED_LIMIT, title="Seed", description="Empty: a fresh one, recorded")
+    count: Whole = Field(default=1, ge=1, le=8, title="Takes", description="Takes to make")
+    temperature: Real | None = Field(default=None, gt=0, le=2, title="Temperature", description="How adventurous the choices are")
+    top_k: Whole | None = Field(default=None, ge=0, le=2048, title="Top-k", description="Keep this many choices; 0: all")
+    top_p: Real | None = Field(default=None, ge=0, le=1, title="Top-p", description="Keep the likeliest choices up to this share; 0: all")
+    guidance_scale: Real | None = Field(default=None, ge=0, le=20, title="Guidance scale", description="How closely to follow the prompt")
+    steps: Whole | None = Field(default=None, ge=1, le=250, title="Steps", description="Denoising steps")
+    reference: Text = Field(default="", max_length=PROMPT_LIMIT, title="Reference", description="Sound or MIDI to start from: a file")
+    reference_use: Text = Field(default="", max_length=20, title="Use it for", description="melody, continue, repaint or cover")
+    reference_strength: Real | None = Field(default=None, ge=0, le=1, title="Strength", description="How far from the reference to go")
+    region_start: Real | None = Field(default=None, ge=0, le=36_000, title="Region start", description="Seconds")
+    region_end: Real | None = Field(default=None, gt=0, le=36_000, title="Region end", description="Seconds")
+    bank: Text = Field(default="", max_length=200, title="Sounds", description="What plays the notes; empty: the genre's own")
+    loudness: Text = Field(default="-14", max_length=10, title="Loudness", description="LUFS: -14, -16 or -23; or as is")
+    retries: Whole = Field(default=0, ge=0, le=3, title="Retries", description="Further attempts when a take misses the brief")
+    format: Text = Field(default="flac", max_length=10, title="Format", description="Of the download: wav16, wav24, flac, mp3, ogg or opus")
+
+    @property
+    def way(self) -> str:
+        """What the reference is used for; '' without one."""
+        return self.reference_use or ("melody" if self.reference else "")
+
+    def settled(self) -> Mapping[str, object]:
+        """The use of a reference, where it was left open."""
+        return {"reference_use": self.way}
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """What one field alone cannot say."""
+        try:
+            Key.read(self.key or "C")
+            Meter.read(self.time_signature or "4/4")
+        except InvalidInput as error:
+            _refuse(error.field or "", "{words}", words=str(error))
+        for name, known in (("energy", ENERGIES), ("loudness", LOUDNESS), ("format", SOUND_FORMATS), ("reference_use", REFERENCE_USES)):
+            value = getattr(self, name)
+            if value and value not in known:
+                _refuse(name, "{title} must be one of {known}.", title=type(self).model_fields[name].title, known=", ".join(known))
+        if self.loop and self.format in ("mp3", "opus"):
+            _refuse("format", "{name} pads what it holds, so a loop would not close: choose WAV, FLAC or OGG.", name=self.format.upper())
+        if not self.reference and (self.reference_use or self.region_start is not None or self.region_end is not None):
+            _refuse("reference", "Reference is missing: choose the sound or MIDI file that this is about.")
+        if self.region_start is not None and self.region_end is not None and self.region_start >= self.region_end:
+            _refuse("region_end", "Region end must come after its start.")
+        if self.way == "repaint" and self.region_end is None:
+            _refuse("region_end", "Nothing is selected: mark the stretch to make anew on the waveform.")
+        return self
+
+
+ENERGIES = {"even": "Even", "rise": "Rising", "fall": "Falling", "arc": "Arc"}
+"""How the energy goes over a piece, with titles."""
+LOUDNESS = {"-14": "-14 LUFS (streaming)", "-16": "-16 LUFS (podcasts)", "-23": "-23 LUFS (broadcast)", "as is": "As is"}
+"""Loudness targets, with titles. True peaks stay below -1 dBTP."""
+SOUND_FORMATS = {"flac": "FLAC", "wav16": "WAV 16 bit", "wav24": "WAV 24 bit", "mp3": "MP3", "ogg": "OGG Vorbis", "opus": "Opus"}
+"""Formats of a download, with titles."""
+REFERENCE_USES = {
+    "melody": "Take its melody",
+    "continue": "Go on from its end",
+    "repaint": "Make a region anew",
+    "cover": "Play it in another way",
+}
+"""What a reference is used for, with titles."""
 
 
 class Write(Task):

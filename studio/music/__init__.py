@@ -1,0 +1,4 @@
+"""Music as notes and as sound: what every music engine shares. Knows no model file format, no task queue and no page.
+
+score.py             notes, parts, chords, keys and meters as plain data
+"""
