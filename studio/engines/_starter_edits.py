@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from studio.creations import Json, Picture, Preview, Progress, Report
-from studio.inpaint.edit import Edit, plan
 from studio.starter import compose, crediting, finish, inpaint
 from studio.starter.asking import asked
 from studio.starter.icons import IconLibrary
@@ -25,6 +23,8 @@ from studio.tasks import Inpaint
 if TYPE_CHECKING:
     import torch
 
+    from studio.inpaint.edit import Edit
+
 SIDE = 512  # pixels a side of a region: about as large as drawings of 128 px stay crisp
 STEPS = 18
 MODES = inpaint.MODES
@@ -33,6 +33,8 @@ _PREVIEW_SECONDS = 0.25
 
 def edits(task: Inpaint, library: IconLibrary, encoder: Nearest | None, report: Report) -> Iterator[Picture]:
     """The variants of a resolved task, each from its own seed alone."""
+    from studio.inpaint.edit import plan
+
     assert task.seed is not None
     scene = asked(task.prompt, task.negative_prompt, task.mode, library, encoder)
     edit = plan(task, SIDE, way="blur" if task.mode == "outpaint" and not task.prefill else None)
@@ -72,6 +74,8 @@ def _facts(made: list[inpaint.Made], library: IconLibrary, notes: tuple[str, ...
 
 def _credit(edit: Edit, made: list[inpaint.Made], facts: dict[str, Json], library: IconLibrary) -> NDArray[np.uint8]:
     """One byte a pixel of the canvas: the place in facts["attribution"] of the icon it came from, or finish.NOTHING."""
+    import cv2
+
     page = np.full(edit.hole.shape, finish.NOTHING, np.uint8)
     ranks = crediting.ranked(np.concatenate([one.origin.ravel() for one in made]))
     for region, one in zip(edit.regions, made, strict=True):
