@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from studio.errors import Refused
-from studio.tasks import Task, TextToImage, Write
+from studio.tasks import Compose, Inpaint, Task, TextToImage, Write
 
 Rule = Callable[[Task], None]
 
@@ -13,6 +13,8 @@ PUBLIC_PIXELS = 1024 * 1024
 PUBLIC_STEPS = 50
 PUBLIC_COUNT = 4
 PUBLIC_TOKENS = 1024
+PUBLIC_SECONDS = 120
+PUBLIC_SOUND_STEPS = 100
 
 
 def public_limits(task: Task) -> None:
@@ -21,10 +23,13 @@ def public_limits(task: Task) -> None:
         case TextToImage():
             if (task.width or 0) * (task.height or 0) > PUBLIC_PIXELS:
                 raise Refused("This public studio makes pictures of at most 1024 x 1024 pixels: choose a smaller size.")
-            if (task.steps or 0) > PUBLIC_STEPS:
-                raise Refused(f"This public studio allows {PUBLIC_STEPS} steps: choose fewer.")
-            if task.count > PUBLIC_COUNT:
-                raise Refused(f"This public studio makes {PUBLIC_COUNT} pictures at once: choose a smaller count.")
+            _few(task.steps, PUBLIC_STEPS, task.count, "pictures")
+        case Inpaint():
+            _few(task.steps, PUBLIC_STEPS, task.count, "pictures")
+        case Compose():
+            if (task.duration or 0) > PUBLIC_SECONDS:
+                raise Refused(f"This public studio makes music of at most {PUBLIC_SECONDS} seconds: choose a shorter duration.")
+            _few(task.steps, PUBLIC_SOUND_STEPS, task.count, "takes")
         case Write():
             if (task.max_new_tokens or 0) > PUBLIC_TOKENS:
                 raise Refused(f"This public studio writes {PUBLIC_TOKENS} tokens at once: choose a shorter answer.")
@@ -35,3 +40,10 @@ def public_limits(task: Task) -> None:
 def rules(public: bool) -> tuple[Rule, ...]:
     """The rules of this deployment."""
     return (public_limits,) if public else ()
+
+
+def _few(steps: int | None, most: int, count: int, what: str) -> None:
+    if (steps or 0) > most:
+        raise Refused(f"This public studio allows {most} steps: choose fewer.")
+    if count > PUBLIC_COUNT:
+        raise Refused(f"This public studio makes {PUBLIC_COUNT} {what} at once: choose a smaller count.")
