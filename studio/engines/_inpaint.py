@@ -61,10 +61,10 @@ def native_step(pipe: Any) -> int:
 
 @dataclass
 class Hold:
-    """What is kept of a region: its latents, and how freely each place may change.
+    """What is kept of a region, and how freely the rest may change.
 
-    `begun` is the share of the schedule that the pipeline itself leaves out (1 - strength, for image-to-image classes); without such
-    a class it is 0 and `strength` limits the mask instead.
+    `strength` limits the mask: it is 1 for a pipeline that itself begins from the picture, since then the schedule is shorter already.
+    The other fields fill at the first step: `clean` latents, their `noise`, the `mask` on them, and the `place` in the schedule.
     """
 
     region: Region
