@@ -107,7 +107,7 @@ def draw(
     """Mix the ingredients. The same seed and place give the same bytes. What `watch` raises ends the drawing within one step."""
     import torch
 
-    with _alone(), torch.inference_mode():
+    with alone(), torch.inference_mode():
         return _drawn(ingredients, seed, steps, watch, place, device)
 
 
@@ -139,6 +139,19 @@ def coloured(library: IconLibrary, candidate: Candidate) -> Pixels:
     colour = spread(pixels[..., :3].astype(np.float32), alpha >= _SOLID, 2)
     pixels = np.concatenate([(colour + 0.5).astype(np.uint8), alpha[..., None]], -1)
     return pixels if candidate.recolour is None else palette.turned(pixels, candidate.recolour)
+
+
+@contextmanager
+def alone() -> Generator[None]:
+    """One thread meanwhile: tensors this small are done sooner than a second thread wakes, and waiting threads burn the processor."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def planes(picture: Pixels) -> torch.Tensor:
@@ -207,19 +220,6 @@ def _varied(worn: list[Pixels], own: Pixels, random: np.random.Generator) -> lis
 
 def _dressed(picture: Pixels, look: palette.Palette, coloured: bool, amount: float = 1.0) -> Pixels:
     return palette.harmonised(picture, palette.Palette.of(picture), look, coloured, amount)
-
-
-@contextmanager
-def _alone() -> Generator[None]:
-    """One thread meanwhile: tensors this small are done sooner than a second thread wakes, and waiting threads burn the processor."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _spread(wanted: tuple[Candidate, ...], seed: int, place: int) -> int:

@@ -6,8 +6,7 @@ sampler draws what is missing. It knows no words; placing.py brings the drawing 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +17,7 @@ from studio.starter.compose import (
     MOST_MIXED,
     Drawing,
     Ingredients,
+    alone,
     coloured,
     planes,
     rgba,
@@ -151,19 +151,6 @@ def _between(one: Pixels, other: Pixels, share: NDArray[np.floating]) -> Pixels:
     """The colours of `one` and, by `share`, of `other`, mixed in OKLab."""
     mixed = from_oklab(to_oklab(one[..., :3]) * (1 - share) + to_oklab(other[..., :3]) * share)
     return np.dstack([np.where(share > 0, mixed, one[..., :3]), one[..., 3]]).astype(np.uint8)
-
-
-@contextmanager
-def alone() -> Generator[None]:
-    """One thread meanwhile: tensors this small are done sooner than a second thread wakes."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _agreeing(picture: Pixels, known: Pixels, missing: Bools) -> Pixels:
