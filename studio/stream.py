@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
 
 from studio.creations import Creation, Event, Preview, Progress
 from studio.errors import Cancelled
@@ -16,8 +19,8 @@ BEAT = 0.25
 class Stream:
     """Runs `work(stream)` in a thread of its own; iterating yields its events until it ends.
 
-    Progress and previews are coalesced (a slow reader sees the newest), creations never. While nothing happens the last progress is
-    yielded again. Leaving the iteration stops the work at its next report.
+    Progress and previews are coalesced (a slow reader sees the newest), creations never, and of previews that hold sound none is lost:
+    they are joined. While nothing happens the last progress is yielded again. Leaving the iteration stops the work at its next report.
     """
 
     def __init__(self, work: Callable[[Stream], None], name: str = "run") -> None:
@@ -26,6 +29,7 @@ class Stream:
         self._news = threading.Condition()
         self._latest: dict[type[Event], Progress | Preview] = {}
         self._kept: deque[Creation] = deque()
+        self._sounds: list[Preview] = []
         self._error: BaseException | None = None
         self._over = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -35,7 +39,10 @@ class Stream:
         if self._stopped.is_set():
             raise Cancelled
         with self._news:
-            self._latest[type(event)] = event
+            if isinstance(event, Preview) and event.sound is not None:
+                self._sounds = _joined(self._sounds, event)
+            else:
+                self._latest[type(event)] = event
             self._news.notify()
 
     def deliver(self, creation: Creation) -> None:
@@ -64,10 +71,11 @@ class Stream:
         try:
             while True:
                 with self._news:
-                    self._news.wait_for(lambda: bool(self._latest or self._kept or self._over), timeout=BEAT)
-                    events: list[Event] = [*self._latest.values(), *self._kept]
+                    self._news.wait_for(lambda: bool(self._latest or self._sounds or self._kept or self._over), timeout=BEAT)
+                    events: list[Event] = [*self._latest.values(), *self._sounds, *self._kept]
                     over = self._over
                     self._latest.clear()
+                    self._sounds = []
                     self._kept.clear()
                 for event in events or [last]:
                     last = event if isinstance(event, Progress) else last
@@ -88,3 +96,12 @@ class Stream:
             with self._news:
                 self._over = True
                 self._news.notify()
+
+
+def _joined(waiting: list[Preview], news: Preview) -> list[Preview]:
+    """Previews of sound that nobody has seen yet, with one more: stretches of one item become one."""
+    before = waiting[-1] if waiting else None
+    if before is None or before.item != news.item or before.sound is None or news.sound is None or before.sound.rate != news.sound.rate:
+        return [*waiting, news]
+    samples = np.concatenate([before.sound.samples, news.sound.samples], axis=1)
+    return [*waiting[:-1], replace(news, sound=replace(news.sound, samples=samples))]

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from studio import enhance, models, sources
-from studio.creations import Creation, Event, Media, Passage, Picture, Preview, Progress
+from studio.creations import Creation, Event, Media, Passage, Picture, Preview, Progress, Take
 from studio.device import Device
 from studio.errors import Busy, Cancelled, StudioError
 from studio.library import Library, Outcome
@@ -27,7 +27,7 @@ from studio.rules import rules
 from studio.settings import Settings
 from studio.starter.own import PREFIX, OwnSet, OwnSets
 from studio.stream import Stream
-from studio.tasks import SEED_LIMIT, Inpaint, Task, TextToImage, Write
+from studio.tasks import SEED_LIMIT, Compose, Inpaint, Task, TextToImage, Write
 
 log = logging.getLogger("atelier")
 
@@ -95,22 +95,14 @@ class Studio:
             worded = self._worded(task, card).model_copy(update={name: str(path) for name, path in files.items()})
             self._judge(task, worded)
             # 3. A place in the queue, and a journal row before anything else happens.
-            if self.manager.waiting() > self.settings.max_queue:
-                raise Busy(f"The studio is busy: {self.settings.max_queue} runs wait. Try again in a few minutes.")
+            self._room()
             job = self.library.begin(task, card.name, owner, session, _units(task))
         except BaseException:
             self.library.originals.let_go(files.values())
             raise
         # 4. The pipeline runs in a thread; its events come out here.
         run = _Run(job, asked, task, worded, files, card, owner, session)
-        stream = Stream(lambda stream: self._work(stream, run), name=f"run {job}")
-        with self._lock:
-            self._streams[stream] = (owner, session)
-        try:
-            yield from stream
-        finally:
-            with self._lock:
-                self._streams.pop(stream, None)
+        yield from self._followed(Stream(lambda stream: self._work(stream, run), name=f"run {job}"), owner, session)
 
     def stop(self, owner: str = "local", session: str | None = None) -> int:
         """Stop the runs of an owner, or of one of their browser sessions; returns how many. Each ends at its next report."""
@@ -139,16 +131,8 @@ class Studio:
         def finished(answer: str) -> str:
             return enhance.described(asked.prompt, answer) if wording is None else wording.filled(asked.prompt, answer, asked.style)
 
-        if self.manager.waiting() > self.settings.max_queue:
-            raise Busy(f"The studio is busy: {self.settings.max_queue} runs wait. Try again in a few minutes.")
-        stream = Stream(lambda stream: self._enhance(stream, writer, task, finished), name="enhance")
-        with self._lock:
-            self._streams[stream] = (owner, session)
-        try:
-            yield from stream
-        finally:
-            with self._lock:
-                self._streams.pop(stream, None)
+        self._room()
+        yield from self._followed(Stream(lambda stream: self._enhance(stream, writer, task, finished), name="enhance"), owner, session)
 
     def card_for(self, task: Task) -> ModelCard:
         """The card this task gets now, with its files."""
@@ -169,14 +153,7 @@ class Studio:
         `force`, for a person's own click, tries again even though the service could not be reached a moment ago.
         """
         card = models.named(self.cards, name, kind)
-        stream = Stream(lambda stream: self._fetch(stream, card, force), name=f"download {card.name}")
-        with self._lock:
-            self._streams[stream] = ("local", "")
-        try:
-            yield from stream
-        finally:
-            with self._lock:
-                self._streams.pop(stream, None)
+        yield from self._followed(Stream(lambda stream: self._fetch(stream, card, force), name=f"download {card.name}"), "local", "")
 
     def missing_starters(self) -> tuple[ModelCard, ...]:
         """Starter cards that are not whole on this machine yet, companions included."""
@@ -219,6 +196,21 @@ class Studio:
     def my_sets(self, owner: str = "local", session: str = "") -> tuple[OwnSet, ...]:
         """The sets of their own pictures that this owner may draw with; in a public studio those of the browser session alone."""
         return self.sets.of(owner, session if self.settings.public else "")
+
+    def _room(self) -> None:
+        """Raise Busy while the queue is full."""
+        if self.manager.waiting() > self.settings.max_queue:
+            raise Busy(f"The studio is busy: {self.settings.max_queue} runs wait. Try again in a few minutes.")
+
+    def _followed(self, stream: Stream, owner: str, session: str) -> Iterator[Event]:
+        """The events of a stream that `stop` can stop while it lasts."""
+        with self._lock:
+            self._streams[stream] = (owner, session)
+        try:
+            yield from stream
+        finally:
+            with self._lock:
+                self._streams.pop(stream, None)
 
     def _with_sets(self, card: ModelCard, asked: Task, owner: str, session: str) -> ModelCard:
         """The card with the owner's own sets among its styles, where it can draw with them and one is asked for."""
@@ -300,7 +292,11 @@ class Studio:
                 data, suffix, text = pictures.encode_png(media.pixels, entry, media.icc), ".png", None
             case Passage():
                 data, suffix, text = media.text.encode(), ".txt", media.text
-        companions = dict(media.attachments) if isinstance(media, Picture) else {}
+            case Take():
+                from studio.provenance import sounds  # brings a sound library, which the first page does without
+
+                data, suffix, text = sounds.encode_flac(media.sound, entry), ".flac", None
+        companions = {} if isinstance(media, Passage) else dict(media.attachments)
         companions |= {f"{name}{path.suffix}": path.read_bytes() for name, path in run.files.items()}
         return self.library.keep(data, suffix, entry, owner=run.owner, session=run.session, job=run.job, text=text, attachments=companions)
 
@@ -315,7 +311,7 @@ def places(settings: Settings) -> sources.Places:
 
 
 def _units(task: Task) -> float:
-    """The size of a task in units whose time is about constant for one model: megapixel-steps, or tokens."""
+    """The size of a task in units whose time is about constant for one model: megapixel-steps, tokens, or seconds."""
     match task:
         case TextToImage():
             return task.count * (task.steps or 1) * (task.width or 1) * (task.height or 1) / 1e6
@@ -323,6 +319,8 @@ def _units(task: Task) -> float:
             return float(task.count * (task.steps or 1))
         case Write():
             return float(task.max_new_tokens or 1)
+        case Compose():
+            return task.count * (task.duration or 1)
         case _:
             return 1.0
 

@@ -198,9 +198,12 @@ class Inpaint(Task):
         return any(side.rstrip("%") != "0" for side in (self.left, self.right, self.top, self.bottom))
 
     def settled(self) -> Mapping[str, object]:
-        """The mode that follows from what is given, and the strength that fits it."""
+        """The mode that follows from what is given, and the strength that fits it; erasing reads no words."""
         strengths = {"refine": 0.4, "redraw": 0.6}
-        return {"mode": self.way} | ({"strength": strengths.get(self.way, 1.0)} if self.strength is None else {})
+        settled: dict[str, object] = {"mode": self.way}
+        if self.strength is None:
+            settled["strength"] = strengths.get(self.way, 1.0)
+        return settled | ({"prompt": "", "negative_prompt": ""} if self.way == "erase" else {})
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -6,9 +6,10 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from studio.creations import Creation, Preview, Progress
+from studio.creations import Creation, Preview, Progress, Sound
 from studio.errors import Cancelled, InvalidInput
 from studio.stream import BEAT, Stream
 
@@ -101,3 +102,21 @@ def test_while_nothing_happens_the_last_progress_is_repeated() -> None:
 
     events = [e for e in Stream(work) if isinstance(e, Progress) and e.phase == "loading"]
     assert len(events) >= 3
+
+
+def test_no_stretch_of_sound_is_lost_however_slow_the_reader_is() -> None:
+    made = [Sound(np.full((1, 3), k / 10, np.float32), 100) for k in range(8)]
+
+    def work(stream: Stream) -> None:
+        for k, sound in enumerate(made):
+            stream.report(Preview(sound=sound, item=1 if k < 5 else 2))
+            stream.report(Progress("running", k))
+
+    seen: list[Preview] = []
+    for event in Stream(work):
+        time.sleep(0.05)
+        if isinstance(event, Preview):
+            seen.append(event)
+    for item, expected in ((1, made[:5]), (2, made[5:])):
+        heard = [preview.sound.samples for preview in seen if preview.item == item and preview.sound]
+        assert np.array_equal(np.concatenate(heard, axis=1), np.concatenate([sound.samples for sound in expected], axis=1))
