@@ -287,7 +287,7 @@ class Compose(Task):
     guidance_scale: Real | None = Field(default=None, ge=0, le=20, title="Guidance scale", description="How closely to follow the prompt")
     steps: Whole | None = Field(default=None, ge=1, le=250, title="Steps", description="Denoising steps")
     reference: Text = Field(default="", max_length=PROMPT_LIMIT, title="Reference", description="Sound or MIDI to start from: a file")
-    reference_use: Text = Field(default="", max_length=20, title="Use it for", description="melody, continue, repaint or cover")
+    reference_use: Text = Field(default="", max_length=20, title="Use it for", description="melody, continue, lead, repaint, cover, trim or loop")
     reference_strength: Real | None = Field(default=None, ge=0, le=1, title="Strength", description="How far from the reference to go")
     region_start: Real | None = Field(default=None, ge=0, le=36_000, title="Region start", description="Seconds")
     region_end: Real | None = Field(default=None, gt=0, le=36_000, title="Region end", description="Seconds")
@@ -298,12 +298,12 @@ class Compose(Task):
 
     @property
     def way(self) -> str:
-        """What the reference is used for; '' without one."""
-        return self.reference_use or ("melody" if self.reference else "")
+        """What the reference is used for; "make" without one."""
+        return self.reference_use or ("melody" if self.reference else "make")
 
     def settled(self) -> Mapping[str, object]:
         """The use of a reference, where it was left open."""
-        return {"reference_use": self.way}
+        return {"reference_use": self.way if self.reference else ""}
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -323,8 +323,8 @@ class Compose(Task):
             _refuse("reference", "Reference is missing: choose the sound or MIDI file that this is about.")
         if self.region_start is not None and self.region_end is not None and self.region_start >= self.region_end:
             _refuse("region_end", "Region end must come after its start.")
-        if self.way == "repaint" and self.region_end is None:
-            _refuse("region_end", "Nothing is selected: mark the stretch to make anew on the waveform.")
+        if self.way in ("repaint", "trim", "loop") and self.region_end is None:
+            _refuse("region_end", "Nothing is selected: mark the stretch that is meant on the waveform.")
         return self
 
 
