@@ -295,11 +295,12 @@ def remember(form: Form, after: Any, leave: Sequence[str] = (), first: Mapping[s
     loaded.then(None, js=f"() => {{ document.documentElement.dataset.{form.task.kind.replace('_', '')} = 'restored'; }}", **QUIET)
 
 
-def examples(field: Any, prompts: Sequence[str]) -> None:
-    """Clickable prompts that fill `field`."""
-    with gr.Row(elem_classes="chips"):
+def examples(field: Any, prompts: Sequence[str]) -> gr.Row:
+    """Clickable prompts that fill `field`, in a row."""
+    with gr.Row(elem_classes="chips") as row:
         for prompt in prompts:
             gr.Button(prompt, size="sm", elem_classes="chip").click(None, js=f"() => {prompt!r}", outputs=field, api_visibility="private")
+    return row
 
 
 def _facts(creation: Creation) -> Mapping[str, Any]:

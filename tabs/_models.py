@@ -35,17 +35,20 @@ def picked(studio: Studio, name: str, kind: str, way: str = "") -> ModelCard:
     return max(able or here, key=lambda c: (c.starter, c.quality))
 
 
-def picker(form: Form, stage: gr.HTML, way: str = "") -> tuple[Any, gr.HTML]:
-    """The model field with its facts and, where the model is not here, a Download button. `way` is the task's when the page opens."""
+def picker(form: Form, stage: gr.HTML, way: str = "", ways: Any = None) -> tuple[Any, gr.HTML]:
+    """The model field with its facts and, where the model is not here, a Download button.
+
+    `way` is the task's when the page opens, `ways` the field that it is chosen in, where there is one.
+    """
     kind, studio = form.task.kind, form.studio
     model = form.add("model", _fields.choice(form.task, "model", model_choices(studio, kind)))
     card = picked(studio, "", kind, way)
     facts = gr.HTML(_status.card_facts(card, card.name in studio.here(kind)), elem_classes="quiet")
     fetch = gr.Button("Download", size="sm", visible=False)
 
-    def describe(name: str | None) -> Any:
+    def describe(name: str | None, way: str | None = "") -> Any:
         try:
-            card = picked(studio, name or "", kind)
+            card = picked(studio, name or "", kind, way or "")
         except StudioError:
             return gr.skip(), gr.skip()
         here = card.name in studio.here(kind)
@@ -70,6 +73,7 @@ def picker(form: Form, stage: gr.HTML, way: str = "") -> tuple[Any, gr.HTML]:
         except StudioError as error:
             yield _status.message(str(error), "error"), gr.skip(), gr.skip()
 
-    model.change(describe, model, [facts, fetch], api_visibility="private", show_progress="hidden", queue=False)
+    asked = [model] if ways is None else [model, ways]
+    model.change(describe, asked, [facts, fetch], api_visibility="private", show_progress="hidden", queue=False)
     fetch.click(download, model, [stage, model, fetch], api_visibility="private", show_progress="hidden", concurrency_limit=2)
     return model, facts

@@ -11,7 +11,7 @@ from studio.creations import Creation
 from studio.errors import StudioError
 from studio.provenance import record
 from studio.tasks import MODES, PREFILLS, Inpaint
-from tabs import _attribution, _fields, _form, _gallery, _mask_editor, _models, _status
+from tabs import _attribution, _fields, _form, _gallery, _mask_editor, _models, _status, _ways
 from tabs._form import QUIET, Form, Shown
 
 NAME = "Inpainting"
@@ -19,16 +19,6 @@ TASK = Inpaint
 ACCEPTS: Mapping[str, str] = {"picture": "image"}
 
 PROMPTS = ("a red apple", "a small castle", "a yellow star")
-HINTS = {
-    "fill": "Paint over a part and say what should be there.",
-    "refine": "Paint over a part that is nearly right; it is redrawn a little, in its own shapes.",
-    "background": "Paint over the object to keep; everything else is replaced.",
-    "outpaint": "Say how far the picture should grow; a prompt is optional.",
-    "erase": "Paint over what should vanish; no prompt is needed.",
-    "redraw": "The whole picture is redrawn after the prompt; nothing needs to be marked.",
-    "instruct": "Say what to change, as you would to a person; a mark limits it.",
-}
-WORDLESS = ("erase",)
 ASPECTS = {"Any": "", "Square": "1:1", "Landscape 4:3": "4:3", "Wide 16:9": "16:9", "Portrait 3:4": "3:4", "Tall 9:16": "9:16"}
 EXTEND = """(aspect) => {
   const open = window.atelierMask?.current();
@@ -52,22 +42,19 @@ def build(form: Form) -> None:
             ask = _ask(form)
             view = _answer()
         with gr.Column(elem_classes="tune"):
-            ask |= _tune(form, ask["stage"])
+            ask |= _tune(form, ask["stage"], ask["mode"])
     form.fields = {name: form.fields[name] for name in TASK.model_fields}
     form.inlets["picture"] = (editor, _mask_editor.opened)
     _wire(form, editor, ask, view)
 
 
 def _ask(form: Form) -> dict[str, Any]:
-    able = {mode for card in form.studio.here(TASK.kind).values() for mode in (card.modes or [*MODES][:6])}
-    modes = [(title, mode) for mode, title in MODES.items() if mode != "instruct" or mode in able]
+    instructed = any(card.works(TASK.kind, "instruct") for card in form.studio.here(TASK.kind).values())
+    modes = [(title, mode) for mode, title in MODES.items() if mode != "instruct" or instructed]
     mode = form.add("mode", _fields.Radio(modes, value="", label="What to do", elem_classes="modes"))
-    hint = gr.HTML(f"<p>{HINTS['fill']}</p>", elem_classes="quiet", padding=False)
+    hint = gr.HTML(f"<p>{_ways.HINTS['fill']}</p>", elem_classes="quiet", padding=False)
     prompt = form.add("prompt", _fields.text(TASK, "prompt", lines=2, placeholder="What should be there?", elem_classes="prompt"))
-    with gr.Row(elem_classes="chips") as chips:
-        for words in PROMPTS:
-            button = gr.Button(words, size="sm", elem_classes="chip")
-            button.click(None, js=f"() => {words!r}", outputs=prompt, api_visibility="private")
+    chips = _form.examples(prompt, PROMPTS)
     with gr.Column(visible=False, elem_classes="sides") as sides:
         aspect = gr.Radio(list(ASPECTS.items()), value="", label="Grow to", elem_classes="modes")
         with gr.Row():
@@ -91,14 +78,14 @@ def _ask(form: Form) -> dict[str, Any]:
     }
 
 
-def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
+def _tune(form: Form, stage: gr.HTML, mode: Any) -> dict[str, Any]:
     card = _models.picked(form.studio, "", TASK.kind, "fill")
     form.add("count", _fields.slider(TASK, "count", min_width=150))
     with gr.Row(elem_classes="seed"):
         seed = form.add("seed", _fields.number(TASK, "seed", placeholder="fresh", scale=3, min_width=120))
         dice = gr.Button("New seed", size="sm", min_width=80)
         reuse = gr.Button("Last seed", size="sm", min_width=80)
-    _, facts = _models.picker(form, stage, "fill")
+    _, facts = _models.picker(form, stage, "fill", mode)
     with gr.Accordion("Advanced", open=False):
         form.add("negative_prompt", _fields.text(TASK, "negative_prompt", lines=2, placeholder="What to keep out"))
         with gr.Row():
@@ -190,14 +177,16 @@ def _wire_fields(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
     fields = form.fields
     ask["dice"].click(None, js="() => Math.floor(Math.random() * 4294967295)", outputs=ask["seed"], api_visibility="private")
     ask["reuse"].click(lambda seed: gr.skip() if seed is None else seed, view["last_seed"], ask["seed"], **QUIET)
-    ask["mode"].change(_for_mode, ask["mode"], [ask["hint"], fields["prompt"], ask["chips"], ask["sides"]], **QUIET)
-    ask["mode"].change(lambda mode, model: _facts(form, mode, model), [ask["mode"], fields["model"]], ask["facts"], **QUIET)
+    ask["mode"].change(_ways.asked, ask["mode"], [ask["hint"], fields["prompt"], ask["chips"], ask["sides"]], **QUIET)
+    chosen = [ask["mode"], fields["model"]]
+    ask["mode"].change(lambda mode, model: _facts(form, mode, model), chosen, ask["facts"], **QUIET)
+    tuned = [fields[name] for name in _ways.TUNED]
+    gr.on([part.change for part in chosen], lambda *now: _ways.tuned(form.studio, *now), [*chosen, fields["scheduler"]], tuned, **QUIET)
     sides = [fields[name] for name in ("left", "right", "top", "bottom")]
     ask["aspect"].input(None, ask["aspect"], sides, js=EXTEND, api_visibility="private")
     watched = [ask["mode"], *sides]
     gr.on([part.change for part in watched], None, watched, js=FRAME, api_visibility="private")
     _form.estimate(form, ask["estimate"], ("model", "mode", "count", "steps"), {"image": "x", "mask": "x", "prompt": "x", "left": "1"})
-    fields["model"].change(lambda model: _schedulers(form, model), fields["model"], fields["scheduler"], **QUIET)
 
 
 def _chosen(form: Form, id: str, request: gr.Request) -> tuple[Any, ...]:
@@ -249,17 +238,6 @@ def _attached(creation: Creation, name: str) -> Any:
     return next((path for file, path in creation.attachments.items() if file.rpartition(".")[0] == name and path.exists()), None)
 
 
-def _for_mode(mode: str | None) -> tuple[Any, ...]:
-    mode = mode or "fill"
-    worded = mode not in WORDLESS
-    return (
-        f"<p>{HINTS.get(mode, '')}</p>",
-        gr.Textbox(visible=worded),
-        gr.Row(visible=worded),
-        gr.Column(visible=mode == "outpaint"),
-    )
-
-
 def _facts(form: Form, mode: str | None, model: str | None) -> Any:
     """About the model that would do it."""
     try:
@@ -267,11 +245,3 @@ def _facts(form: Form, mode: str | None, model: str | None) -> Any:
     except StudioError:
         return gr.skip()
     return _status.card_facts(card, card.name in form.studio.here(TASK.kind))
-
-
-def _schedulers(form: Form, model: str | None) -> Any:
-    try:
-        card = _models.picked(form.studio, model or "", TASK.kind)
-    except StudioError:
-        return gr.skip()
-    return gr.Dropdown(choices=[("Model's own", ""), *((name, name) for name in card.schedulers)], value="")

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from studio.provenance import pictures
 from studio.provenance.record import Record
 from tests import tiny
-from tests.browser.conftest import opened
+from tests.browser.conftest import opened, unfold
 from tests.browser.test_mask_editor import drag, place, share, shows, tool
 from tests.serving import running
 
@@ -164,8 +164,13 @@ def test_from_a_photograph_through_fill_a_second_model_outpainting_and_erasing(d
     assert wide.shape[:2] == (180, 320)
     # erase the ball, offline
     bring(page, photo)
+    unfold(page, "Advanced")
+    strength = page.get_by_label("Strength", exact=True).locator("visible=true")
+    expect(strength).to_have_count(1)
     page.get_by_label("Erase", exact=True).check()
-    expect(prompt(page)).to_have_count(0, timeout=20_000)
+    for unread in (prompt(page), strength):
+        expect(unread).to_have_count(0, timeout=20_000)
+    expect(page.get_by_label("Feather", exact=True).locator("visible=true")).to_have_count(1)
     tool(page, "Ellipse")
     drag(page, (94, 94), (146, 146), size=SIZE)
     create(page)
