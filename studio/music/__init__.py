@@ -2,4 +2,5 @@
 
 score.py             notes, parts, chords, keys and meters as plain data
     packed.py            a score as one line of text for the record; scores cut and joined
+    files.py             sound files in and out: hostile input, resampling, FLAC, WAV, MP3, OGG, Opus
 """

@@ -1,0 +1,220 @@
+"""Sound as files: reads what strangers hand in, writes what artists take away, without ffmpeg. Knows no record and no library.
+
+Samples are float32 (channels, samples) in [-1, 1], one or two channels. libsndfile decodes and encodes; which file is let near it is
+decided here, by its first bytes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+from scipy import signal
+
+from studio.creations import Sound
+from studio.errors import InvalidInput, MediaUnreadable
+from studio.provenance.tags import Tags, cut_off, with_id3, with_info
+
+__all__ = ["Tags", "blocks", "encode", "mono", "quantised", "read", "resampled", "stereo"]
+
+BLOCK = 1 << 16
+"""Samples of each channel that are read or written at once. libsndfile's Vorbis encoder overflows its stack on minutes at once."""
+SHORTEST = 0.1
+"""Seconds; less than this is no reference."""
+RATES = (4_000, 192_000)
+CHANNELS = 8
+FULL_SCALE_24 = 1 << 23
+UNKNOWN_LENGTH = 1 << 62
+"""libsndfile's count of samples for a stream that does not tell."""
+
+_FIELD = "reference"
+_DAMAGED = "This sound file is damaged or cut off: use another copy of it."
+_FORMATS = {
+    "flac": ("FLAC", "PCM_24"),
+    "wav16": ("WAV", "PCM_16"),
+    "wav24": ("WAV", "PCM_24"),
+    "mp3": ("MP3", "MPEG_LAYER_III"),
+    "ogg": ("OGG", "VORBIS"),
+    "opus": ("OGG", "OPUS"),
+}
+_MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+
+
+def read(path: Path, limit_seconds: float = 600) -> Sound:
+    """The sound in a WAV, FLAC, OGG, Opus, MP3, AIFF or CAF file of any origin, at its own rate, with one or two channels.
+
+    More than two channels are averaged into one; floats beyond 1 are scaled so that the loudest is 1. Read block by block, so
+    that a header that lies costs nothing. Raises MediaUnreadable with the field `reference` for what is none of
+    these, empty, damaged, cut off, silent about its rate, too long or too short, has more than eight channels or holds values that
+    are no numbers.
+    """
+    try:
+        if path.is_dir():
+            raise MediaUnreadable("This is a folder: choose one sound file.", _FIELD)
+        if not path.is_file():
+            raise MediaUnreadable("This sound file is not there: choose it again.", _FIELD)
+        with path.open("rb", buffering=0) as file:  # libsndfile goes on from where the descriptor stands
+            _refuse_strangers(file.read(16))
+            if cut_off(file):
+                raise MediaUnreadable(_DAMAGED, _FIELD)
+            file.seek(0)
+            with soundfile.SoundFile(file.fileno(), closefd=False) as sound:
+                return _read(sound, limit_seconds)
+    except OSError:
+        raise MediaUnreadable("This sound file cannot be opened: choose it again.", _FIELD) from None
+    except soundfile.LibsndfileError:
+        raise MediaUnreadable(_DAMAGED, _FIELD) from None
+
+
+def blocks(data: bytes | Path) -> Iterator[NDArray[np.int32]]:
+    """The samples of a file in order, each block (channels, at most `BLOCK`) as 24-bit integers.
+
+    Raises MediaUnreadable where the file ends before its header says, or cannot be decoded. Never holds more than a block.
+    """
+    try:
+        with soundfile.SoundFile(io.BytesIO(data) if isinstance(data, bytes) else str(data)) as sound:
+            whole, done = sound.subtype.startswith("PCM_"), 0
+            while True:
+                block: NDArray[Any] = sound.read(BLOCK, "int32" if whole else "float32", always_2d=True)
+                done += len(block)
+                if not len(block):
+                    break
+                yield block.T >> 8 if whole else quantised(Sound(block.T, sound.samplerate))
+            if done != sound.frames:
+                raise MediaUnreadable(_DAMAGED)
+    except (OSError, soundfile.SoundFileError):
+        raise MediaUnreadable(_DAMAGED) from None
+
+
+def quantised(sound: Sound) -> NDArray[np.int32]:
+    """The samples as 24-bit integers (channels, samples), as FLAC and 24-bit WAV hold them: rounded, and cut off at full scale."""
+    scaled = np.rint(sound.samples.astype(np.float64) * FULL_SCALE_24)
+    return np.clip(scaled, -FULL_SCALE_24, FULL_SCALE_24 - 1).astype(np.int32)
+
+
+def encode(sound: Sound, format: str, tags: Tags) -> bytes:  # noqa: A002 - the word of the task
+    """The sound as a file of one of tasks.SOUND_FORMATS, with tags.
+
+    FLAC and 24-bit WAV hold exactly `quantised(sound)`; 16-bit WAV is dithered (triangular, +-1 step; Lipshitz, Wannamaker and
+    Vanderkooy 1992) by a fixed seed. MP3 is VBR at its best quality (V0), Vorbis quality 8, Opus about 210 kbit/s and always 48 kHz.
+    All of them keep the exact count of samples; MP3 and Opus at rates that they know (another is resampled). The same sound makes
+    the same samples. Raises InvalidInput for an unknown format.
+    """
+    if sound.samples.ndim != 2 or sound.samples.shape[0] not in (1, 2) or not sound.samples.size:
+        raise ValueError(f"sound must be (1 or 2 channels, samples), not {sound.samples.shape}")
+    if format not in _FORMATS:
+        raise InvalidInput(f"Format must be one of {', '.join(_FORMATS)}.", "format")
+    if format == "opus":
+        sound = resampled(sound, 48_000)
+    elif format == "mp3" and sound.rate not in _MP3_RATES:
+        sound = resampled(sound, 44_100 if sound.rate % 11_025 == 0 else 48_000)
+    own = {"mp3": with_id3, "wav16": with_info, "wav24": with_info}.get(format)
+    data = _written(sound, format, Tags(artist="") if own else tags)
+    return own(data, tags) if own else data
+
+
+def resampled(sound: Sound, rate: int) -> Sound:
+    """At another rate, by a polyphase filter (Kaiser window, stop band below -90 dB). Its length is rounded up to a whole sample."""
+    if rate == sound.rate:
+        return sound
+    ratio = Fraction(rate, sound.rate)
+    up, down = ratio.numerator, ratio.denominator
+    reach = 32 * max(up, down)
+    places = np.arange(-reach, reach + 1) * (0.94 / max(up, down))
+    window = np.sinc(places) * np.kaiser(2 * reach + 1, 9.0)
+    window = (window / window.sum()).astype(np.float32)
+    return Sound(np.asarray(signal.resample_poly(sound.samples, up, down, axis=1, window=window), np.float32), rate)
+
+
+def mono(sound: Sound) -> Sound:
+    """All channels averaged into one."""
+    return sound if sound.samples.shape[0] == 1 else Sound(sound.samples.mean(axis=0, keepdims=True, dtype=np.float32), sound.rate)
+
+
+def stereo(sound: Sound) -> Sound:
+    """Two channels: a single one twice, the first two of more."""
+    return Sound(np.repeat(sound.samples, 2, axis=0) if sound.samples.shape[0] == 1 else sound.samples[:2], sound.rate)
+
+
+def _refuse_strangers(start: bytes) -> None:
+    """Only formats that are meant reach libsndfile, which knows many more."""
+    if not start:
+        raise MediaUnreadable("This sound file is empty: choose another one.", _FIELD)
+    known = (
+        start[:4] in (b"fLaC", b"OggS", b"caff", b"RF64", b"riff")
+        or (start[:4] == b"RIFF" and start[8:12] == b"WAVE")
+        or (start[:4] == b"FORM" and start[8:12] in (b"AIFF", b"AIFC"))
+        or start[:3] == b"ID3"
+        or (len(start) > 1 and start[0] == 0xFF and start[1] & 0xE6 in (0xE2, 0xE4, 0xE6))  # MPEG audio, a layer that exists
+    )
+    if not known:
+        raise MediaUnreadable("This is no sound that can be read here: use a WAV, FLAC, OGG, MP3 or Opus file.", _FIELD)
+
+
+def _read(sound: soundfile.SoundFile, limit_seconds: float) -> Sound:
+    rate, channels, claimed = sound.samplerate, sound.channels, sound.frames
+    if not RATES[0] <= rate <= RATES[1]:
+        raise MediaUnreadable(f"This sound says that it has {rate:,} samples a second: save it again at 44,100 or 48,000.", _FIELD)
+    if not 1 <= channels <= CHANNELS:
+        raise MediaUnreadable(f"This sound has {channels} channels: mix it down to stereo first.", _FIELD)
+    if claimed >= UNKNOWN_LENGTH:
+        raise MediaUnreadable("This sound does not say how long it is: save it again as a file instead of a stream.", _FIELD)
+    if claimed > limit_seconds * rate:
+        raise MediaUnreadable(f"This sound is longer than {_minutes(limit_seconds)}: cut out the part that matters and use that.", _FIELD)
+    parts, done = list[NDArray[np.float32]](), 0
+    while True:
+        block: NDArray[Any] = sound.read(BLOCK, "float32", always_2d=True)
+        done += len(block)
+        if not len(block):
+            break
+        if not np.isfinite(block).all():
+            raise MediaUnreadable("This sound holds values that are no numbers: export it again as 16 or 24 bit.", _FIELD)
+        parts.append(block.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32) if channels > 2 else block)
+    if done != claimed:
+        raise MediaUnreadable(_DAMAGED, _FIELD)
+    if done < SHORTEST * rate:
+        raise MediaUnreadable("This sound is shorter than a tenth of a second: choose a longer one.", _FIELD)
+    samples = np.ascontiguousarray(np.concatenate(parts).T)
+    loudest = max(float(samples.max()), -float(samples.min()))
+    return Sound(samples / np.float32(loudest) if loudest > 1 else samples, rate)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:g} minutes" if seconds >= 120 else f"{seconds:g} seconds"
+
+
+def _written(sound: Sound, format: str, tags: Tags) -> bytes:  # noqa: A002 - as above
+    container, kind = _FORMATS[format]
+    file = io.BytesIO()
+    quality = {
+        "mp3": {"bitrate_mode": "VARIABLE", "compression_level": 0.0},
+        "ogg": {"compression_level": 0.2},
+        "opus": {"compression_level": 0.6},
+    }.get(format, {})
+    with soundfile.SoundFile(file, "w", sound.rate, sound.samples.shape[0], kind, format=container, **quality) as out:
+        for name, text in tags.clean().items():
+            setattr(out, name, text)
+        for block in _integers(sound, format):
+            out.write(block)
+    return file.getvalue()
+
+
+def _integers(sound: Sound, format: str) -> Iterator[NDArray[Any]]:  # noqa: A002 - as above
+    """Blocks (samples, channels) as the format wants them."""
+    dither = np.random.default_rng(0)
+    for start in range(0, sound.samples.shape[1], BLOCK):
+        block = Sound(sound.samples[:, start : start + BLOCK], sound.rate)
+        if format == "wav16":
+            noise = dither.random((2, *block.samples.shape), np.float32)
+            scaled = np.rint(block.samples * 32768 + noise[0] - noise[1])
+            yield np.clip(scaled, -32768, 32767).astype(np.int16).T
+        elif format in ("wav24", "flac"):
+            yield quantised(block).T << 8
+        else:
+            yield np.clip(block.samples, -1, 1).T
