@@ -1,0 +1,93 @@
+"""All of a take in one archive: mix, stems, MIDI, tempo map, recipe and licences. Knows no page and no library."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from studio.creations import Creation, Sound
+from studio.errors import MediaUnreadable
+
+from studio.music import banks, files, midi, packed, render
+from studio.music.score import Score
+from studio.provenance import sounds
+
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The time of every entry: equal takes give equal archives."""
+
+
+def package(creation: Creation, soundfont: Path | None = None) -> bytes:
+    """A zip of one take: what every take has, and stems, MIDI and tempo map where it was made of notes.
+
+    Stems are WAV of 24 bits, as long as the mix and at its loudness. Raises InvalidInput where the sounds that played it are not here.
+    """
+    facts = creation.record.get("facts")
+    facts = facts if isinstance(facts, dict) else {}
+    mix = files.read(creation.path)
+    entries: dict[str, bytes] = {"mix.wav": files.encode(mix, "wav24", files.Tags(title="mix"))}
+    lines = [f"Mix: made by {_said(creation, 'name')}, licence of the model: {_said(creation, 'licence')}."]
+    line = facts.get("score")
+    if isinstance(line, str):
+        score = packed.unpack(line)
+        told = facts.get("bank")
+        bank = banks.bank_named(str(told.get("name") if isinstance(told, dict) else ""), soundfont)
+        gained = facts.get("loudness")
+        gain = gained if isinstance(gained, dict) else {}
+        for name, sound in stems(score, bank, mix, float(str(gain.get("gain_db", 0)))).items():
+            entries[f"stems/{_plain(name)}.wav"] = files.encode(sound, "wav24", files.Tags(title=name))
+        entries["score.mid"] = midi.to_midi(score)
+        entries["tempo-map.csv"] = _tempo_map(score)
+        lines.append(f"Instruments: {bank.name}, licence of the samples: {bank.licence}.")
+        exact = "The mix was limited as well: the sum of the stems is what went into the limiter." if gain.get("limited") else ""
+        lines += [exact] if exact else ["The sum of the stems is the mix, but for the rounding to 24 bits."]
+    entries["recipe.json"] = json.dumps(creation.record, ensure_ascii=False, indent=1).encode()
+    entries["LICENCES.txt"] = "\n".join([*lines, "Made by a machine; recipe.json is the record that makes it again."]).encode()
+    return _zipped(entries)
+
+
+def copy(take: Path, format: str) -> bytes:  # noqa: A002 - the word of the task
+    """A take's file in another of `tasks.SOUND_FORMATS`, with its record where the format has room for it."""
+    record = sounds.read_record(take)
+    if record is None:
+        raise MediaUnreadable("This sound carries no record: it was not made here, so download it as it is.")
+    return sounds.encode_copy(files.read(take), format, record)
+
+
+def stems(score: Score, bank: banks.Bank, mix: Sound, gain_db: float) -> dict[str, Sound]:
+    """Each part alone at the loudness of `mix`, and as long: a loop's stems are folded as the mix was."""
+    gain = np.float32(10 ** (gain_db / 20))
+    found: dict[str, Sound] = {}
+    for name, samples in render.stems(score, bank).items():
+        sound = Sound(samples, mix.rate)
+        if mix.samples.shape[1] < samples.shape[1]:
+            sound = render.fold(sound, mix.seconds)
+        found[name] = Sound(sound.samples * gain, mix.rate)
+    return found
+
+
+def _tempo_map(score: Score) -> bytes:
+    bar = score.seconds / score.bars
+    names = {section.bar: section.name for section in score.sections}
+    rows = [f"{k + 1},{k * bar:.6f},{score.bpm:g},{score.meter},{names.get(k, '')}" for k in range(score.bars)]
+    return "\n".join(["bar,seconds,bpm,meter,section", *rows, ""]).encode()
+
+
+def _zipped(entries: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, data in entries.items():
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), data, zipfile.ZIP_DEFLATED, 1)
+    return out.getvalue()
+
+
+def _said(creation: Creation, what: str) -> str:
+    model = creation.record.get("model")
+    return str(model.get(what)) if isinstance(model, dict) else "unknown"
+
+
+def _plain(name: str) -> str:
+    return "".join(c if c.isalnum() or c in " -_" else "-" for c in name).strip() or "part"
