@@ -296,6 +296,10 @@ _NAMES_OF = "SELECT 1 FROM creations WHERE object = ?1 UNION ALL SELECT 1 FROM a
 def _check(data: bytes, suffix: str) -> None:
     if suffix in (".png", ".jpg", ".webp"):
         pictures.check(data)
+    elif suffix == ".flac":
+        from studio.provenance import sounds  # brings a sound library, which the first page does without
+
+        sounds.check(data)
     elif suffix == ".txt":
         data.decode("utf-8")
 

@@ -18,6 +18,7 @@ from studio.terminal import opened, sentences, shown
 
 PLAIN = (bool, int, float, str, Path)
 LOSSY: dict[str, Literal["jpeg", "webp"]] = {".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+SOUNDS = {".wav": "wav24", ".mp3": "mp3", ".ogg": "ogg", ".opus": "opus"}
 
 
 def commands() -> typer.Typer:
@@ -71,7 +72,7 @@ def _kind(annotation: Any) -> Any:
 
 
 def _hand_over(creation: Creation, out: Path | None, number: int) -> None:
-    """Print the text or path, or write the file: as it is, as one of its attachments (.svg), or as a smaller copy (.jpg, .webp)."""
+    """Print the text or path, or write the file: as it is, as one of its attachments (.svg), or as a copy in another format (.jpg, .webp; .wav, .mp3, .ogg, .opus)."""
     if out is None:
         typer.echo(creation.path if creation.text is None else creation.text)
         return
@@ -87,6 +88,10 @@ def _hand_over(creation: Creation, out: Path | None, number: int) -> None:
             from studio.provenance.pictures import encode_lossy
 
             data = encode_lossy(data, LOSSY[suffix])
+        elif suffix in SOUNDS and creation.path.suffix == ".flac":
+            from studio.music.package import copy
+
+            data = copy(creation.path, SOUNDS[suffix])
     try:
         target.write_bytes(data)
     except OSError as error:

@@ -7,9 +7,11 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from studio.creations import Creation, Event, Json
@@ -23,11 +25,17 @@ from studio.studio import Studio
 OWNER = "local"
 """Whose sets and files a replay may use: those of the home's own person."""
 PAGE = 200
+FULL_SCALE = 1 << 23
+"""Steps of a sample of 24 bits."""
+SOUNDS = (".flac", ".wav", ".ogg", ".opus", ".mp3")
 
 
 @dataclass(frozen=True)
 class Difference:
-    """`largest` is in steps of 255 for pixels, in characters for text (0: identical); `share` of all values that differ, 0 to 1."""
+    """`largest` is in steps of 255 for pixels, of `FULL_SCALE` for samples, in characters for text (0: identical).
+
+    `share` is that of all values that differ, 0 to 1.
+    """
 
     largest: int
     share: float
@@ -35,11 +43,11 @@ class Difference:
 
 
 def read(file: Path, library: Library) -> Record:
-    """The record of a picture, from inside it, or of a text, from the library that kept it."""
+    """The record of a picture or sound, from inside it, or of a text, from the library that kept it."""
     if not file.is_file():
         raise NotFound(f"There is no file {file}: check its path.")
     if file.suffix.lower() != ".txt":
-        record = pictures.read_record(file)
+        record = _sounds().read_record(file) if file.suffix.lower() in SOUNDS else pictures.read_record(file)
         if record is None:
             raise MediaUnreadable(f"{file.name} carries no record of how it was made: only creations of this studio can be replayed.")
         return record
@@ -82,9 +90,11 @@ def differences(record: Record, remade: dict[str, Json]) -> list[str]:
 
 
 def compare(file: Path, creation: Creation) -> Difference:
-    """Decoded pixels or text, without metadata."""
+    """Decoded pixels, samples or text, without metadata."""
     if creation.text is not None:
         return _compare_texts(file.read_text("utf-8"), creation.text)
+    if creation.path.suffix in SOUNDS:
+        return _compare_sounds(_sounds().samples_of(file), _sounds().samples_of(creation.path))
     then, now = _pixels(file.read_bytes()), _pixels(creation.path.read_bytes())
     if then.shape != now.shape:
         return Difference(255, 1.0, f"the sizes differ: {_size(then)} then, {_size(now)} now")
@@ -92,6 +102,13 @@ def compare(file: Path, creation: Creation) -> Difference:
     largest, share = int(apart.max()), float((apart > 0).mean())
     words = "identical pixels" if largest == 0 else f"largest difference {largest}/255, on {share:.2%} of the values"
     return Difference(largest, share, words)
+
+
+def _sounds() -> ModuleType:
+    """Brought in only when there is sound to read."""
+    from studio.provenance import sounds
+
+    return sounds
 
 
 def _texts(library: Library) -> Iterator[Creation]:
@@ -107,6 +124,15 @@ def _compare_texts(then: str, now: str) -> Difference:
     common = next((k for k, (a, b) in enumerate(zip(then, now, strict=False)) if a != b), min(len(then), len(now)))
     apart = max(len(then), len(now)) - common
     return Difference(apart, apart / max(len(then), len(now)), f"the texts part after {common} characters of {len(then)}")
+
+
+def _compare_sounds(then: NDArray[np.int32], now: NDArray[np.int32]) -> Difference:
+    if then.shape != now.shape:
+        return Difference(FULL_SCALE, 1.0, f"the lengths differ: {then.shape[-1]:,} samples then, {now.shape[-1]:,} now")
+    apart = np.abs(then.astype(np.int64) - now)
+    largest, share = int(apart.max(initial=0)), float((apart > 0).mean()) if apart.size else 0.0
+    words = "identical samples" if share == 0 else f"largest difference {largest}/{FULL_SCALE}, on {share:.2%} of the samples"
+    return Difference(largest, share, words)
 
 
 def _pixels(data: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

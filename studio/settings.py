@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     idle_minutes: float = Field(default=0, ge=0, description="Unload models nobody used for so long; 0: never")
     offline: CliImplicitFlag[bool] = Field(default=False, description="Never download anything")
     models: Path | None = Field(default=None, description="TOML file with further model cards")
+    soundfont: Path | None = Field(default=None, description="SF2 file that plays notes too")
     auth_file: Path | None = Field(default=None, description="File with lines made by `python -m studio password`")
     allow_host: str = Field(default="", description="Further host names that pages may be served under, separated by commas")
     max_queue: int = Field(default=32, ge=1, le=1000, description="Runs that may wait")

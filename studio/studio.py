@@ -9,13 +9,13 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from studio import enhance, models, sources
-from studio.creations import Creation, Event, Media, Passage, Picture, Preview, Progress, Take
+from studio.creations import Creation, Event, Json, Media, Passage, Picture, Preview, Progress, Take
 from studio.device import Device
 from studio.errors import Busy, Cancelled, StudioError
 from studio.library import Library, Outcome
@@ -57,7 +57,7 @@ class Studio:
 
     def __init__(self, settings: Settings, cards: tuple[ModelCard, ...], device: Device, manager: Manager, library: Library) -> None:
         self.settings = settings
-        self.cards = cards
+        self.cards = tuple(_equipped(card, settings) for card in cards)
         self.device = device
         self.manager = manager
         self.library = library
@@ -181,6 +181,17 @@ class Studio:
         card = self.card_for(asked)
         per_unit = self.library.seconds_per_unit(card.name)
         return None if per_unit is None else per_unit * _units(models.resolve(asked, card))
+
+    def plan(self, asked: Task) -> Mapping[str, Json]:
+        """What the chosen model would make of a task, as facts to show before it runs; empty where its engine makes no plan."""
+        card = self.card_for(asked)
+        find = getattr(self._engines[card.engine], "plan", None)
+        return {} if find is None else find(models.resolve(asked, card))
+
+    def choices(self, card: ModelCard) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """What a model offers for fields whose values only its engine can name: (title, value) by field."""
+        find = getattr(self._engines[card.engine], "choices", None)
+        return {} if find is None else find(card)
 
     def close(self) -> None:
         """Stop every run, unload the models, close the library."""
@@ -308,6 +319,13 @@ class Studio:
 def places(settings: Settings) -> sources.Places:
     """Where files lie under these settings."""
     return sources.Places(settings.assets, settings.cache, settings.home, settings.offline, settings.hub_caches)
+
+
+def _equipped(card: ModelCard, settings: Settings) -> ModelCard:
+    """The card with what these settings bring to its engine: the soundfont, for a card that plays notes."""
+    if settings.soundfont is None or "bank" in card.ignores or Compose.kind not in card.serves:
+        return card
+    return card.model_copy(update={"options": {**card.options, "soundfont": str(settings.soundfont.absolute())}})
 
 
 def _units(task: Task) -> float:

@@ -287,7 +287,9 @@ class Compose(Task):
     guidance_scale: Real | None = Field(default=None, ge=0, le=20, title="Guidance scale", description="How closely to follow the prompt")
     steps: Whole | None = Field(default=None, ge=1, le=250, title="Steps", description="Denoising steps")
     reference: Text = Field(default="", max_length=PROMPT_LIMIT, title="Reference", description="Sound or MIDI to start from: a file")
-    reference_use: Text = Field(default="", max_length=20, title="Use it for", description="melody, continue, lead, repaint, cover, trim or loop")
+    reference_use: Text = Field(
+        default="", max_length=20, title="Use it for", description="melody, continue, lead, repaint, cover, trim or loop"
+    )
     reference_strength: Real | None = Field(default=None, ge=0, le=1, title="Strength", description="How far from the reference to go")
     region_start: Real | None = Field(default=None, ge=0, le=36_000, title="Region start", description="Seconds")
     region_end: Real | None = Field(default=None, gt=0, le=36_000, title="Region end", description="Seconds")

@@ -35,19 +35,26 @@ PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden
 QUIET: dict[str, Any] = {**PRIVATE, "queue": False}
 """For small events of the page alone, which never wait."""
 
+ITEMS = {"picture": "Picture", "sound": "Take"}
+"""What one of several results is called, by medium."""
+
 DEVICE = "device"
 """One `concurrency_id` for every run; the studio's own queue orders them, so the limit only bounds Gradio's threads."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A moment of a run for a tab to draw: whose it is, what is finished, the newest preview, and whether the run is over."""
+    """A moment of a run for a tab to draw: whose it is, what is finished, the newest preview, and whether the run is over.
+
+    A preview of sound is shown once; `heard` counts the samples of its item before it.
+    """
 
     request: gr.Request
     asked: Task
     creations: tuple[Creation, ...]
     preview: Preview | None
     over: bool
+    heard: int = 0
 
 
 @dataclass
@@ -116,7 +123,7 @@ class Form:
         try:
             creation = self.studio.library.get(id, owner)
             if self.studio.settings.public and id not in {c.id for c in self.studio.library.list("", owner, session, 1000)}:
-                raise StudioError("That creation belongs to another browser session.")
+                raise StudioError("That creation belongs to another browser session: choose one from this page.")
             return creation
         except StudioError as error:
             raise gr.Error(str(error), print_exception=False) from None
@@ -163,6 +170,7 @@ class Run:
         self._events: Iterator[Event] = studio.run(asked, owner, session)
         self._creations: tuple[Creation, ...] = ()
         self._preview: Preview | None = None
+        self._heard: dict[int, int] = {}
         self._progress = Progress("waiting")
         self._began = time.monotonic()
         self._marks: tuple[float, float] | None = None
@@ -180,9 +188,18 @@ class Run:
                     if event.phase != self._progress.phase:
                         self._marks = None
                     self._progress = event
-            yield Shown(self._request, self._asked, self._creations, self._preview, over=False)
+            yield self._moment()
         self._over = True
         yield self.ended()
+
+    def _moment(self) -> Shown:
+        preview = self._preview
+        if preview is None or preview.sound is None:
+            return Shown(self._request, self._asked, self._creations, preview, over=False)
+        self._preview = None
+        before = self._heard.get(preview.item, 0)
+        self._heard[preview.item] = before + preview.sound.samples.shape[1]
+        return Shown(self._request, self._asked, self._creations, preview, over=False, heard=before)
 
     def ended(self) -> Shown:
         """The last moment, also of a run that was stopped."""
@@ -195,7 +212,7 @@ class Run:
             notes = [str(note) for c in self._creations for note in _list(_facts(c).get("notes"))]
             return _status.message(" ".join([f"Done in {took}.", *dict.fromkeys(notes)]))
         pixels = self._preview.pixels if self._preview is not None else None
-        return _status.progress(self._progress, self._left(), pixels)
+        return _status.progress(self._progress, self._left(), pixels, ITEMS.get(self._asked.medium, "Picture"))
 
     def stopped_words(self) -> str:
         """What a stopped run left behind."""

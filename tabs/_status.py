@@ -21,17 +21,17 @@ PREVIEW_SIDE = 320
 PHASES = {"waiting": "Waiting", "downloading": "Downloading", "loading": "Loading", "running": "Working", "saving": "Saving"}
 
 
-def progress(event: Progress, seconds_left: float | None = None, preview: NDArray[np.uint8] | None = None) -> str:
-    """A progress bar with its words, and the unfinished picture above it if there is one."""
+def progress(event: Progress, seconds_left: float | None = None, preview: NDArray[np.uint8] | None = None, item: str = "Picture") -> str:
+    """A progress bar with its words, and the unfinished picture above it if there is one. `item` names one of several results."""
     share = event.done / event.total if event.total else None
     value = f' value="{share:.4f}"' if share is not None and event.phase != "waiting" else ""
     left = f" · {duration(seconds_left)} left" if seconds_left is not None else ""
     picture = f'<img class="preview" alt="Unfinished picture" src="{data_url(preview)}">' if preview is not None else ""
-    words = escape(progress_words(event) + left)
+    words = escape(progress_words(event, item) + left)
     return f'<div class="stage">{picture}<progress{value} max="1" aria-label="{words}"></progress><p role="status">{words}</p></div>'
 
 
-def progress_words(event: Progress) -> str:
+def progress_words(event: Progress, item: str = "Picture") -> str:
     """For example 'Loading 2 of 4, 0.4 of 1.2 GB' or 'Picture 1 of 4 · step 12 of 18'."""
     if event.phase == "waiting":
         ahead = int(event.total)
@@ -45,7 +45,7 @@ def progress_words(event: Progress) -> str:
             else f"{PHASES[event.phase]} {event.note}".strip()
         )
         return f"{what}{which}, {gigabytes(event.done) if event.total < 1e8 else f'{event.done / 1e9:.1f}'}{of}"
-    words = [f"Picture {event.item} of {event.items}"] if event.items > 1 else []
+    words = [f"{item} {event.item} of {event.items}"] if event.items > 1 else []
     if event.total:
         words.append(f"{event.unit.rstrip('s')} {event.done:.0f} of {event.total:.0f}")
     words.append(event.note)
@@ -56,6 +56,11 @@ def progress_words(event: Progress) -> str:
 def message(words: str, kind: str = "done") -> str:
     """A closing line; `kind` is done, stopped or error."""
     return f'<div class="stage {kind}"><p role="status">{escape(words)}</p></div>' if words else ""
+
+
+def note(words: str) -> str:
+    """A quiet line."""
+    return f"<p>{escape(words)}</p>" if words else ""
 
 
 def duration(seconds: float) -> str:

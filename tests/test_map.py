@@ -29,6 +29,7 @@ MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 SPACES_COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 NEEDED_BY_OTHERS = {
     "accelerate": "diffusers and transformers load large weights with it",
+    "pretty-midi": "the soundfont that it carries is played where it lies",
     "gguf": "diffusers and transformers read packed weights with it",
 }
 
