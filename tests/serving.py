@@ -36,7 +36,7 @@ def running(cache: Path, folder: Path, *options: str, environment: dict[str, str
             time.sleep(0.2)
         yield url, process.pid
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)  # not SIGINT, which a shell's background jobs ignore, and so do their children
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:
