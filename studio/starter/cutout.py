@@ -49,14 +49,16 @@ def _is_svg(data: bytes) -> bool:
 
 
 def _vector(data: bytes, name: str) -> Image.Image:
-    """Rendered by resvg. Files that a drawing points to are never opened: one that points anywhere is refused."""
+    """Rendered by resvg to fit a square, since a drawing may claim any proportions.
+
+    Files that a drawing points to are never opened: one that points anywhere is refused."""
     import resvg_py
 
     text = data.decode("utf-8", "replace")
     if "<!ENTITY" in text or re.search(r"(?:href\s*=\s*[\"']|url\(\s*[\"']?)(?!#|\s*data:)", text) or "@import" in text:
         raise MediaUnreadable(f"{name} points to other files: save it with everything inside, or as PNG.")
     try:
-        rendered = bytes(resvg_py.svg_to_bytes(svg_string=text, width=_WORKED))
+        rendered = bytes(resvg_py.svg_to_bytes(svg_string=text, width=_WORKED, height=_WORKED))
         return Image.open(io.BytesIO(rendered), formats=("PNG",)).convert("RGBA")
     except (ValueError, RuntimeError, OSError):
         raise MediaUnreadable(f"{name} is no drawing that can be read: save it again, or as PNG.") from None
