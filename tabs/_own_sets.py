@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from studio.errors import InvalidInput, StudioError
-from studio.starter.own import MOST, OwnSets
+from studio.starter.own import MOST, MOST_BYTES, OwnSets
 from tabs import _status
 from tabs._form import PRIVATE, QUIET, Form
 
@@ -113,5 +113,11 @@ def _read(paths: Sequence[str], names: str) -> list[tuple[str, bytes]]:
     """The uploaded files under the names typed for them. A line left empty keeps the file's own name."""
     if len(paths) > MOST:
         raise InvalidInput(f"A set holds at most {MOST} pictures; these are {len(paths)}: choose fewer.")
+    sizes = [Path(path).stat().st_size for path in paths]
+    if sum(sizes) > MOST_BYTES:
+        words = (
+            f"These pictures have {sum(sizes) / 1e6:,.0f} MB; a set holds at most {MOST_BYTES / 1e6:.0f} MB: choose fewer, or smaller ones."
+        )
+        raise InvalidInput(words)
     lines = [*names.split("\n"), *[""] * len(paths)]
     return [(line.strip() or Path(path).name, Path(path).read_bytes()) for path, line in zip(paths, lines, strict=False)]

@@ -133,7 +133,9 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
         try:
             found = pictures.read_record(Path(path)) if path else None
             if found is None:
-                raise InvalidInput("This picture carries no settings: it was not made here, or they were removed.")
+                raise InvalidInput(
+                    "This picture carries no settings (not made here, or removed since): choose the file as it was downloaded."
+                )
             return [*_settings(form, request, found), _status.message("The settings of the picture are restored.")]
         except StudioError as error:
             return [*nothing, _status.message(str(error), "error")]

@@ -22,11 +22,12 @@ from studio.provenance import pictures
 from studio.settings import Settings
 from studio.starter import clothes, cutout
 from studio.starter.icons import IconLibrary
-from studio.starter.own import MOST, OwnSet, OwnSets, Taught
+from studio.starter.own import MOST, MOST_BYTES, OwnSet, OwnSets, Taught
 from studio.starter.palette import Palette
 from studio.starter.words import read
 from studio.studio import GUEST, Studio
 from studio.tasks import TextToImage
+from tabs import _own_sets
 from tests.serving import running
 
 FOLDER = Path(__file__).parents[1] / "assets" / "icons"
@@ -109,6 +110,23 @@ def test_what_is_no_picture_is_refused_in_a_sentence_with_its_name(data: bytes) 
 def test_a_drawing_that_points_to_files_is_refused(inside: str) -> None:
     with pytest.raises(MediaUnreadable, match="points to other files"):
         cutout.icon(SVG.replace(b"<circle", inside.encode() + b"<circle"), "thing.svg")
+
+
+def test_a_drawing_of_absurd_proportions_is_rendered_small() -> None:
+    tall = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 400"><rect width="1" height="400" fill="#3b2a5e"/></svg>'
+    assert cutout._vector(tall, "pole.svg").size == (2, 512)
+    with pytest.raises(MediaUnreadable, match=r"line\.svg shows nothing"):
+        cutout.icon(tall.replace(b"0 0 1 400", b"0 0 1000000 1"), "line.svg")
+
+
+def test_uploads_are_weighed_before_they_are_read(tmp_path: Path) -> None:
+    large = tmp_path / "large.png"
+    with large.open("wb") as file:
+        file.truncate(MOST_BYTES // 2 + 1)  # a sparse file: it takes no room
+    with pytest.raises(InvalidInput, match="choose fewer, or smaller ones"):
+        _own_sets._read([str(large)] * 2, "")
+    (tmp_path / "small.svg").write_bytes(SVG)
+    assert _own_sets._read([str(tmp_path / "small.svg")], "hut") == [("hut", SVG)]
 
 
 def test_a_picture_of_nothing_is_refused() -> None:

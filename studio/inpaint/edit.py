@@ -241,7 +241,7 @@ def _extended(task: Inpaint, pixels: Pixels, mask: masks.Mask) -> tuple[Pixels, 
     top, bottom = (_pixels(side, height) for side in (task.top, task.bottom))
     across, down = width + left + right, height + top + bottom
     if across * down > PIXEL_LIMIT:
-        raise InvalidInput(f"That would be {across:,} × {down:,} pixels; {PIXEL_LIMIT / 1e6:.0f} megapixels is the most.", "left")
+        raise InvalidInput(f"That would be {across:,} × {down:,} pixels; {PIXEL_LIMIT / 1e6:.0f} megapixels is the most: add less.", "left")
     if not left + right + top + bottom:
         raise InvalidInput("The sides to add come to less than one pixel: make them larger.", "left")
     frame = (top, bottom), (left, right)

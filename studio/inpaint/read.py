@@ -67,7 +67,7 @@ def read_picture(file: Path) -> Source:
         image = _to_eight_bits(image) if image.mode in _SIXTEEN else image.convert(mode)
     pixels = np.asarray(image)
     if pixels.ndim == 3 and pixels.shape[2] == 4 and not pixels[..., 3].any():
-        raise InvalidInput("The picture is wholly transparent: there is nothing in it to keep or to change.", "image")
+        raise InvalidInput("The picture is wholly transparent: there is nothing in it to change. Choose another.", "image")
     return Source(pixels, icc if isinstance(icc, bytes) and icc else None, tuple(notes), suffix)
 
 
@@ -111,7 +111,7 @@ def _opened(file: Path, field: str) -> tuple[Image.Image, str, list[str]]:
     if not size:
         raise MediaUnreadable(f"The {what} file is empty (0 bytes): choose another.", field)
     if size > FILE_LIMIT:
-        raise InvalidInput(f"The {what} file has {size / 1e6:,.0f} MB; {FILE_LIMIT / 1e6:.0f} MB is the most.", field)
+        raise InvalidInput(f"The {what} file has {size / 1e6:,.0f} MB; {FILE_LIMIT / 1e6:.0f} MB is the most: save it smaller.", field)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's warning of large pictures: they are refused below
@@ -138,7 +138,9 @@ def _judge_size(size: tuple[int, int], field: str, what: str) -> None:
         most = f"{PIXEL_LIMIT / 1e6:.0f} megapixels is the most"
         raise InvalidInput(f"The {what} has {width:,} × {height:,} pixels; {most}. Make it smaller first.", field)
     if field == "image" and min(width, height) < LEAST_SIDE:
-        raise InvalidInput(f"The picture has {width} × {height} pixels; at least {LEAST_SIDE} × {LEAST_SIDE} are needed.", field)
+        raise InvalidInput(
+            f"The picture has {width} × {height} pixels; at least {LEAST_SIDE} × {LEAST_SIDE} are needed: choose a larger one.", field
+        )
 
 
 def _upright(image: Image.Image, field: str) -> tuple[Image.Image, list[str]]:

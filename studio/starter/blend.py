@@ -53,7 +53,8 @@ def joined(first: Scene, second: Scene, amount: float) -> Scene:
         return first if amount <= 0 else second
     if len(first.parts) != len(second.parts):
         raise InvalidInput(
-            f"A blend needs as many things in both prompts: the first holds {_count(first)}, the second {_count(second)}.", "blend_prompt"
+            f"A blend needs as many things in both prompts: the first holds {_count(first)}, the second {_count(second)}. Add some.",
+            "blend_prompt",
         )
     parts = tuple(
         replace(one, other=other, share=amount) if one.candidates != other.candidates else one

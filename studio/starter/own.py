@@ -34,6 +34,8 @@ MOST = 200
 """Pictures in one set."""
 SETS = 50
 """Sets of one owner."""
+MOST_BYTES = 200_000_000
+"""Of all files of one set together."""
 NAME_LIMIT, LICENCE_LIMIT, PICTURE_LIMIT = 40, 200, 60
 _MODELS = 24  # pictures of a set whose colours make its palette
 
@@ -93,7 +95,7 @@ class OwnSets:
         if len(files) > MOST:
             raise InvalidInput(f"A set holds at most {MOST} pictures; these are {len(files)}: choose fewer.")
         if name not in (mine := {one.name for one in self.of(owner, session)}) and len(mine) >= SETS:
-            raise InvalidInput(f"There are {SETS} sets already: delete one first.")
+            raise InvalidInput(f"You have {SETS} sets already: delete one first.")
         refused: list[str] = []
         taken: dict[str, tuple[str, Pixels]] = {}  # by content: the same file twice is one picture
         for title, data in files:
@@ -121,7 +123,7 @@ class OwnSets:
         """Remove a set; pictures drawn with it stay. Raises NotFound."""
         matching = [one for one in self.of(owner, session) if one.name == name.removeprefix(PREFIX)]
         if not matching:
-            raise NotFound("There is no set of that name (any more).")
+            raise NotFound("There is no set of that name (any more): choose one from the list.")
         with storing():
             for one in matching:
                 _removed(one.folder)
@@ -198,7 +200,7 @@ def _line(text: str, what: str, most: int) -> str:
     if not said:
         raise InvalidInput(f"{what} is empty: fill it in.")
     if len(said) > most or not said.isprintable():
-        raise InvalidInput(f"{what} must be one line of at most {most} plain characters.")
+        raise InvalidInput(f"{what} must be one line of at most {most} plain characters: shorten it or type it again.")
     return said
 
 

@@ -60,7 +60,7 @@ class Wording:
         if not reading.style and style.casefold() in ("", "mixed"):
             parts += ['", "', "style", '" style"']
         if not parts:
-            raise InvalidInput("Your prompt says it all: its colours, its background and its style are there already.", "prompt")
+            raise InvalidInput("Your prompt says it all already, colours, background and style: press Create.", "prompt")
         rules = [f"root ::= {' '.join(parts)}", _choice("colour", random.sample(COLOURS, _OFFERED))]
         rules += [_choice("ground", random.sample(GROUNDS, _OFFERED)), _choice("style", random.sample(STYLES, 2))]
         rules.append("pattern ::= " + " | ".join(['""', *(f'" with {name}"' for name in random.sample(PATTERNS, 2))]))
