@@ -16,7 +16,7 @@ from studio.music.struck import partials
 
 @dataclass(frozen=True)
 class Kit:
-    """How a kit sounds: hertz, seconds and shares from 0 to 1."""
+    """How a kit sounds: hertz, seconds and shares from 0 to 1; `level` in decibels makes the kits equally loud."""
 
     kick: float = 52.0
     kick_sweep: float = 3.0
@@ -31,15 +31,35 @@ class Kit:
     tom_length: float = 0.24
     top: float = 16_000.0
     crunch: float = 0.0
+    level: float = 0.0
 
 
 KITS: dict[str, Kit] = {
     "acoustic kit": Kit(),
-    "electronic kit": Kit(kick=48, kick_sweep=5, kick_length=0.32, kick_click=0.45, snare=200, snare_length=0.16, hat=8500, metal=0.65),
-    "lofi kit": Kit(kick=56, kick_sweep=2.2, kick_length=0.15, kick_click=0.15, snare=170, snare_length=0.11, hat=5500, top=6000, crunch=0.5),
-    "brush kit": Kit(kick=58, kick_sweep=1.5, kick_length=0.14, kick_click=0.1, snare=190, snare_length=0.16, snare_wires=0.95, hat=6500, top=9000),
-    "orchestral kit": Kit(kick=44, kick_sweep=1.4, kick_length=0.45, kick_click=0.08, snare=210, snare_length=0.18, tom_length=0.5),
-    "chip kit": Kit(kick=60, kick_sweep=6, kick_length=0.10, kick_click=0.0, snare=220, snare_length=0.10, metal=0, crunch=0.9, top=9000),
+    "electronic kit": Kit(
+        kick=48, kick_sweep=5, kick_length=0.32, kick_click=0.45, snare=200, snare_length=0.16, hat=8500, metal=0.65, level=-0.7
+    ),
+    "lofi kit": Kit(
+        kick=56, kick_sweep=2.2, kick_length=0.15, kick_click=0.15, snare=170, snare_length=0.11, hat=5500, top=6000, crunch=0.5, level=-2.6
+    ),
+    "brush kit": Kit(
+        kick=58,
+        kick_sweep=1.5,
+        kick_length=0.14,
+        kick_click=0.1,
+        snare=190,
+        snare_length=0.16,
+        snare_wires=0.95,
+        hat=6500,
+        top=9000,
+        level=0.5,
+    ),
+    "orchestral kit": Kit(
+        kick=44, kick_sweep=1.4, kick_length=0.45, kick_click=0.08, snare=210, snare_length=0.18, tom_length=0.5, level=-2.5
+    ),
+    "chip kit": Kit(
+        kick=60, kick_sweep=6, kick_length=0.10, kick_click=0.0, snare=220, snare_length=0.10, metal=0, crunch=0.9, top=9000, level=-2.9
+    ),
 }
 """The kits by name."""
 
@@ -79,7 +99,9 @@ def strike(kit: str, pitch: int, force: float, turn: int = 0) -> Signal:
 @lru_cache(maxsize=256)
 def _struck(kit: Kit, pitch: int, force: float, turn: int) -> Signal:
     name = kind(pitch)
-    made = {"kick": _kick, "snare": _snare, "clap": _clap, "tom": _tom, "rim": _rim, "bell": _bell}.get(name, _noisy)(kit, pitch, force, turn)
+    made = {"kick": _kick, "snare": _snare, "clap": _clap, "tom": _tom, "rim": _rim, "bell": _bell}.get(name, _noisy)(
+        kit, pitch, force, turn
+    )
     if kit.crunch:
         made = np.tanh(made * np.float32(1 + 2 * kit.crunch))
     length = len(made)
@@ -90,7 +112,7 @@ def _struck(kit: Kit, pitch: int, force: float, turn: int) -> Signal:
     ends = np.ones(length, dtype=np.float32)
     ends[:24] = np.linspace(0, 1, 24)
     ends[-480:] *= np.linspace(1, 0, 480)
-    made = made * ends * np.float32(10 ** (_LEVELS[name] / 20) / max(float(np.abs(made).max()), 1e-6))
+    made = made * ends * np.float32(10 ** ((_LEVELS[name] + kit.level) / 20) / max(float(np.abs(made).max()), 1e-6))
     made.flags.writeable = False
     return made[None]
 

@@ -42,9 +42,13 @@ class Effects:
 
 
 def driven(sound: Signal, amount: float) -> Signal:
-    """Gently saturated: softens peaks, adds low partials."""
+    """Saturated: gently below 1; above it as an amplifier and its loudspeaker, which pass nothing high, so that nothing aliases."""
+    from scipy.signal import butter, sosfilt
+
     gain = np.float32(1 + 4 * amount)
-    return np.tanh(sound * gain) / gain
+    made = np.tanh((_darkened(sound, 4000) if amount > 1 else sound) * gain) / gain
+    made = np.asarray(sosfilt(butter(1, 25, "high", fs=RATE, output="sos"), made, axis=1), dtype=np.float32)
+    return _darkened(made, 5000) if amount > 1 else made
 
 
 def chorus(sound: Signal, amount: float) -> Signal:
@@ -72,7 +76,7 @@ def echo(sound: Signal, seconds: float, amount: float) -> Signal:
     for number in range(1, 5):
         if number * step >= sound.shape[1]:
             break
-        gain = np.float32(amount * 0.5**(number - 1))
+        gain = np.float32(amount * 0.5 ** (number - 1))
         near, far = (0, 1) if number % 2 else (1, 0)
         made[near, number * step :] += gain * middle[: -number * step]
         made[far, number * step :] += np.float32(0.35) * gain * middle[: -number * step]

@@ -24,8 +24,8 @@ TAIL = 6.0
 _SILENT = 10 ** (-70 / 20)
 _HIGHEST = 0.98
 _STEP = 2.0**-22
-# Decibels by what a part does, beside a melody.
-_BALANCE = {"melody": 0.0, "drums": -1.0, "bass": -1.0, "line": -4.0, "chords": -7.0, "pad": -10.0}
+# Decibels by what a part does, beside a melody: notes that sound together add up, and what accompanies stays behind.
+_BALANCE = {"melody": 0.0, "drums": -2.0, "bass": -1.0, "line": -3.0, "chords": -5.0, "pad": -6.0}
 
 
 def render(score: Score, bank: Bank, tail: float = TAIL, report: Report | None = None) -> Sound:
@@ -69,7 +69,14 @@ def role(part: Part) -> str:
     words = part.name.casefold()
     if part.drums or not part.notes:
         return "drums"
-    for said, name in (("melody", "melody"), ("lead", "melody"), ("bass", "bass"), ("pad", "pad"), ("chord", "chords"), ("counter", "line")):
+    for said, name in (
+        ("melody", "melody"),
+        ("lead", "melody"),
+        ("bass", "bass"),
+        ("pad", "pad"),
+        ("chord", "chords"),
+        ("counter", "line"),
+    ):
         if said in words:
             return name
     if 32 <= part.program < 40 or median(note.pitch for note in part.notes) < 45:
@@ -85,10 +92,18 @@ def _parts(score: Score, bank: Bank, tail: float, report: Report | None) -> Iter
     length = _length(score, tail)
     names: dict[str, int] = {}
     for number, part in enumerate(score.parts):
+        telling = Progress("running", number, len(score.parts), "parts", note=part.name)
         if report is not None:
-            report(Progress("running", number, len(score.parts), "parts", note=part.name))
+            report(telling)
         again = names[part.name] = names.get(part.name, 0) + 1
-        played = synth.play(score, part, length) if bank.file is None else soundfont.play(score, part, length, bank.file)
+        if bank.file is None:
+            played = synth.play(score, part, length)
+        else:
+            played = np.zeros((2, length), dtype=np.float32)
+            for start, stretch in soundfont.play(score, part, length, bank.file):
+                played[:, start : start + stretch.shape[1]] += stretch
+                if report is not None:
+                    report(telling)
         played *= _sides(part)
         yield part.name if again == 1 else f"{part.name} {again}", np.rint(played * np.float32(1 / _STEP)) * np.float32(_STEP)
     if report is not None:

@@ -6,6 +6,7 @@ before the border nearest to it, so that a note begins within 32 samples (0.7 ms
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,28 +14,44 @@ import numpy as np
 
 from studio.errors import InvalidInput
 from studio.music.envelopes import RATE, Signal
-from studio.music.score import Part, Score
+from studio.music.score import Note, Part, Score
 
 _BLOCK = 64
 _CLOCK = 2 * RATE // _BLOCK  # ticks in a second
 _HEADER = 44
 
 
-def play(score: Score, part: Part, length: int, soundfont: Path) -> Signal:
-    """(2, length) the part at velocity's own level, unpanned. Raises InvalidInput with the field `bank` for a soundfont that is broken."""
+def play(score: Score, part: Part, length: int, soundfont: Path) -> Iterator[tuple[int, Signal]]:
+    """Stretches of the part, at velocity's own level and unpanned: the sample where each begins, and (2, samples), which overlap and add up.
+
+    A stretch holds what begins within `_STRETCH` seconds, with what rings on: the renderer keeps Python waiting while it works, and cannot
+    be stopped. Raises InvalidInput with the field `bank` for a soundfont that is broken.
+    """
     from midirenderer import render_wave_from
 
-    try:
-        wave = render_wave_from(_bytes(soundfont, soundfont.stat().st_mtime_ns), _midi(score, part, length))
-    except (OSError, ValueError, RuntimeError):
-        raise InvalidInput(f"The soundfont {soundfont.name} cannot be played: choose another set of sounds.", "bank") from None
-    made = np.zeros((2, length), dtype=np.float32)
-    played = np.frombuffer(wave, dtype="<i2", offset=_HEADER).reshape(-1, 2)[:length]
-    made[:, : len(played)] = played.T * np.float32(_LOUDER / 32768)
-    return made
+    scale = 60 / score.quarters_a_minute * RATE / _BLOCK
+    placed = [(max(0, round(note.start * scale)), round((note.start + note.length) * scale), note) for note in part.notes]
+    placed.sort(key=lambda one: one[0])
+    while placed:
+        first = placed[0][0]
+        here = [(start - first, end - first, note) for start, end, note in placed if start < first + _STRETCH * RATE // _BLOCK]
+        placed = placed[len(here) :]
+        if (rest := length - first * _BLOCK) <= 0:
+            return
+        lasting = min(rest, max(end for _, end, _ in here) * _BLOCK + _RINGS * RATE)
+        try:
+            wave = render_wave_from(_bytes(soundfont, soundfont.stat().st_mtime_ns), _midi(part, here, lasting))
+        except (OSError, ValueError, RuntimeError):
+            raise InvalidInput(f"The soundfont {soundfont.name} cannot be played: choose another set of sounds.", "bank") from None
+        played = np.frombuffer(wave, dtype="<i2", offset=_HEADER).reshape(-1, 2)[:lasting].T * np.float32(_LOUDER / 32768)
+        fade = min(played.shape[1], RATE // 10)
+        played[:, played.shape[1] - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+        yield first * _BLOCK, played
 
 
 _LOUDER = 4.0  # soundfont players leave room for 64 voices at once; a part of ours has a few
+_STRETCH = 30  # seconds
+_RINGS = 4  # seconds that are heard after the last key went up
 
 
 @lru_cache(maxsize=1)
@@ -42,26 +59,23 @@ def _bytes(path: Path, _changed: int) -> bytes:
     return path.read_bytes()
 
 
-def _midi(score: Score, part: Part, length: int) -> bytes:
-    """The part as a MIDI file of one track that lasts `length` samples."""
+def _midi(part: Part, notes: list[tuple[int, int, Note]], length: int) -> bytes:
+    """Notes, with the blocks where they begin and end, as a MIDI file of one track that lasts `length` samples."""
     channel = 9 if part.drums else 0
     events = [(0, 0, bytes((0xB0 | channel, control, value))) for control, value in ((0, 0), (7, 127), (10, 64), (91, 40), (93, 0))]
     events.append((0, 1, bytes((0xC0 | channel, part.program % 128))))
-    scale = 60 / score.quarters_a_minute * RATE / _BLOCK
-    for note in part.notes:
-        start = max(0, round(note.start * scale))
-        if start * _BLOCK >= length:
-            continue
-        end = max(start + 1, round((note.start + note.length) * scale))
+    for start, end, note in notes:
         pitch, velocity = min(max(note.pitch, 0), 127), min(max(note.velocity, 1), 127)
         events.append((max(0, 2 * start - 1), 3, bytes((0x90 | channel, pitch, velocity))))
-        events.append((2 * end - 1, 2, bytes((0x80 | channel, pitch, 0))))
+        events.append((2 * max(end, start + 1) - 1, 2, bytes((0x80 | channel, pitch, 0))))
     events.append((max(2 * -(-length // _BLOCK), max(time for time, _, _ in events)), 4, b"\xff\x2f\x00"))
     track, before = bytearray(b"\x00\xff\x51\x03" + (1_000_000).to_bytes(3, "big")), 0
     for time, _, event in sorted(events):
         track += _variable(time - before) + event
         before = time
-    return b"MThd" + (6).to_bytes(4, "big") + bytes((0, 0, 0, 1)) + _CLOCK.to_bytes(2, "big") + b"MTrk" + len(track).to_bytes(4, "big") + track
+    return (
+        b"MThd" + (6).to_bytes(4, "big") + bytes((0, 0, 0, 1)) + _CLOCK.to_bytes(2, "big") + b"MTrk" + len(track).to_bytes(4, "big") + track
+    )
 
 
 def _variable(number: int) -> bytes:

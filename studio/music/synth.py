@@ -8,12 +8,13 @@ from __future__ import annotations
 import numpy as np
 
 from studio.music.drums import kind, strike
-from studio.music.effects import Effects, reverb
+from studio.music.effects import reverb
 from studio.music.envelopes import RATE, Signal
 from studio.music.patches import PATCHES, kit_name, patch_name
 from studio.music.score import Note, Part, Score
 
 _GRID = 240
+_DRUMS = 0.32
 _DRUM_PAN = {"closed hat": 0.25, "open hat": 0.25, "ride": -0.3, "crash": 0.35, "shaker": -0.35, "bell": 0.3, "rim": -0.15}
 _ROOMS = {"brush kit": 0.1, "orchestral kit": 0.25, "chip kit": 0.02, "electronic kit": 0.06}
 
@@ -26,18 +27,16 @@ def play(score: Score, part: Part, length: int) -> Signal:
     made = np.zeros((2, length), dtype=np.float32)
     known: dict[tuple[int, int, float], Signal] = {}
     for note, start, held in _placed(score, part.notes, length):
-        force = max(1, round(note.velocity / 127 * 8)) / 8
-        held = max(_GRID, round(held / _GRID) * _GRID)
-        key = (note.pitch, held, force)
+        key = (note.pitch, max(_GRID, round(held / _GRID) * _GRID), max(1, round(note.velocity / 127 * 8)) / 8)
         if key not in known:
-            known[key] = patch.voice.note(440 * 2 ** ((note.pitch - 69) / 12), held, force)
+            known[key] = patch.voice.note(440 * 2 ** ((note.pitch - 69) / 12), key[1], key[2])
         sound = known[key][:, : length - start]
         made[:, start : start + sound.shape[1]] += sound * _loudness(note.velocity)
-    made *= np.float32(10 ** ((patch.level + _BASE) / 20))
-    return patch.effects.over(made, 60 / score.quarters_a_minute)
+    made *= np.float32(_BASE)
+    return patch.effects.over(made, 60 / score.quarters_a_minute) * np.float32(10 ** (patch.level / 20))
 
 
-_BASE = -12.0  # decibels: one note at velocity 100 leaves room for a whole band
+_BASE = 0.25  # one note at velocity 100 leaves room for a chord before it drives what saturates
 
 
 def _drums(score: Score, part: Part, length: int) -> Signal:
@@ -54,7 +53,7 @@ def _drums(score: Score, part: Part, length: int) -> Signal:
         side = _DRUM_PAN.get(kind(note.pitch), (note.pitch - 45) / 30 if kind(note.pitch) == "tom" else 0.0)
         sides = np.array([[min(1, 1 - side)], [min(1, 1 + side)]], dtype=np.float32)
         made[:, start : start + sound.shape[1]] += sides * (sound * _loudness(note.velocity))
-    made *= np.float32(10 ** (_BASE / 20) * 1.6)
+    made *= np.float32(_DRUMS)
     return reverb(made, _ROOMS.get(kit, 0.06), 0.9)
 
 
@@ -66,8 +65,8 @@ def _placed(score: Score, notes: tuple[Note, ...], length: int) -> list[tuple[No
 
 
 def _loudness(velocity: int) -> np.float32:
-    """1 at velocity 100; 12 dB less at half of it."""
-    return np.float32((velocity / 100) ** 1.8)
+    """1 at velocity 100; 9 dB less at half of it."""
+    return np.float32((velocity / 100) ** 1.5)
 
 
 def _choked(sound: Signal, stop: int) -> Signal:

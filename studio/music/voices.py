@@ -100,7 +100,8 @@ class Spread:
         level = self.shape.over(held)
         table = _spread(self, frequency, round(force * 4) / 4)
         start = round(frequency * 997) % _SPREAD
-        return np.stack([np.resize(np.roll(table, -at), len(level)) for at in (start, start + _SPREAD // 2)]) * level
+        left, right = (np.resize(np.roll(table, -at), len(level)) for at in (start, start + _SPREAD // 2))
+        return np.stack([left + np.float32(0.35) * right, right + np.float32(0.35) * left]) * level
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,9 @@ def _partials(wave: str, frequency: float) -> NDArray[np.float64]:
         return np.isin(number, (1, 2, 3, 4, 6, 8)) * np.interp(number, (1, 2, 3, 4, 6, 8), (1, 0.8, 0.55, 0.4, 0.2, 0.25))
     if wave == "choir":
         hertz = number * frequency
-        formants = sum(gain * np.exp(-(((hertz - at) / wide) ** 2)) for at, wide, gain in ((600, 180, 1), (1040, 200, 0.5), (2700, 350, 0.16)))
+        formants = sum(
+            gain * np.exp(-(((hertz - at) / wide) ** 2)) for at, wide, gain in ((600, 180, 1), (1040, 200, 0.5), (2700, 350, 0.16))
+        )
         return (formants + 0.12 * (number == 1) + 0.02) / number**0.4
     if wave == "glass":
         return np.isin(number, (1, 2, 5, 8, 12)) / number**0.9
