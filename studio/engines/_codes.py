@@ -1,0 +1,154 @@
+"""MusicGen's language over codes: which columns a model writes in, how one is drawn from a take's own seed, and windows beyond its memory.
+
+A frame is one code of every codebook (20 ms). Codebook k is written `delays[k]` columns late (the delay pattern of "Simple and
+Controllable Music Generation", 2023). Knows transformers' MusicGen models, and no file, no sound and no task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+BLOCK = 1024
+"""Columns whose random numbers are drawn at once, so that a longer piece begins with those of a shorter one."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a code is drawn: `guidance` 1 is none, `top_k` 0 and `top_p` 0 or 1 keep all choices."""
+
+    guidance: float
+    temperature: float
+    top_k: int
+    top_p: float
+
+    @property
+    def guided(self) -> bool:
+        """Whether every step also asks what the model would do without the words."""
+        return self.guidance > 1
+
+
+@dataclass
+class Codes:
+    """`values` (rows, codebooks, frames) int64; the first `done` frames are whole. A row is one take."""
+
+    values: Any
+    done: int
+
+
+Condition = Callable[[int], dict[str, Any]]
+"""What the model is told for the window that begins at a frame: arguments of its `forward`. With guidance the rows come twice."""
+
+
+def write(
+    model: Any,
+    codes: Codes,
+    condition: Condition,
+    seeds: Sequence[int],
+    sampling: Sampling,
+    window: tuple[int, int],
+    step: Callable[[], None],
+) -> int:
+    """Fill `codes` to their end, calling `step` after each column; what it raises passes, and what is done by then stays in `codes`.
+
+    `window` is (frames the model oversees, frames it moves on by): windows lie at multiples of the second, so that a piece that was
+    stopped goes on as if it had not been. Returns how many windows it took.
+    """
+    import torch
+
+    length, stride = window
+    total = codes.values.shape[-1]
+    draw = _Draw(seeds, codes.values.shape[1], sampling, codes.values.device)
+    windows = 0
+    with torch.inference_mode():
+        while codes.done < total:
+            begin = max(0, -(-(codes.done + 1 - length) // stride)) * stride  # the first window that reaches beyond what is done
+            _fill(model, codes, begin, min(begin + length, total), condition(begin), draw, step)
+            windows += 1
+    return windows
+
+
+def delays(model: Any) -> list[int]:
+    """How many columns late each codebook is written; in stereo the codebooks of left and right alternate."""
+    config = model.decoder.config
+    return [k // 2 if config.audio_channels == 2 else k for k in range(config.num_codebooks)]
+
+
+def _fill(model: Any, codes: Codes, begin: int, end: int, told: dict[str, Any], draw: _Draw, step: Callable[[], None]) -> None:
+    """The frames from `codes.done` to `end`, heard from `begin` on. Column c of the window holds frame c - 1 - delay of each codebook."""
+    import torch
+
+    late = delays(model)
+    rows, books, _ = codes.values.shape
+    known, frames = codes.done - begin, end - begin
+    empty = model.config.decoder.pad_token_id
+    ids = torch.full((rows, books, frames + max(late) + 1), empty, device=codes.values.device)
+    for book, delay in enumerate(late):
+        ids[:, book, delay + 1 : delay + 1 + known] = codes.values[:, book, begin : codes.done]
+    cache, column = None, known + 1
+    given = ids[..., :column]
+    while column < ids.shape[-1]:
+        flat = given.reshape(rows * books, -1)
+        answer = model(
+            decoder_input_ids=flat.repeat(2, 1) if draw.sampling.guided else flat,
+            past_key_values=cache,
+            use_cache=True,
+            **(told if cache is None or "encoder_outputs" in told else {}),  # the melody model reads its prefix once
+        )
+        cache = answer.past_key_values
+        chosen = draw(answer.logits[:, -1], begin + column)  # (rows, codebooks)
+        for book, delay in enumerate(late):
+            frame = column - 1 - delay
+            if known <= frame < frames:
+                ids[:, book, column] = codes.values[:, book, begin + frame] = chosen[:, book]
+        codes.done = max(codes.done, begin + column - max(late))
+        given = ids[..., column : column + 1]
+        column += 1
+        step()
+
+
+class _Draw:
+    """Chooses codes by inverting the cumulative distribution at a number that belongs to the take's seed, the column and the codebook.
+
+    So a take depends on its own seed alone, whatever else is in the batch, and goes on after a stop with the numbers it would have had.
+    """
+
+    def __init__(self, seeds: Sequence[int], books: int, sampling: Sampling, device: Any) -> None:
+        import torch
+        from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+
+        self.sampling = sampling
+        self._books, self._device = books, device
+        self._generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+        self._numbers = torch.empty(len(seeds), 0, books, device=device)
+        self._narrow: list[Any] = []
+        if sampling.temperature != 1:
+            self._narrow.append(TemperatureLogitsWarper(float(sampling.temperature)))
+        if sampling.top_k > 0:
+            self._narrow.append(TopKLogitsWarper(int(sampling.top_k)))
+        if 0 < sampling.top_p < 1:
+            self._narrow.append(TopPLogitsWarper(float(sampling.top_p)))
+
+    def __call__(self, logits: Any, column: int) -> Any:
+        """Codes (rows, codebooks) from logits (rows * codebooks, vocabulary); twice the rows with guidance, the unguided ones second."""
+        import torch
+
+        scores = logits.float()
+        if self.sampling.guided:
+            asked, unasked = scores.chunk(2)
+            scores = unasked + (asked - unasked) * self.sampling.guidance
+        for narrow in self._narrow:
+            scores = narrow(None, scores)
+        heights = torch.softmax(scores, dim=-1).cumsum(dim=-1)
+        at = 1 - self._row(column).reshape(-1, 1)  # in (0, 1]: never a code of probability 0
+        chosen = torch.searchsorted(heights, at * heights[:, -1:]).clamp_(max=scores.shape[-1] - 1)
+        return chosen.reshape(-1, self._books)
+
+    def _row(self, column: int) -> Any:
+        import torch
+
+        while self._numbers.shape[1] <= column:
+            block = torch.stack([torch.rand(BLOCK, self._books, generator=generator) for generator in self._generators])
+            self._numbers = torch.cat([self._numbers, block.to(self._device)], dim=1)
+        return self._numbers[:, column]
