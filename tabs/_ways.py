@@ -9,7 +9,7 @@ import gradio as gr
 
 from studio.errors import StudioError
 from studio.studio import Studio
-from studio.tasks import Inpaint
+from studio.tasks import MODES, Inpaint
 from tabs import _models
 
 HINTS = {
@@ -27,6 +27,12 @@ UNREAD: Mapping[str, Sequence[str]] = {
 """Fields that a mode has no use for."""
 TUNED = ("negative_prompt", "strength", "steps", "guidance_scale", "scheduler", "prefill")
 """Fields that come and go with the mode and the model."""
+
+
+def offered(studio: Studio) -> list[tuple[str, str]]:
+    """The modes to choose from, with their titles: by instruction only where a model here takes one."""
+    instructed = any(card.works(Inpaint.kind, "instruct") for card in studio.here(Inpaint.kind).values())
+    return [(title, mode) for mode, title in MODES.items() if mode != "instruct" or instructed]
 
 
 def asked(mode: str | None) -> tuple[Any, ...]:

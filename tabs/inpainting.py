@@ -49,9 +49,7 @@ def build(form: Form) -> None:
 
 
 def _ask(form: Form) -> dict[str, Any]:
-    instructed = any(card.works(TASK.kind, "instruct") for card in form.studio.here(TASK.kind).values())
-    modes = [(title, mode) for mode, title in MODES.items() if mode != "instruct" or instructed]
-    mode = form.add("mode", _fields.Radio(modes, value="", label="What to do", elem_classes="modes"))
+    mode = form.add("mode", _fields.Radio(_ways.offered(form.studio), value="", label="What to do", elem_classes="modes"))
     hint = gr.HTML(f"<p>{_ways.HINTS['fill']}</p>", elem_classes="quiet", padding=False)
     prompt = form.add("prompt", _fields.text(TASK, "prompt", lines=2, placeholder="What should be there?", elem_classes="prompt"))
     chips = _form.examples(prompt, PROMPTS)

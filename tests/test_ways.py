@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from studio.models import Folder, ModelCard
 from studio.settings import Settings
@@ -17,8 +19,10 @@ from tabs import _ways
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     folder = tmp_path_factory.mktemp("ways")
+    (folder / "painter").mkdir()
+    save_file({"weights": np.zeros(2, np.float32)}, folder / "painter" / "model.safetensors")
     painter = ModelCard(
-        name="Painter", engine="diffusion", serves=("inpaint",), source=Folder(path=str(folder)), schedulers=("Euler", "DDIM"),
+        name="Painter", engine="diffusion", serves=("inpaint",), source=Folder(path=str(folder / "painter")), schedulers=("Euler", "DDIM"),
         ignores=("negative_prompt",),
     )  # fmt: skip
     studio = Studio.open(Settings(home=folder / "home", cache=folder / "cache", offline=True))
@@ -34,6 +38,16 @@ def shown(found: list[Any]) -> dict[str, bool]:
 def test_every_mode_has_its_hint() -> None:
     assert set(_ways.HINTS) == set(MODES)
     assert set(_ways.UNREAD) <= set(MODES)
+
+
+@pytest.mark.parametrize("modes", [("fill",), ("fill", "instruct")])
+def test_instructions_are_offered_where_a_model_here_takes_one(
+    studio: Studio, modes: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painter = studio.cards[-1].model_copy(update={"modes": modes})
+    monkeypatch.setattr(studio, "cards", (*studio.cards[:-1], painter))
+    offered = [mode for _, mode in _ways.offered(studio)]
+    assert offered == [mode for mode in MODES if mode != "instruct" or "instruct" in modes]
 
 
 def test_erasing_shows_nothing_that_only_a_drawing_model_reads(studio: Studio) -> None:
