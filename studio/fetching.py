@@ -142,12 +142,6 @@ def marked(cache: Path, path: Path, meaning: str) -> bool:
         return False
 
 
-def unmark(cache: Path, path: Path, meaning: str) -> None:
-    """Forget a mark."""
-    with storing(path.name):
-        _mark(cache, path, meaning).unlink(missing_ok=True)
-
-
 def unreachable(cache: Path, service: str) -> str:
     """The sentence remembered since the service could not be reached in the last ten minutes, or ''."""
     entry = read_json(cache / "unreachable.json").get(service)
