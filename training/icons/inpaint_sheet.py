@@ -25,10 +25,7 @@ from studio.starter.asking import asked
 from studio.starter.icons import IconLibrary
 from studio.starter.inpaint import painted
 from studio.starter.words import read
-
-ROOT = Path(__file__).parents[2]
-SEEDS = (0, 1, 2, 3)
-STEPS = 18
+from training.icons.evaluate import ROOT, SEEDS, STEPS
 
 Pixels = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
