@@ -3,4 +3,16 @@
 score.py             notes, parts, chords, keys and meters as plain data
     packed.py            a score as one line of text for the record; scores cut and joined
     files.py             sound files in and out: hostile input, resampling, FLAC, WAV, MP3, OGG, Opus
+    instruments.py       instruments: names, programs, patches, ranges
+    genres.py            genres as data, read from presets/music/genres
+    chords.py            progressions, colours and voicings
+    form.py              sections, bars and energy
+    brief.py             what words say of tempo, key, meter, length and mood
+    casting.py           who plays which role
+    plan.py              from words to a plan
+    patterns.py          grooves laid out in any meter
+    playing.py           chords, arpeggios, bass, drums and counter-melody from grooves
+    touch.py             swing, strayings, and notes that do not overlap
+    arrange.py           from a melody with chords to a whole score
+    midi.py              scores as MIDI files, and melodies from them
 """
