@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -37,8 +37,17 @@ def resolved(**values: object) -> Inpaint:
     return Inpaint.checked(task.model_dump() | dict(task.settled()))
 
 
-def decoded(picture: Pixels) -> Pixels:
-    return picture
+@pytest.mark.parametrize(("box", "area"), [((100, 900, 2900, 901), "masked"), ((100, 900, 103, 903), "whole"), ((9, 9, 10, 10), "whole")])
+def test_a_mark_finer_than_the_models_pixels_is_worked_on_all_the_same(tmp_path: Path, box: tuple[int, int, int, int], area: str) -> None:
+    mask = np.zeros((2000, 3000), np.uint8)
+    mask[box[1] : box[3], box[0] : box[2]] = 255
+    files = {"image": saved(tmp_path, "a.png", np.full_like(mask, 200)), "mask": saved(tmp_path, "m.png", mask)}
+    (region,) = edit.plan(resolved(**files, mode="fill", area=area), 512).regions
+    assert region.hole.any()
+    assert region.mask[region.hole].min() == 1
+    columns = np.flatnonzero(region.hole.any(0))
+    assert (columns[0] - 2) * region.box.width / region.size[0] + region.box.left <= box[0]
+    assert (columns[-1] + 3) * region.box.width / region.size[0] + region.box.left >= box[2]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -77,7 +86,7 @@ def test_what_lies_outside_the_composite_mask_comes_back_byte_for_byte(
     try:
         plan = edit.plan(resolved(**values, mask_grow=grow, feather=feather), 64, soft=soft)
     except InvalidInput:
-        return
+        reject()  # marks that leave nothing to do or nothing to keep
     picture = plan.finished([random.integers(0, 256, (*region.size[::-1], 3)).astype(np.uint8) for region in plan.regions], 1)
     x, y = plan.offset
     inside = picture.pixels[y : y + height, x : x + width]

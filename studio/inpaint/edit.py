@@ -268,11 +268,17 @@ def _judge(task: Inpaint, mask: masks.Mask) -> None:
 
 def _region(work: Pixels, hole: masks.Hole, strengths: Floats, crop: Crop, way: str, seed: int) -> Region:
     place = crop.box.place
-    small = _resized(hole[place].astype(np.float32), crop.size) > 0.25
+    share = _resized(hole[place].astype(np.float32), crop.size)
+    small = share > 0.25
+    small |= (share > 0) & (cv2.dilate(small.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)  # finer than the model's pixels
     picture = _resized(work[place], crop.size)
     if way in ("blur", "edges", "neutral", "noise") and small.any():
         picture = prefilled(picture, small, way, seed)
-    own = np.clip(_resized(np.ascontiguousarray(strengths[place]), crop.size), 0, 1)
+    own = _resized(np.ascontiguousarray(strengths[place]), crop.size)
+    if crop.size[0] < crop.box.width:  # means over what is marked: a thin mark is as strong as a broad one
+        within = np.where(hole[place], strengths[place], 0).astype(np.float32)
+        own = np.divide(_resized(within, crop.size), np.maximum(share, 1e-6), dtype=np.float32)
+    own = np.clip(own, 0, 1)
     return Region(crop.box, picture, masks.softened(own, small, GROW, SOFTENED * max(crop.size)), small)
 
 
