@@ -11,11 +11,14 @@ import os
 import shutil
 import socket
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import platformdirs
 import pytest
+
+from tests import tiny
 
 ROOT = Path(__file__).parent.parent
 CI = os.environ.get("CI") == "true"
@@ -58,6 +61,22 @@ def chromium() -> str:
     if not found:
         _missing("no Chromium on this machine: install the system's chromium package")
     return found[0]
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The tiny diffusers model of a pipeline class, built once; tests leave it as it is."""
+    root = tmp_path_factory.mktemp("models")
+    builders = tiny.FAMILIES | tiny.EDITORS | tiny.FILLERS
+    return lambda name: root / name if (root / name).exists() else builders[name](root / name)
+
+
+@pytest.fixture
+def one_thread() -> None:
+    """For tiny models: their tensors are done sooner than a second thread wakes."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -22,34 +22,12 @@ from studio.tasks import TextToImage
 from tests import tiny
 
 pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of numpy, asked for by the libraries under test
     pytest.mark.filterwarnings("ignore::FutureWarning"),
 ]
 
 CPU = Device("cpu")
-FAMILIES = {
-    "StableDiffusionPipeline": tiny.stable_diffusion,
-    "StableDiffusionXLPipeline": tiny.stable_diffusion_xl,
-    "StableDiffusion3Pipeline": tiny.stable_diffusion_3,
-    "FluxPipeline": tiny.flux,
-    "Flux2KleinPipeline": tiny.flux2_klein,
-    "ZImagePipeline": tiny.z_image,
-    "QwenImagePipeline": tiny.qwen_image,
-}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The tiny model of a pipeline class, built once."""
-    root = tmp_path_factory.mktemp("models")
-    return lambda name: root / name if (root / name).exists() else FAMILIES[name](root / name)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +66,7 @@ def pictures(card: ModelCard, task: TextToImage, report: Callable[[Any], None] =
     return drawn(recipe, loaded(recipe), task, report)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", tiny.FAMILIES)
 def test_a_pipeline_of_every_family_makes_a_picture_of_the_asked_size(name: str, folders: Callable[[str], Path]) -> None:
     events: list[Any] = []
     guidance = "true_cfg_scale" if name == "QwenImagePipeline" else "guidance_scale"

@@ -20,43 +20,19 @@ from studio.models import Folder, ModelCard, resolve
 from studio.tasks import Inpaint, TextToImage
 from tests import tiny
 
-pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.filterwarnings("ignore::FutureWarning")]
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
 
 CPU = Device("cpu")
-FAMILIES = {
-    "StableDiffusionPipeline": tiny.stable_diffusion,
-    "StableDiffusionXLPipeline": tiny.stable_diffusion_xl,
-    "StableDiffusion3Pipeline": tiny.stable_diffusion_3,
-    "FluxPipeline": tiny.flux,
-    "Flux2KleinPipeline": tiny.flux2_klein,
-    "ZImagePipeline": tiny.z_image,
-    "QwenImagePipeline": tiny.qwen_image,
-}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    root = tmp_path_factory.mktemp("models")
-    return lambda name: root / name if (root / name).exists() else FAMILIES[name](root / name)
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, str]:
     """A smooth picture of 96 x 80 pixels and a mask in its middle."""
-    rows, columns = np.mgrid[:80, :96]
-    pixels = np.dstack([rows * 3, columns * 2, 255 - rows]).clip(0, 255).astype(np.uint8)
-    mask = np.zeros((80, 96), np.uint8)
-    mask[24:56, 32:64] = 255
-    Image.fromarray(pixels).save(tmp_path / "image.png")
-    Image.fromarray(mask).save(tmp_path / "mask.png")
-    return {"image": str(tmp_path / "image.png"), "mask": str(tmp_path / "mask.png")}
+    return tiny.marked(tmp_path, 96, 80, (32, 24, 64, 56))
 
 
 def card_of(files: Path, **options: Any) -> ModelCard:
@@ -88,7 +64,7 @@ def outside(mask: str, by: int) -> Any:
     return masks.distance(np.asarray(Image.open(mask)) >= 128) > by
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", tiny.FAMILIES)
 @pytest.mark.parametrize("mode", ["fill", "refine"])
 def test_every_family_fills_a_hole_and_keeps_every_other_pixel(
     name: str, mode: str, folders: Callable[[str], Path], files: dict[str, str]
@@ -106,7 +82,7 @@ def test_every_family_fills_a_hole_and_keeps_every_other_pixel(
     assert next(event.done for event in events if isinstance(event, Progress)) == 0
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", tiny.FAMILIES)
 def test_text_to_image_and_inpainting_share_their_weights(name: str, folders: Callable[[str], Path], files: dict[str, str]) -> None:
     card = card_of(folders(name))
     draw = diffusion.recipe(card, resolve(TextToImage.checked({"prompt": "x", "seed": 1}), card), CPU)
@@ -114,7 +90,7 @@ def test_text_to_image_and_inpainting_share_their_weights(name: str, folders: Ca
     assert {c.key for c in fill.components.values()} == {c.key for c in draw.components.values()}
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", tiny.FAMILIES)
 def test_latents_of_a_picture_come_back_as_the_preview_reads_them(name: str, folders: Callable[[str], Path]) -> None:
     import torch
 

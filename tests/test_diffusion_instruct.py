@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -21,47 +19,20 @@ from studio.manager import Recipe
 from studio.models import BLENDED, Folder, ModelCard, choose, resolve
 from studio.tasks import Inpaint, TextToImage
 from tests import tiny
-from tests.serving import running
 
-pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.filterwarnings("ignore::FutureWarning")]
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
 
 CPU = Device("cpu")
-EDITORS = {
-    "StableDiffusionInstructPix2PixPipeline": tiny.instruct_pix2pix,
-    "FluxKontextPipeline": lambda folder: tiny.flux(folder, "FluxKontextPipeline"),
-    "Flux2KleinPipeline": tiny.flux2_klein,
-}
-OTHERS = {
-    "FluxFillPipeline": lambda folder: tiny.flux(folder, "FluxFillPipeline", 48),
-    "StableDiffusionPipeline": tiny.stable_diffusion,
-    "QwenImagePipeline": tiny.qwen_image,
-    "FluxPipeline": tiny.flux,
-}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    root = tmp_path_factory.mktemp("models")
-    return lambda name: root / name if (root / name).exists() else (EDITORS | OTHERS)[name](root / name)
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, str]:
     """A picture of 150 x 90 pixels and a mask in its middle."""
-    rows, columns = np.mgrid[:90, :150]
-    pixels = np.dstack([rows * 2, columns, 255 - rows]).clip(0, 255).astype(np.uint8)
-    mask = np.zeros((90, 150), np.uint8)
-    mask[24:64, 50:90] = 255
-    Image.fromarray(pixels).save(tmp_path / "image.png")
-    Image.fromarray(mask).save(tmp_path / "mask.png")
-    return {"image": str(tmp_path / "image.png"), "mask": str(tmp_path / "mask.png")}
+    return tiny.marked(tmp_path, 150, 90, (50, 24, 90, 64))
 
 
 def card_of(folder: Path, *modes: str, **options: Any) -> ModelCard:
@@ -112,7 +83,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return heard
 
 
-@pytest.mark.parametrize("name", EDITORS)
+@pytest.mark.parametrize("name", tiny.EDITORS)
 def test_an_instruction_without_a_mask_redraws_the_whole_picture_at_its_own_size(
     name: str, folders: Callable[[str], Path], files: dict[str, str]
 ) -> None:
@@ -124,7 +95,7 @@ def test_an_instruction_without_a_mask_redraws_the_whole_picture_at_its_own_size
     assert any(isinstance(event, Preview) for event in events)
 
 
-@pytest.mark.parametrize("name", EDITORS)
+@pytest.mark.parametrize("name", tiny.EDITORS)
 def test_an_instruction_with_a_mask_changes_the_marked_part_alone(name: str, folders: Callable[[str], Path], files: dict[str, str]) -> None:
     from studio.inpaint import masks
 
@@ -136,7 +107,7 @@ def test_an_instruction_with_a_mask_changes_the_marked_part_alone(name: str, fol
     assert "The whole picture" not in str(picture.facts["notes"])
 
 
-@pytest.mark.parametrize("name", EDITORS)
+@pytest.mark.parametrize("name", tiny.EDITORS)
 def test_the_model_sees_the_whole_picture_even_where_a_mark_limits_the_edit(
     name: str, folders: Callable[[str], Path], files: dict[str, str], calls: list[dict[str, Any]]
 ) -> None:
@@ -161,7 +132,7 @@ def test_a_marked_edit_that_is_enlarged_says_so_and_how_to_have_more_detail(file
     assert "enlarged" not in notes(64, image=files["image"])
 
 
-@pytest.mark.parametrize("name", EDITORS)
+@pytest.mark.parametrize("name", tiny.EDITORS)
 def test_what_is_drawn_has_the_size_of_the_region(
     name: str, folders: Callable[[str], Path], files: dict[str, str], calls: list[dict[str, Any]]
 ) -> None:
@@ -173,7 +144,7 @@ def test_what_is_drawn_has_the_size_of_the_region(
     assert width / height == pytest.approx(150 / 90, rel=0.25)
 
 
-@pytest.mark.parametrize("name", EDITORS)
+@pytest.mark.parametrize("name", tiny.EDITORS)
 def test_the_picture_given_changes_what_is_drawn(name: str, folders: Callable[[str], Path], files: dict[str, str], tmp_path: Path) -> None:
     other = tmp_path / "other.png"
     Image.fromarray(255 - np.asarray(Image.open(files["image"]))).save(other)
@@ -286,17 +257,3 @@ def test_the_best_model_for_each_way_is_chosen_among_those_here() -> None:
     assert chosen(8, mode="instruct") == "InstructPix2Pix"
     assert chosen(14, mode="fill", mask="b.png") == "Stable Diffusion XL inpainting 0.1"
     assert chosen(14, mode="redraw") == "Stable Diffusion XL base 1.0"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("modes", [("fill",), ("fill", "instruct")])
-def test_the_page_offers_instructions_where_a_model_for_them_is_here(
-    modes: tuple[str, ...], folders: Callable[[str], Path], starter_cache: Path, tmp_path: Path
-) -> None:
-    cards = tmp_path / "models.toml"
-    source = f"[card.source]\nkind = 'folder'\npath = '{folders('Flux2KleinPipeline')}'\n"
-    cards.write_text(f"[[card]]\nname = 'Tiny'\nengine = 'diffusion'\nserves = ['inpaint']\nmodes = {[*modes]}\n{source}", "utf-8")
-    with running(starter_cache, tmp_path, "--models", str(cards)) as (url, _), urlopen(f"{url}/config", timeout=30) as answer:
-        parts = json.load(answer)["components"]
-    choices = next(part["props"]["choices"] for part in parts if part["props"].get("label") == "What to do")
-    assert ("instruct" in {value for _, value in choices}) == ("instruct" in modes)

@@ -64,13 +64,7 @@ def pipe() -> Any:
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, str]:
     """A picture of 150 x 90 pixels and a mask in its middle."""
-    rows, columns = np.mgrid[:90, :150]
-    pixels = np.dstack([rows * 2, columns, 255 - rows]).clip(0, 255).astype(np.uint8)
-    mask = np.zeros((90, 150), np.uint8)
-    mask[24:64, 50:90] = 255
-    Image.fromarray(pixels).save(tmp_path / "image.png")
-    Image.fromarray(mask).save(tmp_path / "mask.png")
-    return {"image": str(tmp_path / "image.png"), "mask": str(tmp_path / "mask.png")}
+    return tiny.marked(tmp_path, 150, 90, (50, 24, 90, 64))
 
 
 def _reader(words: Any) -> Any:

@@ -12,6 +12,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>\n{{ message['content'] | trim }}<|end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
@@ -25,19 +28,8 @@ def stable_diffusion(folder: Path, **changes: Any) -> Path:
     d = _diffusers()
 
     def build() -> Any:
-        unet = d.UNet2DConditionModel(
-            block_out_channels=(4, 8),
-            layers_per_block=1,
-            sample_size=32,
-            in_channels=4,
-            out_channels=4,
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-            cross_attention_dim=32,
-            norm_num_groups=2,
-        )
         parts = {
-            "unet": unet,
+            "unet": _unet(4),
             "vae": _vae(4),
             "text_encoder": _clip(),
             "tokenizer": clip_words(),
@@ -55,19 +47,8 @@ def instruct_pix2pix(folder: Path) -> Path:
     d = _diffusers()
 
     def build() -> Any:
-        unet = d.UNet2DConditionModel(
-            block_out_channels=(4, 8),
-            layers_per_block=1,
-            sample_size=32,
-            in_channels=8,
-            out_channels=4,
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-            cross_attention_dim=32,
-            norm_num_groups=2,
-        )
         return d.StableDiffusionInstructPix2PixPipeline(
-            unet=unet,
+            unet=_unet(8),
             vae=_vae(4),
             text_encoder=_clip(),
             tokenizer=clip_words(),
@@ -365,6 +346,38 @@ def qwen_image(folder: Path) -> Path:
     return _saved(build, folder)
 
 
+FAMILIES: dict[str, Callable[[Path], Path]] = {
+    "StableDiffusionPipeline": stable_diffusion,
+    "StableDiffusionXLPipeline": stable_diffusion_xl,
+    "StableDiffusion3Pipeline": stable_diffusion_3,
+    "FluxPipeline": flux,
+    "Flux2KleinPipeline": flux2_klein,
+    "ZImagePipeline": z_image,
+    "QwenImagePipeline": qwen_image,
+}
+"""Pipelines of text-to-image, by class name."""
+EDITORS: dict[str, Callable[[Path], Path]] = {
+    "StableDiffusionInstructPix2PixPipeline": instruct_pix2pix,
+    "FluxKontextPipeline": lambda folder: flux(folder, "FluxKontextPipeline"),
+    "Flux2KleinPipeline": flux2_klein,
+}
+"""Pipelines that edit by instruction."""
+FILLERS: dict[str, Callable[[Path], Path]] = {"FluxFillPipeline": lambda folder: flux(folder, "FluxFillPipeline", 48)}
+"""Pipelines made to fill a hole."""
+
+
+def marked(folder: Path, width: int, height: int, box: tuple[int, int, int, int]) -> dict[str, str]:
+    """A smooth picture of that size and a mask over `box` (left, top, right, bottom), as the fields of a task."""
+    rows, columns = np.mgrid[:height, :width]
+    pixels = np.dstack([rows * 2, columns, 255 - rows]).clip(0, 255).astype(np.uint8)
+    mask = np.zeros((height, width), np.uint8)
+    mask[box[1] : box[3], box[0] : box[2]] = 255
+    files = {"image": folder / "image.png", "mask": folder / "mask.png"}
+    for name, values in (("image", pixels), ("mask", mask)):
+        Image.fromarray(values).save(files[name])
+    return {name: str(file) for name, file in files.items()}
+
+
 def chat_model(folder: Path, context: int = 512) -> Path:
     """A Llama chat model whose tokens are bytes: one token a byte, so that its text can be reasoned about.
 
@@ -449,6 +462,20 @@ def _vae(channels: int, **changes: Any) -> Any:
         latent_channels=channels,
         norm_num_groups=2,
         **changes,
+    )
+
+
+def _unet(channels: int) -> Any:
+    return _diffusers().UNet2DConditionModel(
+        block_out_channels=(4, 8),
+        layers_per_block=1,
+        sample_size=32,
+        in_channels=channels,
+        out_channels=4,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=32,
+        norm_num_groups=2,
     )
 
 
