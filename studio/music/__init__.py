@@ -14,5 +14,6 @@ score.py             notes, parts, chords, keys and meters as plain data
     playing.py           chords, arpeggios, bass, drums and counter-melody from grooves
     touch.py             swing, strayings, and notes that do not overlap
     arrange.py           from a melody with chords to a whole score
+    smf.py               MIDI files from strangers, within bounds
     midi.py              scores as MIDI files, and melodies from them
 """
