@@ -3,6 +3,11 @@
 score.py             notes, parts, chords, keys and meters as plain data
     packed.py            a score as one line of text for the record; scores cut and joined
     files.py             sound files in and out: hostile input, resampling, FLAC, WAV, MP3, OGG, Opus
+    tempo.py             the beats heard in a sound
+    tonality.py          the key heard in a sound
+    loudness.py          loudness and true peak: measured, brought to a target, limited
+    measure.py           everything heard in a sound, beside what was asked for
+    loops.py             bars cut out of a sound that close on themselves; trim and fades; how good a seam is
     instruments.py       instruments: names, programs, patches, ranges
     genres.py            genres as data, read from presets/music/genres
     chords.py            progressions, colours and voicings
