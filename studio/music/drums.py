@@ -92,16 +92,15 @@ def kind(pitch: int) -> str:
 
 
 def strike(kit: str, pitch: int, force: float, turn: int = 0) -> Signal:
-    """(1, samples) one stroke on a drum of the kit so named, struck with `force` from 0 to 1; the next `turn` differs a little in its noise."""
+    """(1, samples) one stroke on a drum of the kit so named, with `force` from 0 to 1; each `turn` has noise of its own, three in all."""
     return _struck(KITS[kit], pitch, round(force * 8) / 8, turn % 3)
 
 
 @lru_cache(maxsize=256)
 def _struck(kit: Kit, pitch: int, force: float, turn: int) -> Signal:
     name = kind(pitch)
-    made = {"kick": _kick, "snare": _snare, "clap": _clap, "tom": _tom, "rim": _rim, "bell": _bell}.get(name, _noisy)(
-        kit, pitch, force, turn
-    )
+    strikers = {"kick": _kick, "snare": _snare, "clap": _clap, "tom": _tom, "rim": _rim, "bell": _bell}
+    made = strikers.get(name, _noisy)(_Stroke(kit, pitch, force, turn))
     if kit.crunch:
         made = np.tanh(made * np.float32(1 + 2 * kit.crunch))
     length = len(made)
@@ -127,68 +126,85 @@ def _falling(base: float, sweep: float, quick: float, seconds: Signal) -> Signal
     return np.sin(np.float32(2 * np.pi) * turns.astype(np.float32))
 
 
-def _kick(kit: Kit, pitch: int, force: float, turn: int) -> Signal:
-    seconds = _seconds(kit.kick_length * 4)
-    base = kit.kick * (0.94 if pitch == 35 else 1)
-    body = _falling(base, kit.kick_sweep, 0.022, seconds) * np.exp(-seconds / np.float32(kit.kick_length))
-    click = noise(len(seconds), 21 + turn, 1200, 6000) * np.exp(-seconds / np.float32(0.004))
-    return np.tanh(1.6 * body) + np.float32(kit.kick_click * force * 0.35) * click
+@dataclass(frozen=True)
+class _Stroke:
+    """One stroke on one drum of a kit."""
+
+    kit: Kit
+    pitch: int
+    force: float
+    turn: int
 
 
-def _snare(kit: Kit, pitch: int, force: float, turn: int) -> Signal:
-    seconds = _seconds(kit.snare_length * 5)
-    tune = kit.snare * (1.12 if pitch == 40 else 1)
+def _kick(one: _Stroke) -> Signal:
+    seconds = _seconds(one.kit.kick_length * 4)
+    base = one.kit.kick * (0.94 if one.pitch == 35 else 1)
+    body = _falling(base, one.kit.kick_sweep, 0.022, seconds) * np.exp(-seconds / np.float32(one.kit.kick_length))
+    click = noise(len(seconds), 21 + one.turn, 1200, 6000) * np.exp(-seconds / np.float32(0.004))
+    return np.tanh(1.6 * body) + np.float32(one.kit.kick_click * one.force * 0.35) * click
+
+
+def _snare(one: _Stroke) -> Signal:
+    seconds = _seconds(one.kit.snare_length * 5)
+    tune = one.kit.snare * (1.12 if one.pitch == 40 else 1)
     body = _falling(tune, 0.5, 0.012, seconds) + 0.5 * _falling(tune * 1.78, 0.3, 0.01, seconds)
-    body *= np.exp(-seconds / np.float32(kit.snare_length * 0.55))
-    wires = noise(len(seconds), 31 + turn, 1400, 4000 + 7000 * force, 0.7) * np.exp(-seconds / np.float32(kit.snare_length))
-    return np.float32(1 - 0.6 * kit.snare_wires) * body + np.float32(0.4 * kit.snare_wires) * wires
+    body *= np.exp(-seconds / np.float32(one.kit.snare_length * 0.55))
+    wires = noise(len(seconds), 31 + one.turn, 1400, 4000 + 7000 * one.force, 0.7) * np.exp(-seconds / np.float32(one.kit.snare_length))
+    return np.asarray(np.float32(1 - 0.6 * one.kit.snare_wires) * body + np.float32(0.4 * one.kit.snare_wires) * wires, np.float32)
 
 
-def _clap(kit: Kit, pitch: int, force: float, turn: int) -> Signal:
+def _clap(one: _Stroke) -> Signal:
     seconds = _seconds(0.45)
     level = np.zeros_like(seconds)
     for start, fade in ((0.0, 0.005), (0.011, 0.005), (0.022, 0.005), (0.031, 0.08)):
         after = seconds - np.float32(start)
         level += (after >= 0) * np.exp(-np.maximum(after, 0) / np.float32(fade)) * np.minimum(np.maximum(after, 0) / 0.001, 1)
-    return noise(len(seconds), 41 + turn, 900, 3200 + 2500 * force) * level
+    return noise(len(seconds), 41 + one.turn, 900, 3200 + 2500 * one.force) * level
 
 
-def _tom(kit: Kit, pitch: int, force: float, turn: int) -> Signal:
-    drum = pitch >= 60
-    seconds = _seconds(kit.tom_length * (2.2 if drum else 4.5))
-    base = _TOMS.get(pitch, 150)
-    body = _falling(base, 0.15 if drum else 0.5, 0.03, seconds) * np.exp(-seconds / np.float32(kit.tom_length * (0.45 if drum else 1)))
-    body += 0.25 * _falling(base * 1.59, 0.2, 0.02, seconds) * np.exp(-seconds / np.float32(kit.tom_length * 0.4))
-    slap = noise(len(seconds), 51 + turn, 600, 5000) * np.exp(-seconds / np.float32(0.012))
-    return body + np.float32(0.22 * force) * slap
+def _tom(one: _Stroke) -> Signal:
+    drum = one.pitch >= 60
+    seconds = _seconds(one.kit.tom_length * (2.2 if drum else 4.5))
+    base = _TOMS.get(one.pitch, 150)
+    body = _falling(base, 0.15 if drum else 0.5, 0.03, seconds) * np.exp(-seconds / np.float32(one.kit.tom_length * (0.45 if drum else 1)))
+    body += 0.25 * _falling(base * 1.59, 0.2, 0.02, seconds) * np.exp(-seconds / np.float32(one.kit.tom_length * 0.4))
+    slap = noise(len(seconds), 51 + one.turn, 600, 5000) * np.exp(-seconds / np.float32(0.012))
+    return np.asarray(body + np.float32(0.22 * one.force) * slap, np.float32)
 
 
-def _rim(kit: Kit, pitch: int, force: float, turn: int) -> Signal:
-    base = {76: 1050, 77: 780, 75: 2400}.get(pitch, 1700)
+def _rim(one: _Stroke) -> Signal:
+    base = {76: 1050, 77: 780, 75: 2400}.get(one.pitch, 1700)
     made = partials(base * np.array([0.47, 1, 1.52]), np.array([0.5, 1, 0.4]), np.array([0.012, 0.018, 0.008]), round(0.14 * RATE))
-    return made + np.float32(0.3 * force) * noise(len(made), 61 + turn, 1500, 9000) * np.exp(-_seconds(0.14) / np.float32(0.003))
+    return np.asarray(
+        made + np.float32(0.3 * one.force) * noise(len(made), 61 + one.turn, 1500, 9000) * np.exp(-_seconds(0.14) / np.float32(0.003)),
+        np.float32,
+    )
 
 
-def _bell(kit: Kit, pitch: int, force: float, turn: int) -> Signal:
-    base = _BELLS.get(pitch, 800)
-    ring = 0.9 if pitch in (53, 81) else 0.16
+def _bell(one: _Stroke) -> Signal:
+    base = _BELLS.get(one.pitch, 800)
+    ring = 0.9 if one.pitch in (53, 81) else 0.16
     ratios = np.array([1.0, 1.48, 2.55, 3.9, 5.2])
     heard = ratios * base < 18_000
     return partials(ratios[heard] * base, np.array([1, 0.8, 0.4, 0.25, 0.15])[heard], ring / ratios[heard] ** 0.6, round(4 * ring * RATE))
 
 
-def _noisy(kit: Kit, pitch: int, force: float, turn: int) -> Signal:
+def _noisy(one: _Stroke) -> Signal:
     """Hats, cymbals and shakers: noise in a band, and the clang of metal."""
-    name = kind(pitch)
-    fade = {"closed hat": kit.hat_length * (1.5 if pitch == 44 else 1), "open hat": 0.28, "crash": 0.85, "ride": 0.5}.get(name, 0.03)
+    name = kind(one.pitch)
+    fade = {"closed hat": one.kit.hat_length * (1.5 if one.pitch == 44 else 1), "open hat": 0.28, "crash": 0.85, "ride": 0.5}.get(
+        name, 0.03
+    )
     seconds = _seconds(min(5 * fade, 3.5) + 0.05)
-    low = {"crash": kit.hat * 0.55, "ride": kit.hat * 0.7, "shaker": kit.hat * 0.8}.get(name, kit.hat)
-    made = noise(len(seconds), 71 + turn + pitch, low, kit.top, 1.5) * np.exp(-seconds / np.float32(fade * (0.6 + 0.4 * force)))
+    low = {"crash": one.kit.hat * 0.55, "ride": one.kit.hat * 0.7, "shaker": one.kit.hat * 0.8}.get(name, one.kit.hat)
+    made = noise(len(seconds), 71 + one.turn + one.pitch, low, one.kit.top, 1.5) * np.exp(
+        -seconds / np.float32(fade * (0.6 + 0.4 * one.force))
+    )
     if name == "shaker":
         return made * np.minimum(seconds / np.float32(0.014), 1)
-    clang = partials(_METAL * (kit.hat * 0.62), kit.metal / _METAL, np.full(len(_METAL), fade * 0.8), len(seconds))
+    clang = partials(_METAL * (one.kit.hat * 0.62), one.kit.metal / _METAL, np.full(len(_METAL), fade * 0.8), len(seconds))
     if name == "ride":
-        clang += partials(_METAL * 1900, kit.metal / _METAL, np.full(len(_METAL), 0.06), len(seconds))
+        clang += partials(_METAL * 1900, one.kit.metal / _METAL, np.full(len(_METAL), 0.06), len(seconds))
     if name == "crash":
-        made += np.float32(0.5) * noise(len(seconds), 81 + turn, 900, 5000) * np.exp(-seconds / np.float32(0.3))
-    return made + np.float32(0.35) * clang
+        made += np.float32(0.5) * noise(len(seconds), 81 + one.turn, 900, 5000) * np.exp(-seconds / np.float32(0.3))
+    return np.asarray(made + np.float32(0.35) * clang, np.float32)

@@ -56,7 +56,7 @@ def chorus(sound: Signal, amount: float) -> Signal:
     swing = np.sin(np.arange(sound.shape[1], dtype=np.float32) * np.float32(2 * np.pi * 0.6 / RATE)) * np.float32(0.003 * RATE)
     middle = np.float32(0.010 * RATE)
     copies = np.stack([_delayed(sound[0], middle + swing), _delayed(sound[1], middle - swing)])
-    return sound + np.float32(0.7 * amount) * copies
+    return np.asarray(sound + np.float32(0.7 * amount) * copies, np.float32)
 
 
 def tape(sound: Signal, amount: float) -> Signal:
@@ -94,7 +94,7 @@ def reverb(sound: Signal, amount: float, room: float) -> Signal:
         block = middle[start : start + hop]
         if not block.any():
             continue
-        answer = irfft(rfft(block, _BLOCK)[None] * plate, _BLOCK, axis=1)[:, : len(middle) - start]
+        answer = np.asarray(irfft(np.asarray(rfft(block, _BLOCK))[None] * plate, _BLOCK, axis=1))[:, : len(middle) - start]
         made[:, start : start + answer.shape[1]] += answer
     return made
 
@@ -113,7 +113,7 @@ def _plate(room: float) -> NDArray[np.complex64]:
         bright = noise(length, seed + 10, 2400, 9000) * np.exp(np.float32(-6.9 / (0.45 * room)) * seconds)
         answer = (dull + np.float32(0.45) * bright) * rise
         side[-length:] = answer / np.sqrt((answer**2).sum())
-    return rfft(sides, _BLOCK, axis=1)
+    return np.asarray(rfft(sides, _BLOCK, axis=1))
 
 
 def _delayed(side: Signal, samples: Signal) -> Signal:

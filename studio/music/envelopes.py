@@ -5,6 +5,8 @@ Signals are float32 at `RATE`; times are in seconds, `held` counts samples for w
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,7 @@ RATE = 48_000
 """Hertz, of everything the synthesiser makes."""
 
 Signal = NDArray[np.float32]
+Reals = NDArray[np.floating[Any]]
 
 
 def envelope(held: int, attack: float, decay: float, sustain: float, release: float) -> Signal:
@@ -46,7 +49,9 @@ def vibrato(frequency: float, length: int, cents: float, hertz: float, delay: fl
     seconds = np.arange(length, dtype=np.float32) / np.float32(RATE)
     depth = _smooth(np.clip((seconds - delay) / np.float32(max(delay, 0.05)), 0, 1))
     turns = frequency * (2 ** (cents / 1200) - 1) / (2 * np.pi * hertz)
-    return depth * np.float32(turns) * (1 - np.cos(np.float32(2 * np.pi * hertz) * seconds)) - depth * np.float32(turns)
+    return np.asarray(
+        depth * np.float32(turns) * (1 - np.cos(np.float32(2 * np.pi * hertz) * seconds)) - depth * np.float32(turns), np.float32
+    )
 
 
 def noise(length: int, seed: int, low: float = 20.0, high: float = 20_000.0, slope: float = 1.0) -> Signal:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from studio.music.drums import KITS
 from studio.music.effects import Effects
@@ -21,10 +21,10 @@ class Patch:
 
     voice: Voice
     level: float = 0.0
-    effects: Effects = Effects()
+    effects: Effects = field(default_factory=Effects)
 
 
-_BELL = ((1.0, 1.0, 1.4), (2.0, 0.35, 0.9), (2.76, 0.3, 0.6), (5.4, 0.2, 0.3), (8.9, 0.08, 0.12))
+_BELL = ((1.0, 1.0, 0.8), (2.0, 0.35, 0.6), (2.76, 0.3, 0.4), (5.4, 0.2, 0.3), (8.9, 0.08, 0.12))
 _VIBES = ((1.0, 1.0, 1.6), (3.98, 0.25, 0.35), (9.9, 0.06, 0.08))
 _MARIMBA = ((1.0, 1.0, 0.32), (3.9, 0.3, 0.08), (9.2, 0.12, 0.03))
 _TIMPANI = ((1.0, 1.0, 1.1), (1.5, 0.6, 0.7), (1.98, 0.35, 0.5), (2.44, 0.2, 0.3), (0.5, 0.15, 0.1))
@@ -40,12 +40,12 @@ PATCHES: dict[str, Patch] = {
     "epiano": Patch(Modulated(_EPIANO, Shape(0.003, 1.6, 0.0, 0.18)), -10.8, Effects(drive=0.08, chorus=0.4, reverb=0.12)),
     "lofi epiano": Patch(Modulated(_EPIANO, Shape(0.005, 1.4, 0.0, 0.18)), -10.0, Effects(drive=0.15, tape=0.6, reverb=0.12)),
     "harpsichord": Patch(Plucked(ring=1.0, place=0.09, loss=0.03, soft=0.75, stiff=0.00002, snap=0.25), -6.9, Effects(reverb=0.15)),
-    "clav": Patch(Plucked(ring=0.6, place=0.12, loss=0.06, soft=0.8, release=0.04, snap=0.2), -4.3, Effects(drive=0.2, reverb=0.06)),
+    "clav": Patch(Plucked(ring=0.6, place=0.12, loss=0.06, soft=0.8, release=0.04, snap=0.2), -4.2, Effects(drive=0.2, reverb=0.06)),
     "organ": Patch(
         Scanned("organ", Shape(0.006, 0.1, 1.0, 0.06), cutoff=4500, sweep=0, detune=3), -11.7, Effects(drive=0.08, chorus=0.6, reverb=0.18)
     ),
     # Bars and bells
-    "bell": Patch(Chimed(_BELL), -14.5, Effects(reverb=0.25, room=2.0)),
+    "bell": Patch(Chimed(_BELL), -12.2, Effects(reverb=0.25, room=2.0)),
     "fm bell": Patch(
         Modulated(((1, 3.5, 1.6, 0.5, 0.8), (2, 7.01, 0.6, 0.2, 0.2)), Shape(0.002, 0.9, 0, 0.8)), -10.6, Effects(reverb=0.3, room=2.2)
     ),
@@ -57,8 +57,8 @@ PATCHES: dict[str, Patch] = {
     "nylon": Patch(Plucked(ring=0.9, place=0.28, loss=0.12, soft=1.2, snap=0.1), -8.0, Effects(reverb=0.12)),
     "steel": Patch(Plucked(ring=1.3, place=0.16, loss=0.05, soft=0.95, snap=0.2), -7.5, Effects(reverb=0.12)),
     "guitar": Patch(Plucked(ring=1.3, place=0.22, loss=0.08, soft=1.1, snap=0.1), -8.2, Effects(chorus=0.25, reverb=0.12)),
-    "muted": Patch(Plucked(ring=0.22, place=0.2, loss=0.2, soft=1.1, release=0.04, snap=0.25), -0.9, Effects(reverb=0.08)),
-    "distorted": Patch(Plucked(ring=3.5, place=0.2, loss=0.02, soft=0.9, snap=0.1), -1.4, Effects(drive=3.5, reverb=0.1)),
+    "muted": Patch(Plucked(ring=0.22, place=0.2, loss=0.2, soft=1.1, release=0.04, snap=0.25), -0.8, Effects(reverb=0.08)),
+    "distorted": Patch(Plucked(ring=3.5, place=0.2, loss=0.02, soft=0.9, snap=0.1), -1.5, Effects(drive=3.5, reverb=0.1)),
     "pluck": Patch(Plucked(ring=0.7, place=0.13, loss=0.06, soft=0.9, snap=0.2), -5.6, Effects(echo=0.18, reverb=0.14)),
     "koto": Patch(Plucked(ring=0.9, place=0.08, loss=0.05, soft=0.85, snap=0.35), -4.7, Effects(reverb=0.15)),
     "harp": Patch(Plucked(ring=1.5, place=0.35, loss=0.1, soft=1.3, release=0.6, snap=0.05), -12.1, Effects(reverb=0.25, room=2.0)),
@@ -67,13 +67,13 @@ PATCHES: dict[str, Patch] = {
     "upright": Patch(Plucked(ring=0.55, place=0.3, loss=0.2, soft=1.3, release=0.07, snap=0.12), -6.4, Effects(reverb=0.04)),
     "bass": Patch(Plucked(ring=0.9, place=0.24, loss=0.12, soft=1.1, release=0.06, snap=0.06), -6.8, _LOW),
     "slap": Patch(Plucked(ring=0.8, place=0.1, loss=0.05, soft=0.9, release=0.05, snap=0.4), -4.2, _LOW),
-    "synthbass": Patch(Scanned("saw", Shape(0.004, 0.4, 0.7, 0.06), 260, 2.2, 0.16, 1.3, 0.4, sub=0.5), -5.0, _LOW),
+    "synthbass": Patch(Scanned("saw", Shape(0.004, 0.4, 0.7, 0.06), 260, 2.2, 0.16, 1.3, 0.4, sub=0.4), -4.9, _LOW),
     "acid": Patch(Scanned("saw", Shape(0.003, 0.3, 0.6, 0.05), 300, 3.0, 0.14, 4.0, 0.4), -5.4, Effects(drive=0.4, reverb=0.03)),
     "sub": Patch(Scanned("triangle", Shape(0.006, 0.6, 0.85, 0.08), 220, 0.5, 0.2, 0.7, 0.5), -1.3, Effects(drive=0.15, reverb=0.0)),
     "fm bass": Patch(Modulated(((1, 1, 1.6, 0.18, 0.9), (1, 2, 0.8, 0.08, 0.3)), Shape(0.003, 0.7, 0.25, 0.06), 0.2), -8.7, _LOW),
     # Many players and pads
     "strings": Patch(Spread("saw", Shape(0.09, 1.0, 0.9, 0.3), 16, 2600), -16.4, Effects(reverb=0.25, room=2.0)),
-    "choir": Patch(Spread("choir", Shape(0.16, 1.0, 0.95, 0.4), 18, 6000), -16.8, Effects(reverb=0.3, room=2.4)),
+    "choir": Patch(Spread("choir", Shape(0.16, 1.0, 0.95, 0.4), 18, 6000), -16.7, Effects(reverb=0.3, room=2.4)),
     "pad": Patch(Spread("saw", Shape(0.5, 1.5, 0.85, 1.0), 14, 900), -15.4, _WIDE),
     "bright pad": Patch(Spread("saw", Shape(0.3, 1.5, 0.85, 0.9), 20, 3200), -16.8, _WIDE),
     "glass": Patch(Spread("glass", Shape(0.35, 2.0, 0.8, 1.4), 8, 5000), -18.3, Effects(chorus=0.3, echo=0.2, reverb=0.4, room=2.8)),
@@ -93,8 +93,8 @@ PATCHES: dict[str, Patch] = {
         Scanned("reed", Shape(0.03, 0.5, 0.9, 0.09), 1700, 0.5, 1.0, 0.8, 0.5, vibrato=(4, 5.0, 0.35)), -6.6, Effects(reverb=0.16)
     ),
     "flute": Patch(
-        Scanned("triangle", Shape(0.05, 0.5, 0.92, 0.1), 900, 0.8, 0.8, 0.8, 0.9, vibrato=(7, 5.0, 0.3), breath=0.05),
-        -6.8,
+        Scanned("triangle", Shape(0.05, 0.5, 0.92, 0.1), 900, 0.8, 0.8, 0.8, 0.9, vibrato=(7, 5.0, 0.3), breath=0.035),
+        -6.7,
         Effects(reverb=0.22),
     ),
     "whistle": Patch(

@@ -92,22 +92,21 @@ def _parts(score: Score, bank: Bank, tail: float, report: Report | None) -> Iter
     length = _length(score, tail)
     names: dict[str, int] = {}
     for number, part in enumerate(score.parts):
-        telling = Progress("running", number, len(score.parts), "parts", note=part.name)
-        if report is not None:
-            report(telling)
+
+        def tell(number: int = number, name: str = part.name) -> None:
+            if report is not None:
+                report(Progress("running", number, len(score.parts), "parts", note=name))
+
+        tell()
         again = names[part.name] = names.get(part.name, 0) + 1
         if bank.file is None:
-            played = synth.play(score, part, length)
+            played = synth.play(score, part, length, tell)
         else:
-            played = np.zeros((2, length), dtype=np.float32)
-            for start, stretch in soundfont.play(score, part, length, bank.file):
-                played[:, start : start + stretch.shape[1]] += stretch
-                if report is not None:
-                    report(telling)
+            played = soundfont.play(score, part, length, bank.file, tell)
         played *= _sides(part)
+        fade = min(round(max(0.0, tail) * RATE), RATE)
+        played[:, length - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
         yield part.name if again == 1 else f"{part.name} {again}", np.rint(played * np.float32(1 / _STEP)) * np.float32(_STEP)
-    if report is not None:
-        report(Progress("running", len(score.parts), len(score.parts), "parts"))
 
 
 def _sides(part: Part) -> Signal:

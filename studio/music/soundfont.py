@@ -6,7 +6,7 @@ before the border nearest to it, so that a note begins within 32 samples (0.7 ms
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,37 +21,44 @@ _CLOCK = 2 * RATE // _BLOCK  # ticks in a second
 _HEADER = 44
 
 
-def play(score: Score, part: Part, length: int, soundfont: Path) -> Iterator[tuple[int, Signal]]:
-    """Stretches of the part, at velocity's own level and unpanned: the sample where each begins, and (2, samples), which overlap and add up.
+def play(score: Score, part: Part, length: int, soundfont: Path, tell: Callable[[], None] = lambda: None) -> Signal:
+    """(2, length) the part at velocity's own level, unpanned. `tell` is called every now and then, and may raise.
 
-    A stretch holds what begins within `_STRETCH` seconds, with what rings on: the renderer keeps Python waiting while it works, and cannot
-    be stopped. Raises InvalidInput with the field `bank` for a soundfont that is broken.
+    It is played in stretches of what begins within `_STRETCH` seconds, with what rings on after it, which overlap and add up: the renderer
+    keeps all of Python waiting while it works, and cannot be stopped. Raises InvalidInput with the field `bank` for a broken soundfont.
     """
-    from midirenderer import render_wave_from
-
+    made = np.zeros((2, length), dtype=np.float32)
     scale = 60 / score.quarters_a_minute * RATE / _BLOCK
-    placed = [(max(0, round(note.start * scale)), round((note.start + note.length) * scale), note) for note in part.notes]
+    last = -(-length // _BLOCK)
+    placed = [(max(0, round(note.start * scale)), min(last, round((note.start + note.length) * scale)), note) for note in part.notes]
     placed.sort(key=lambda one: one[0])
-    while placed:
+    while placed and (rest := length - placed[0][0] * _BLOCK) > 0:
+        tell()
         first = placed[0][0]
         here = [(start - first, end - first, note) for start, end, note in placed if start < first + _STRETCH * RATE // _BLOCK]
         placed = placed[len(here) :]
-        if (rest := length - first * _BLOCK) <= 0:
-            return
         lasting = min(rest, max(end for _, end, _ in here) * _BLOCK + _RINGS * RATE)
-        try:
-            wave = render_wave_from(_bytes(soundfont, soundfont.stat().st_mtime_ns), _midi(part, here, lasting))
-        except (OSError, ValueError, RuntimeError):
-            raise InvalidInput(f"The soundfont {soundfont.name} cannot be played: choose another set of sounds.", "bank") from None
-        played = np.frombuffer(wave, dtype="<i2", offset=_HEADER).reshape(-1, 2)[:lasting].T * np.float32(_LOUDER / 32768)
+        played = _rendered(soundfont, _midi(part, here, lasting))[:, :lasting]
         fade = min(played.shape[1], RATE // 10)
         played[:, played.shape[1] - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
-        yield first * _BLOCK, played
+        made[:, first * _BLOCK : first * _BLOCK + played.shape[1]] += played
+    return made
 
 
 _LOUDER = 4.0  # soundfont players leave room for 64 voices at once; a part of ours has a few
 _STRETCH = 30  # seconds
 _RINGS = 4  # seconds that are heard after the last key went up
+
+
+def _rendered(soundfont: Path, midi: bytes) -> Signal:
+    """(2, samples) what the renderer makes of a MIDI file: the samples of a 16-bit WAV file with a plain header."""
+    from midirenderer import render_wave_from
+
+    try:
+        wave = render_wave_from(_bytes(soundfont, soundfont.stat().st_mtime_ns), midi)
+    except (OSError, ValueError, RuntimeError):
+        raise InvalidInput(f"The soundfont {soundfont.name} cannot be played: choose another set of sounds.", "bank") from None
+    return np.frombuffer(wave, dtype="<i2", offset=_HEADER).reshape(-1, 2).T * np.float32(_LOUDER / 32768)
 
 
 @lru_cache(maxsize=1)
@@ -68,7 +75,8 @@ def _midi(part: Part, notes: list[tuple[int, int, Note]], length: int) -> bytes:
         pitch, velocity = min(max(note.pitch, 0), 127), min(max(note.velocity, 1), 127)
         events.append((max(0, 2 * start - 1), 3, bytes((0x90 | channel, pitch, velocity))))
         events.append((2 * max(end, start + 1) - 1, 2, bytes((0x80 | channel, pitch, 0))))
-    events.append((max(2 * -(-length // _BLOCK), max(time for time, _, _ in events)), 4, b"\xff\x2f\x00"))
+    last = max(time for time, _, _ in events)
+    events.append((max(last, 2 * -(-length // _BLOCK)), 4, b"\xff\x2f\x00"))
     track, before = bytearray(b"\x00\xff\x51\x03" + (1_000_000).to_bytes(3, "big")), 0
     for time, _, event in sorted(events):
         track += _variable(time - before) + event

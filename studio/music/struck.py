@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from studio.music.envelopes import RATE, Signal, noise
+from studio.music.envelopes import RATE, Reals, Signal, noise
 from studio.music.voices import TOP
 
 _BLOCK = 256
@@ -36,15 +35,16 @@ class Plucked:
 
     def note(self, frequency: float, held: int, force: float) -> Signal:
         """(1, samples)."""
-        number = np.arange(1, min(90, int(TOP / frequency)) + 1)
+        number = np.arange(1, max(1, min(90, int(TOP / frequency))) + 1)
         hertz = frequency * number * np.sqrt((1 + self.stiff * number**2) / (1 + self.stiff))
         power = self.soft + 0.7 * (1 - force)
         amplitudes = np.sin(np.pi * number * self.place) / number**power
         ring = self.ring * (261.6 / frequency) ** 0.45 / (1 + self.loss * (number**1.6 - 1) * min(3.0, (frequency / 220) ** 0.5))
-        made = _damped(partials(hertz, amplitudes, ring, _length(held, self.release, ring)), held, self.release)
+        scattered = np.pi * number**2 / len(number)  # M. Schroeder (1970): the lowest peaks for the same loudness
+        made = _damped(partials(hertz, amplitudes, ring, _length(held, self.release, ring), scattered), held, self.release)
         snap = min(len(made), 1400)
         made[:snap] += self.snap * force * _bump(snap) * noise(snap, 3, 3 * frequency, 12 * frequency)
-        return made[None]
+        return _rising(made, 96)[None]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Hammered:
 
     def note(self, frequency: float, held: int, force: float) -> Signal:
         """(1, samples)."""
-        number = np.arange(1, min(36, int(10_000 / frequency)) + 1)
+        number = np.arange(1, max(1, min(36, int(10_000 / frequency))) + 1)
         stiff = self.stiff * (frequency / 261.6) ** 0.9
         hertz = frequency * number * np.sqrt((1 + stiff * number**2) / (1 + stiff))
         dark = (0.16 + 0.16 * (1 - force)) * self.soft * (frequency / 261.6) ** 0.55
@@ -98,12 +98,18 @@ class Chimed:
         return _rising(made, 96)[None]
 
 
-def partials(hertz: NDArray[np.float64], amplitudes: NDArray[np.float64], rings: NDArray[np.float64], length: int) -> Signal:
-    """(length,) the sum of sines that start at phase 0 and fade by 1/e in `rings` seconds. All arguments (partials,)."""
+def partials(
+    hertz: Reals,
+    amplitudes: Reals,
+    rings: Reals,
+    length: int,
+    phases: Reals | float = 0.0,
+) -> Signal:
+    """(length,) the sum of sines that start at their phases (radians) and fade by 1/e in `rings` seconds. All arguments (partials,)."""
     rows = max(1, _ALONE // (2 * len(hertz) * _BLOCK))
     blocks = -(-length // (_BLOCK * rows)) * rows
     between = np.outer(np.arange(blocks) * _BLOCK, hertz / RATE)
-    swing = ((between % 1) * (2 * np.pi)).astype(np.float32)
+    swing = ((between % 1) * (2 * np.pi) + phases).astype(np.float32)
     strength = np.exp(np.outer(np.arange(blocks) * _BLOCK, -1 / (RATE * rings)).astype(np.float32)) * amplitudes.astype(np.float32)
     within = np.outer(hertz * (2 * np.pi / RATE), np.arange(_BLOCK)).astype(np.float32)
     fade = np.exp(np.outer(-1 / (RATE * rings), np.arange(_BLOCK)).astype(np.float32))
@@ -112,7 +118,7 @@ def partials(hertz: NDArray[np.float64], amplitudes: NDArray[np.float64], rings:
     return (left.reshape(-1, rows, left.shape[1]) @ right).reshape(-1)[:length]
 
 
-def _length(held: int, release: float, rings: NDArray[np.float64]) -> int:
+def _length(held: int, release: float, rings: Reals) -> int:
     """Samples until the key's release is over, or until nothing is heard any more (-80 dB)."""
     return int(min(held + release * RATE, 9.2 * float(rings.max()) * RATE, 8 * RATE))
 

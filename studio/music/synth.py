@@ -5,6 +5,9 @@ Notes of the same pitch, length (to 5 ms) and force (to an eighth) are computed 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 
 from studio.music.drums import kind, strike
@@ -19,17 +22,24 @@ _DRUM_PAN = {"closed hat": 0.25, "open hat": 0.25, "ride": -0.3, "crash": 0.35, 
 _ROOMS = {"brush kit": 0.1, "orchestral kit": 0.25, "chip kit": 0.02, "electronic kit": 0.06}
 
 
-def play(score: Score, part: Part, length: int) -> Signal:
-    """(2, length) the part at velocity's own level, unpanned, with its patch's effects; later samples are left out."""
+def play(score: Score, part: Part, length: int, tell: Callable[[], None] = lambda: None) -> Signal:
+    """(2, length) the part at velocity's own level, unpanned, with its patch's effects; later samples are left out.
+
+    `tell` is called every now and then, and may raise.
+    """
     if part.drums:
         return _drums(score, part, length)
     patch = PATCHES[patch_name(part.patch, part.program)]
     made = np.zeros((2, length), dtype=np.float32)
     known: dict[tuple[int, int, float], Signal] = {}
+    kept = 0
     for note, start, held in _placed(score, part.notes, length):
         key = (note.pitch, max(_GRID, round(held / _GRID) * _GRID), max(1, round(note.velocity / 127 * 8)) / 8)
         if key not in known:
+            tell()
+            known = {} if kept > _KEPT else known
             known[key] = patch.voice.note(440 * 2 ** ((note.pitch - 69) / 12), key[1], key[2])
+            kept = known[key].size + (kept if len(known) > 1 else 0)
         sound = known[key][:, : length - start]
         made[:, start : start + sound.shape[1]] += sound * _loudness(note.velocity)
     made *= np.float32(_BASE)
@@ -37,6 +47,7 @@ def play(score: Score, part: Part, length: int) -> Signal:
 
 
 _BASE = 0.25  # one note at velocity 100 leaves room for a chord before it drives what saturates
+_KEPT = 50_000_000  # samples of notes that are kept at once
 
 
 def _drums(score: Score, part: Part, length: int) -> Signal:
@@ -60,8 +71,12 @@ def _drums(score: Score, part: Part, length: int) -> Signal:
 def _placed(score: Score, notes: tuple[Note, ...], length: int) -> list[tuple[Note, int, int]]:
     """The notes with the sample on which each begins and the samples for which it is held."""
     scale = 60 / score.quarters_a_minute * RATE
-    placed = [(note, max(0, round(note.start * scale)), round(note.length * scale)) for note in sorted(notes)]
-    return [(note, start, held) for note, start, held in placed if start < length]
+    placed = list[tuple[Note, int, int]]()
+    for note in sorted(notes):
+        if (start := max(0, round(note.start * scale))) < length:
+            bounded = replace(note, pitch=min(max(note.pitch, 0), 127), velocity=min(max(note.velocity, 1), 127))
+            placed.append((bounded, start, min(round(note.length * scale), length)))
+    return placed
 
 
 def _loudness(velocity: int) -> np.float32:

@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.music.envelopes import RATE, Signal, angle, envelope, noise, phase, vibrato
+from studio.music.envelopes import RATE, Reals, Signal, angle, envelope, noise, phase, vibrato
 
 TOP = 18_000.0
 """Hertz: no partial lies above."""
@@ -101,7 +101,7 @@ class Spread:
         table = _spread(self, frequency, round(force * 4) / 4)
         start = round(frequency * 997) % _SPREAD
         left, right = (np.resize(np.roll(table, -at), len(level)) for at in (start, start + _SPREAD // 2))
-        return np.stack([left + np.float32(0.35) * right, right + np.float32(0.35) * left]) * level
+        return np.asarray(np.stack([left + np.float32(0.35) * right, right + np.float32(0.35) * left]) * level, np.float32)
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class Modulated:
             bending = np.sin(angle(phase(frequency * modulator, len(level)))) * np.float32(depth)
             bending *= np.exp(-seconds / np.float32(fade * factor))
             made += np.float32(strength) * np.sin(angle(phase(frequency * carrier, len(level), bend)) + bending)
-        return (made * level)[None]
+        return np.asarray((made * level)[None], np.float32)
 
 
 @lru_cache(maxsize=64)
@@ -151,7 +151,7 @@ def _spread(voice: Spread, frequency: float, force: float) -> Signal:
         profile = np.exp(-(((near * step - centre) / width) ** 2))
         bins[near] += abs(strengths[number - 1]) * profile / np.sqrt((profile**2).sum())
     turns = np.random.default_rng(voice.seed).random(len(bins), dtype=np.float32) * np.float32(2 * np.pi)
-    made = irfft(bins * np.cos(turns) + 1j * (bins * np.sin(turns)), _SPREAD)
+    made = np.asarray(irfft(bins * np.cos(turns) + 1j * (bins * np.sin(turns)), _SPREAD))
     made = (made / made.std()).astype(np.float32)
     made.flags.writeable = False
     return made
@@ -165,7 +165,7 @@ def _count(frequency: float) -> int:
     return max(1, min(_CYCLE // 2 - 1, int(TOP / frequency)))
 
 
-def _partials(wave: str, frequency: float) -> NDArray[np.float64]:
+def _partials(wave: str, frequency: float) -> Reals:
     """(partials,) amplitudes of a wave."""
     number = np.arange(1, _count(frequency) + 1)
     odd = number % 2 == 1
@@ -186,19 +186,19 @@ def _partials(wave: str, frequency: float) -> NDArray[np.float64]:
         formants = sum(
             gain * np.exp(-(((hertz - at) / wide) ** 2)) for at, wide, gain in ((600, 180, 1), (1040, 200, 0.5), (2700, 350, 0.16))
         )
-        return (formants + 0.12 * (number == 1) + 0.02) / number**0.4
+        return (formants + 0.45 * (number == 1) + 0.02) / number**0.4
     if wave == "glass":
         return np.isin(number, (1, 2, 5, 8, 12)) / number**0.9
     return (number == 1).astype(float)
 
 
-def _low_pass(hertz: NDArray[np.float64], cutoffs: NDArray[np.float64], resonance: float) -> NDArray[np.float64]:
+def _low_pass(hertz: Reals, cutoffs: Reals, resonance: float) -> Reals:
     """(cutoffs, hertz) gains of two two-pole filters in a row, the first with `resonance` as its quality."""
     ratio = (hertz[None] / cutoffs[:, None]) ** 2
     return 1 / np.sqrt((1 - ratio) ** 2 + ratio / resonance**2) / np.sqrt(1 + 0.3 * ratio + ratio**2 * 0.4)
 
 
-def _cycles(wave: str, frequency: float, cutoffs: NDArray[np.float64], resonance: float, sub: float) -> Signal:
+def _cycles(wave: str, frequency: float, cutoffs: Reals, resonance: float, sub: float) -> Signal:
     """(cutoffs + 1, cycle + 1) one turn of the wave behind each cutoff, with the first sample and the last row repeated.
 
     The open wave has standard deviation near 0.5. With `sub` a turn holds two periods, and a square an octave below.
