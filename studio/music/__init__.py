@@ -21,4 +21,6 @@ score.py             notes, parts, chords, keys and meters as plain data
     arrange.py           from a melody with chords to a whole score
     smf.py               MIDI files from strangers, within bounds
     midi.py              scores as MIDI files, and melodies from them
+composer.py          melody and chords from the trained model: Ask, Composer (with writer.py, grammar.py, decoder.py, tokens.py, meters.py)
+harmony.py           the likeliest chords under a melody
 """
