@@ -15,6 +15,7 @@ from PIL import Image
 
 from studio.errors import InvalidInput
 from studio.inpaint import edit, masks
+from studio.inpaint.read import read_picture
 from studio.inpaint.regions import crops
 from studio.tasks import Inpaint
 
@@ -48,6 +49,28 @@ def test_a_mark_finer_than_the_models_pixels_is_worked_on_all_the_same(tmp_path:
     columns = np.flatnonzero(region.hole.any(0))
     assert (columns[0] - 2) * region.box.width / region.size[0] + region.box.left <= box[0]
     assert (columns[-1] + 3) * region.box.width / region.size[0] + region.box.left >= box[2]
+
+
+@pytest.mark.parametrize("by", [1, 9])
+def test_a_soft_mark_grows_as_strong_as_it_is(by: int) -> None:
+    mask = np.zeros((60, 80), np.uint8)
+    mask[20:40, 20:40], mask[25:35, 50:60] = 150, 255
+    larger = masks.grown(mask, by)
+    assert larger[30, 20 - by] == 150
+    assert larger[30, 19 - by] == 0
+    assert larger[30, 59 + by] == 255
+    assert larger[30, 30] == 150
+
+
+def test_one_clear_colour_of_a_picture_stays_clear_and_profiles_stay_with_their_colours(tmp_path: Path) -> None:
+    colours = Image.fromarray(np.arange(24 * 24 * 3, dtype=np.uint32).astype(np.uint8).reshape(24, 24, 3))
+    colours.save(tmp_path / "a.png", transparency=(3, 4, 5), icc_profile=b"profile")
+    found = read_picture(tmp_path / "a.png")
+    assert found.pixels.shape == (24, 24, 4)
+    assert found.pixels[0, 1, 3] == 0
+    assert found.pixels[0, 2, 3] == 255
+    assert found.icc == b"profile"
+    assert "8-bit RGB with transparency" in found.notes[0]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

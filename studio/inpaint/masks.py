@@ -10,6 +10,7 @@ Mask = NDArray[np.uint8]
 Hole = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 
+_LEVELS = 8  # of a soft mark that grow one by one
 MARKED = 128
 """From this value on a pixel counts as marked."""
 TOUCHED = 13
@@ -19,7 +20,7 @@ TOUCHED = 13
 def grown(mask: Mask, by: int) -> Mask:
     """The marks larger by `by` pixels all round (smaller below 0), as round as the distance itself; the soft edge moves along.
 
-    What counts is where a mark is at least half; it keeps its own values inside.
+    What counts is where a mark is at least half. Inside it keeps its own values; a soft mark grows as strong as it is.
     """
     if by == 0 or not mask.any():
         return mask
@@ -30,8 +31,9 @@ def grown(mask: Mask, by: int) -> Mask:
     part = mask[top:bottom, left:right]
     marked = part >= MARKED
     if by > 0:
-        reached = distance(marked) <= by
-        result = np.where(reached, np.maximum(part, 255), part)
+        result = part.copy()
+        for level in _levels(part[marked]):
+            result[(distance(part >= level) <= by) & (result < level)] = level
     else:
         # beyond the picture's own border marks go on: shrinking leaves a mark that touches the border touching it
         kept = distance(~marked) > -by
@@ -73,3 +75,9 @@ def softened(strengths: Floats, hole: Hole, grow: float, feather: float) -> Floa
     ramp = np.clip((grow + feather - distance(hole)) / max(feather, 1e-6), 0, 1)
     edge = float(strengths[hole].max())
     return np.where(hole, strengths, ramp * edge).astype(np.float32)
+
+
+def _levels(values: Mask) -> list[int]:
+    """The values that occur, from the least on; a few of them, the largest included, where there are many."""
+    found = np.flatnonzero(np.bincount(values, minlength=256))
+    return [int(found[i]) for i in sorted({round(i) for i in np.linspace(0, len(found) - 1, _LEVELS)})] if found.size else []

@@ -60,10 +60,10 @@ def read_picture(file: Path) -> Source:
     if image.mode == "CMYK":
         image, icc = _from_cmyk(image, icc), None
         notes.append("The print colours (CMYK) were converted to sRGB.")
-    elif image.mode not in ("L", "RGB", "RGBA"):
+    elif image.mode not in ("L", "RGB", "RGBA") or "transparency" in image.info:
         mode = _plain_mode(image)
         notes.append(f"The picture was converted to {_TITLES[mode]}.")
-        icc = icc if mode == "RGB" and image.mode == "P" else None
+        icc = icc if image.mode in ("P", "PA", "RGB", "RGBa") else None  # other modes have profiles of other colours
         image = _to_eight_bits(image) if image.mode in _SIXTEEN else image.convert(mode)
     pixels = np.asarray(image)
     if pixels.ndim == 3 and pixels.shape[2] == 4 and not pixels[..., 3].any():
