@@ -13,7 +13,7 @@ import soundfile
 
 from studio.creations import Preview, Progress, Take
 from studio.device import Device
-from studio.engines import _codec, _codes, musicgen
+from studio.engines import _codec, _codes, _composing, musicgen
 from studio.errors import Cancelled, InvalidInput, MediaUnreadable, ModelUnavailable
 from studio.models import Folder, ModelCard, resolve
 from studio.tasks import Compose
@@ -79,7 +79,7 @@ def recipe_of(folder: Path, task: Compose | None = None, **options: Any) -> Any:
 
 
 def codes_of(take: Take) -> Any:
-    return np.load(io.BytesIO(take.attachments[musicgen.ATTACHMENT]))["codes"]
+    return np.load(io.BytesIO(take.attachments[_composing.ATTACHMENT]))["codes"]
 
 
 def played(events: list[Any], item: int = 1) -> Any:
@@ -203,7 +203,7 @@ def test_fields_beside_the_prompt_are_read_as_the_words_the_model_knows(make: An
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_plays_while_it_is_made_and_what_was_played_is_the_take(kind: str, make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(musicgen, "PLAYED_SECONDS", 0.3)
+    monkeypatch.setattr(_composing, "PLAYED_SECONDS", 0.3)
     events: list[Any] = []
     takes = make(kind, events.append, duration=2.0, count=2)
     for item, take in enumerate(takes, 1):
@@ -222,11 +222,11 @@ def test_it_plays_while_it_is_made_and_what_was_played_is_the_take(kind: str, ma
 def test_pieces_of_any_size_decode_to_the_same_sound(stereo: bool, models: dict[str, Loaded]) -> None:
     import torch
 
-    codec = models["mono"]["model"].audio_encoder
+    plays = musicgen._Instrument(**models["mono"])
     codes = torch.randint(0, 64, (2, 8 if stereo else 4, 90), generator=torch.Generator().manual_seed(1))
-    expected = np.stack([_codec.whole(codec, row, stereo) for row in codes])
+    expected = np.stack([_codec.whole(plays.decoded, row, stereo) for row in codes])
     for size in (1, 7, 20, 89):
-        stream = _codec.Stream(codec, stereo)
+        stream = _codec.Stream(plays.parts(), stereo)
         pieces = [stream.add(codes[..., :end], last=False) for end in range(size, 90, size)]
         pieces.append(stream.add(codes, last=True))
         assert np.abs(np.concatenate(pieces, axis=-1) - expected).max() < 1e-6
@@ -254,7 +254,7 @@ def test_a_stopped_take_goes_on_as_if_it_had_not_been_stopped(make: Any, tmp_pat
     (whole,) = make(duration=2.0)
     (part,) = make(report=stopping(0.8), duration=2.0)
     kept = tmp_path / "codes.npz"
-    kept.write_bytes(part.attachments[musicgen.ATTACHMENT])
+    kept.write_bytes(part.attachments[_composing.ATTACHMENT])
     (rest,) = make(reference=str(kept), reference_use="continue", duration=1.2)
     assert np.array_equal(codes_of(rest), codes_of(whole))
     assert np.array_equal(rest.sound.samples, whole.sound.samples)
@@ -272,7 +272,7 @@ def test_a_piece_longer_than_the_window_is_made_in_windows_over_codes(make: Any,
     assert codes.shape == (4, 100)
     assert take.sound.samples.shape == (1, 100 * STEP)
     assert np.array_equal(codes[:, :40], codes_of(make(duration=0.8)[0]))  # the first window knows no more than it would alone
-    sound = _codec.whole(models["mono"]["model"].audio_encoder, torch.from_numpy(codes.astype(np.int64)), False)
+    sound = _codec.whole(musicgen._Instrument(**models["mono"]).decoded, torch.from_numpy(codes.astype(np.int64)), False)
     assert np.abs(take.sound.samples - sound).max() < 1e-5  # one sound: no seam where windows meet
     assert np.array_equal(played(events), take.sound.samples)
 
@@ -283,6 +283,7 @@ def test_each_window_hears_the_codes_before_it_and_no_more(models: dict[str, Loa
     from transformers.modeling_outputs import BaseModelOutput
 
     model, words = models["mono"]["model"], models["mono"]["words"]
+    plays = musicgen._Instrument(model, words)
     read = words(["calm"], return_tensors="pt")
     states = BaseModelOutput(model.text_encoder(**read).last_hidden_state.detach())
     told = {"encoder_outputs": states, "attention_mask": read.attention_mask}
@@ -294,11 +295,11 @@ def test_each_window_hears_the_codes_before_it_and_no_more(models: dict[str, Loa
         return told
 
     codes = _codes.Codes(torch.zeros(1, 4, 100, dtype=torch.long), 0)
-    assert _codes.write(model, codes, condition, [1], sampling, (40, 20), lambda: None) == 4
+    assert _codes.write(plays, codes, condition, [1], sampling, (40, 20), lambda: None) == 4  # windows
     assert asked == [0, 20, 40, 60]
     alone = _codes.Codes(torch.zeros(1, 4, 40, dtype=torch.long), 20)
     alone.values[..., :20] = codes.values[..., 40:60]
-    _codes.write(model, alone, condition, [1], sampling, (40, 20), lambda: None)
+    _codes.write(plays, alone, condition, [1], sampling, (40, 20), lambda: None)
     assert torch.equal(alone.values, codes.values[..., 40:80])
 
 
@@ -308,7 +309,7 @@ def test_a_long_piece_that_was_stopped_goes_on_as_if_it_had_not_been(make: Any, 
     for stop in (0.5, 1.1, 1.2, 1.7):
         (part,) = make(report=stopping(stop), options=options, duration=2.0)
         kept = tmp_path / "codes.npz"
-        kept.write_bytes(part.attachments[musicgen.ATTACHMENT])
+        kept.write_bytes(part.attachments[_composing.ATTACHMENT])
         (rest,) = make(options=options, reference=str(kept), reference_use="continue", duration=2.0 - stop)
         assert np.array_equal(codes_of(rest), codes_of(whole))
 
@@ -320,7 +321,7 @@ def test_a_recording_goes_on_after_its_own_last_sample(kind: str, make: Any, tmp
     events: list[Any] = []
     (take,) = make(kind, events.append, reference=str(file), reference_use="continue", duration=0.7)
     assert take.sound.samples.shape[1] == RATE + 35 * STEP
-    untouched = RATE - round(musicgen.JOIN_SECONDS * RATE)
+    untouched = RATE - round(_composing.JOIN_SECONDS * RATE)
     assert np.array_equal(take.sound.samples[:, :untouched], recorded[:, :untouched])
     sound = played(events)
     assert sound.shape == take.sound.samples.shape
@@ -397,7 +398,7 @@ def test_every_window_of_the_melody_model_hears_its_own_part_of_the_melody(make:
 def test_codes_of_another_kind_of_model_and_files_that_are_none_are_refused(make: Any, tmp_path: Path) -> None:
     (stereo,) = make("stereo", duration=0.2)
     kept = tmp_path / "codes.npz"
-    kept.write_bytes(stereo.attachments[musicgen.ATTACHMENT])
+    kept.write_bytes(stereo.attachments[_composing.ATTACHMENT])
     with pytest.raises(InvalidInput, match="another kind of model"):
         make(reference=str(kept), reference_use="continue")
     for data in (b"", b"PK\x03\x04 no archive", b"text"):

@@ -6,6 +6,8 @@ can be left and gone on with, so that pieces put together are the sound that dec
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,32 +17,47 @@ MARGIN = 8
 """Frames; the decoders of this family reach less than three to each side around their LSTM."""
 
 
+@dataclass(frozen=True)
+class Parts:
+    """A codec's decoder taken apart: codes (rows, codebooks, frames) to latents, what comes before the LSTM, the LSTM if any, the rest.
+
+    `lstm` adds its input to its output. `step` is samples a frame.
+    """
+
+    embed: Callable[[Any], Any]
+    before: Any
+    lstm: Any
+    after: Sequence[Any]
+    step: int
+    channels: int = 1
+
+
+def parts(codec: Any) -> Parts:
+    """Those of transformers' EncodecModel."""
+    first, lstm, *rest = codec.decoder.layers
+    step = int(np.prod(codec.config.upsampling_ratios))
+    return Parts(lambda rows: codec.quantizer.decode(rows.transpose(0, 1)), first, lstm.lstm, rest, step, codec.config.audio_channels)
+
+
 def can_stream(config: dict[str, Any]) -> bool:
     """Whether a codec of that configuration (its config.json) can be decoded piece by piece."""
     return config.get("model_type") == "encodec" and config.get("norm_type", "weight_norm") == "weight_norm"
 
 
-def samples_a_frame(codec: Any) -> int:
-    """Samples that one frame of codes becomes."""
-    return int(np.prod(codec.config.upsampling_ratios))
-
-
-def whole(codec: Any, codes: Any, stereo: bool) -> NDArray[np.float32]:
-    """All of one take's codes (codebooks, frames) as samples (channels, samples), as the model's own `generate` makes them."""
+def whole(decode: Callable[[Any], Any], codes: Any, stereo: bool) -> NDArray[np.float32]:
+    """All of one take's codes (codebooks, frames) as samples (channels, samples). `decode` takes (1, codebooks, frames)."""
     import torch
 
     with torch.inference_mode():
         sides = [codes[0::2], codes[1::2]] if stereo else [codes]
-        made = [codec.decode(side[None, None], audio_scales=[None]).audio_values for side in sides]
-        return torch.cat(made, dim=1)[0].float().cpu().numpy()
+        return torch.cat([decode(side[None]) for side in sides], dim=1)[0].float().cpu().numpy()
 
 
 class Stream:
     """Decodes codes as they come. `add` returns samples that nothing can change any more, MARGIN frames behind at first, all in the end."""
 
-    def __init__(self, codec: Any, stereo: bool) -> None:
-        self._codec, self._stereo = codec, stereo
-        self._first, self._lstm, *self._rest = codec.decoder.layers
+    def __init__(self, made_of: Parts, stereo: bool) -> None:
+        self._parts, self._stereo = made_of, stereo
         self._state: Any = None
         self._latents: Any = None  # (rows, channels, frames from _from on)
         self._from = self._read = self._said = 0
@@ -66,10 +83,12 @@ class Stream:
         if to <= self._read:
             return
         low, high = max(0, self._read - MARGIN), min(frames, to + MARGIN)
-        embedded = self._codec.quantizer.decode(rows[..., low:high].transpose(0, 1))
-        seen = self._first(embedded)[..., self._read - low : to - low].permute(2, 0, 1)
-        heard, self._state = self._lstm.lstm(seen, self._state)
-        new = (heard + seen).permute(1, 2, 0)
+        embedded = self._parts.embed(rows[..., low:high])
+        new = self._parts.before(embedded)[..., self._read - low : to - low]
+        if self._parts.lstm is not None:
+            seen = new.permute(2, 0, 1)
+            heard, self._state = self._parts.lstm(seen, self._state)
+            new = (heard + seen).permute(1, 2, 0)
         keep = max(self._from, self._said - MARGIN)
         self._latents = new if self._latents is None else torch.cat([self._latents[..., keep - self._from :], new], dim=-1)
         self._from, self._read = keep, to
@@ -79,12 +98,12 @@ class Stream:
         import torch
 
         if to <= self._said:
-            return torch.empty(rows, self._codec.config.audio_channels, 0)
+            return torch.empty(rows, self._parts.channels, 0)
         low, high = max(self._from, self._said - MARGIN), min(self._read, to + MARGIN)
         made = self._latents[..., low - self._from : high - self._from]
-        for layer in self._rest:
+        for layer in self._parts.after:
             made = layer(made)
-        step = samples_a_frame(self._codec)
+        step = self._parts.step
         made = made[..., (self._said - low) * step : (to - low) * step]
         self._said = to
         return made

@@ -1,14 +1,14 @@
 """MusicGen's language over codes: which columns a model writes in, how one is drawn from a take's own seed, and windows beyond its memory.
 
 A frame is one code of every codebook (20 ms). Codebook k is written `delays[k]` columns late (the delay pattern of "Simple and
-Controllable Music Generation", 2023). Knows transformers' MusicGen models, and no file, no sound and no task.
+Controllable Music Generation", 2023). Knows no library that models come from, no file, no sound and no task.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 BLOCK = 1024
 """Columns whose random numbers are drawn at once, so that a longer piece begins with those of a shorter one."""
@@ -37,12 +37,23 @@ class Codes:
     done: int
 
 
-Condition = Callable[[int], dict[str, Any]]
-"""What the model is told for the window that begins at a frame: arguments of its `forward`. With guidance the rows come twice."""
+Condition = Callable[[int], Any]
+"""What the model is told for the window that begins at a frame. With guidance the rows come twice, the second time told nothing."""
+
+
+class Writer(Protocol):
+    """A language model over codes: how many columns late each codebook is written, and the code that stands for none."""
+
+    delays: list[int]
+    empty: int
+
+    def forward(self, ids: Any, cache: Any, told: Any) -> tuple[Any, Any]:
+        """Logits (rows * codebooks, choices) behind the last of the columns `ids` (rows * codebooks, columns), and the cache so far."""
+        ...
 
 
 def write(
-    model: Any,
+    model: Writer,
     codes: Codes,
     condition: Condition,
     seeds: Sequence[int],
@@ -69,35 +80,22 @@ def write(
     return windows
 
 
-def delays(model: Any) -> list[int]:
-    """How many columns late each codebook is written; in stereo the codebooks of left and right alternate."""
-    config = model.decoder.config
-    return [k // 2 if config.audio_channels == 2 else k for k in range(config.num_codebooks)]
-
-
-def _fill(model: Any, codes: Codes, begin: int, end: int, told: dict[str, Any], draw: _Draw, step: Callable[[], None]) -> None:
+def _fill(model: Writer, codes: Codes, begin: int, end: int, told: Any, draw: _Draw, step: Callable[[], None]) -> None:
     """The frames from `codes.done` to `end`, heard from `begin` on. Column c of the window holds frame c - 1 - delay of each codebook."""
     import torch
 
-    late = delays(model)
+    late = model.delays
     rows, books, _ = codes.values.shape
     known, frames = codes.done - begin, end - begin
-    empty = model.config.decoder.pad_token_id
-    ids = torch.full((rows, books, frames + max(late) + 1), empty, device=codes.values.device)
+    ids = torch.full((rows, books, frames + max(late) + 1), model.empty, device=codes.values.device)
     for book, delay in enumerate(late):
         ids[:, book, delay + 1 : delay + 1 + known] = codes.values[:, book, begin : codes.done]
     cache, column = None, known + 1
     given = ids[..., :column]
     while column < ids.shape[-1]:
         flat = given.reshape(rows * books, -1)
-        answer = model(
-            decoder_input_ids=flat.repeat(2, 1) if draw.sampling.guided else flat,
-            past_key_values=cache,
-            use_cache=True,
-            **(told if cache is None or "encoder_outputs" in told else {}),  # the melody model reads its prefix once
-        )
-        cache = answer.past_key_values
-        chosen = draw(answer.logits[:, -1], begin + column)  # (rows, codebooks)
+        logits, cache = model.forward(flat.repeat(2, 1) if draw.sampling.guided else flat, cache, told)
+        chosen = draw(logits, begin + column)  # (rows, codebooks)
         for book, delay in enumerate(late):
             frame = column - 1 - delay
             if known <= frame < frames:

@@ -6,6 +6,7 @@ Refuses references in words of the field `reference`.
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,16 @@ def read(file: Path, rate: int, channels: int) -> NDArray[np.float32]:
     return (files.mono(sound) if channels == 1 else files.stereo(sound)).samples
 
 
-def encoded(codec: Any, samples: NDArray[np.float32], stereo: bool) -> NDArray[np.int64]:
-    """Samples (1 or 2 channels, whole frames) as codes (codebooks, frames); in stereo those of left and right alternate."""
+def encoded(encode: Callable[[Any], Any], samples: NDArray[np.float32], device: Any) -> NDArray[np.int64]:
+    """Samples (1 or 2 channels, whole frames) as codes (codebooks, frames); in stereo those of left and right alternate.
+
+    `encode` takes (rows, 1, samples) and returns (rows, codebooks, frames).
+    """
     import torch
 
-    given = torch.from_numpy(np.ascontiguousarray(samples))[:, None].to(codec.device, codec.dtype)  # a channel is a row
     with torch.inference_mode():
-        codes = codec.encode(given).audio_codes[0]  # (rows, codebooks, frames)
-    if stereo:
-        codes = torch.stack([codes[0], codes[1]], dim=1).flatten(0, 1)[None]
-    return codes[0].cpu().numpy().astype(np.int64)
+        codes = encode(torch.from_numpy(np.ascontiguousarray(samples))[:, None].to(device))  # a channel is a row
+    return codes.transpose(0, 1).flatten(0, 1).cpu().numpy().astype(np.int64)
 
 
 def read_codes(file: Path, books: int, choices: int, rate: int, step: int) -> NDArray[np.int64]:

@@ -1,16 +1,12 @@
 """MusicGen through transformers: words, and a melody or the end of a piece, become sound that plays while it is made.
 
-Takes of one task are made in one batch, each from its own seed. Their codes are kept beside the sound, so that a take that was stopped, or
-is to be longer, goes on from them. Knows no manager, no download and no page.
+What is done with the codes is _composing.py's matter. Knows no manager, no download and no page.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from math import prod
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -18,27 +14,18 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from studio import components, weights
-from studio.creations import Json, Preview, Progress, Report, Sound, Take
+from studio.creations import Report
 from studio.device import Device
 from studio.engines import _codec, _codes, _hearing
-from studio.errors import Cancelled, InvalidInput, ModelUnavailable
+from studio.engines._composing import SAMPLING, SECONDS, Composer
+from studio.errors import ModelUnavailable
 from studio.manager import Component, Pipeline, Recipe
 from studio.models import ModelCard
 from studio.tasks import Compose, Task
 
 CARDS = components.cards("musicgen")
 
-ATTACHMENT = "codes.npz"
-"""Beside each take: its codes. As a reference to continue, such a file is gone on with and never encoded anew."""
 CLASSES = {"musicgen": "MusicgenForConditionalGeneration", "musicgen_melody": "MusicgenMelodyForConditionalGeneration"}
-SAMPLING: Mapping[str, float] = {"guidance_scale": 3.0, "temperature": 1.0, "top_k": 250, "top_p": 0.0}
-"""Where neither the task nor the card says: the makers' own."""
-SECONDS = 10.0
-"""Length of a piece where neither the task nor the card says."""
-PLAYED_SECONDS = 1.0
-"""Sound of each preview."""
-JOIN_SECONDS = 0.02
-"""Over which a continued recording goes over into what the model heard of it."""
 FIXED_BYTES = 300_000_000
 TEXT_TOKENS = 128
 
@@ -69,77 +56,31 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     parts = {"model": _model(card, options, CLASSES[config["model_type"]], dtype, device), "words": _tokenizer(card)}
 
     def build(values: Mapping[str, Any]) -> Pipeline:
-        return _Composer(values["model"], values["words"], card, options).takes
+        return Composer(_Instrument(values["model"], values["words"]), card, options.window, options.stride).takes
 
     return Recipe(parts, build, lambda task: _working_bytes(task, config, options, dtype.itemsize))
 
 
-@dataclass(frozen=True)
-class _Opening:
-    """What a take begins with: codes (codebooks, frames), and the recording (channels, samples) they stand for, if there is one."""
+class _Instrument:
+    """A loaded model of transformers, with or without an ear for melodies."""
 
-    codes: NDArray[np.int64]
-    recording: NDArray[np.float32] | None = None
+    def __init__(self, model: Any, words: Any) -> None:
+        config, codec = model.decoder.config, model.audio_encoder
+        self._model, self._words, self._codec = model, words, codec
+        self.rate, self.step = int(codec.config.sampling_rate), _codec.parts(codec).step
+        self.books, self.choices, self.empty = config.num_codebooks, config.vocab_size, config.pad_token_id
+        self.stereo = config.audio_channels == 2  # then the codebooks of left and right alternate
+        self.delays = [book // 2 if self.stereo else book for book in range(self.books)]
+        self.device, self.dtype = model.device, str(model.dtype).removeprefix("torch.")
 
+    def forward(self, ids: Any, cache: Any, told: dict[str, Any]) -> tuple[Any, Any]:
+        """See `_codes.Writer`. The melody model reads what it is told once, as a prefix."""
+        again = cache is None or "encoder_outputs" in told
+        answer = self._model(decoder_input_ids=ids, past_key_values=cache, use_cache=True, **(told if again else {}))
+        return answer.logits[:, -1], answer.past_key_values
 
-class _Composer:
-    """A loaded model in use."""
-
-    def __init__(self, model: Any, words: Any, card: ModelCard, options: _Options) -> None:
-        self._model, self._words, self._card = model, words, card
-        self._codec = model.audio_encoder
-        self._stereo = model.decoder.config.audio_channels == 2
-        self._rate = int(self._codec.config.sampling_rate)
-        self._step = _codec.samples_a_frame(self._codec)
-        self._window = self._frames(options.window), self._frames(options.stride)
-        if not 0 < self._window[1] < self._window[0]:
-            raise ModelUnavailable(f"The card of {card.name} has a stride that is not shorter than its window.")
-
-    def takes(self, task: Task, report: Report) -> Iterator[Take]:
-        """The takes of a task; after a stop, what there is of each."""
-        import torch
-
-        assert isinstance(task, Compose)
-        # 1. What the model is told, and what the piece begins with.
-        report(Progress("running", 0, task.duration or SECONDS, "seconds", items=task.count, note="Reading"))
-        said = _said(task)
-        sampling = _sampling(task)
-        melody = self._recording(task, mono=True) if task.way == "melody" else None
-        opening = self._opening(task)
-        known = opening.codes.shape[1]
-        total = known + max(1, self._frames(task.duration or SECONDS))
-        seeds = [(task.seed or 0) + item for item in range(task.count)]
-        # 2. Column after column; `report` raises to stop.
-        values = torch.zeros(task.count, opening.codes.shape[0], total, dtype=torch.long)
-        values[..., :known] = torch.from_numpy(opening.codes)
-        codes = _codes.Codes(values.to(self._model.device), known)
-        player = _Player(codes, _codec.Stream(self._codec, self._stereo), (self._rate, self._step), opening, report)
-        finish: Literal["end", "stopped"] = "end"
-        with components.memory_in_words(f"{self._card.name} needs more memory than is free: ask for fewer takes or a smaller model."):
-            try:
-                _codes.write(
-                    self._model, codes, self._condition(said, melody, sampling, task.count), seeds, sampling, self._window, player.heard
-                )
-            except Cancelled:
-                if codes.done <= known:
-                    raise
-                finish = "stopped"
-            # 3. The sound, once from all codes.
-            facts = self._facts(task, said, sampling, known)
-            for row, seed in enumerate(seeds):
-                kept = codes.values[row, :, : codes.done]
-                samples = self._sound(kept, player, row, finish)
-                sound = Sound(_joined(opening.recording, samples, known * self._step, round(JOIN_SECONDS * self._rate)), self._rate)
-                yield Take(sound, seed, finish, facts, {ATTACHMENT: self._packed(kept)})
-
-    def _sound(self, codes: Any, player: _Player, row: int, finish: str) -> NDArray[np.float32]:
-        """A whole piece within the window is decoded at once, as the model's own `generate` does; a longer or stopped one was, in parts."""
-        if finish == "end" and codes.shape[-1] <= self._window[0]:
-            return np.clip(_codec.whole(self._codec, codes, self._stereo), -1, 1)
-        return player.all()[row]
-
-    def _condition(self, said: str, melody: NDArray[np.float32] | None, sampling: _codes.Sampling, rows: int) -> _codes.Condition:
-        """The arguments of the model's `forward` for each window: text states, and the melody's chroma from where the window begins."""
+    def condition(self, said: str, melody: NDArray[np.float32] | None, guided: bool, rows: int, window: int) -> _codes.Condition:
+        """Text states, and the melody's chroma from where each window begins: what the model's own `generate` prepares."""
         import torch
         from transformers.modeling_outputs import BaseModelOutput
 
@@ -147,145 +88,44 @@ class _Composer:
         read = self._words([said], return_tensors="pt").to(model.device)
         with torch.inference_mode():
             states = model.text_encoder(**read).last_hidden_state
-        mask = read.attention_mask
+        both, mask = _with_nothing(states, guided, rows), _with_nothing(read.attention_mask, guided, rows)
         if not hasattr(model, "audio_enc_to_dec_proj"):
-            states, mask = (_with_nothing(value, rows, sampling) for value in (states, mask))
-            return lambda _: {"encoder_outputs": BaseModelOutput(last_hidden_state=states), "attention_mask": mask}
+            return lambda _: {"encoder_outputs": BaseModelOutput(last_hidden_state=both), "attention_mask": mask}
 
         def told(begin: int) -> dict[str, Any]:
-            chroma = torch.zeros(1, 1, model.config.num_chroma)
-            chroma[..., 0] = 1
-            if melody is not None:
-                chroma = _hearing.chroma(melody, begin * self._step, self._window[0] * self._step, self._rate, model.config.num_chroma)
-            text = model.enc_to_dec_proj(states) if hasattr(model, "enc_to_dec_proj") else states
-            text = _with_nothing(text, rows, sampling) * _with_nothing(mask, rows, sampling)[..., None]
-            nothing = torch.zeros_like(chroma)
+            nothing = torch.zeros(1, 1, model.config.num_chroma)
             nothing[..., 0] = 1
-            heard = torch.cat([chroma.expand(rows, -1, -1), *([nothing.expand(rows, -1, -1)] if sampling.guided else [])])
+            chroma = nothing
+            if melody is not None:
+                chroma = _hearing.chroma(melody, begin * self.step, window, self.rate, model.config.num_chroma)
+            heard = torch.cat([part.expand(rows, *chroma.shape[1:]) for part in ([chroma, nothing] if guided else [chroma])])
             heard = model.audio_enc_to_dec_proj(heard.to(model.device, states.dtype))
             length = model.config.chroma_length
             heard = heard.repeat(1, -(-length // heard.shape[1]), 1)[:, :length]
-            return {"encoder_hidden_states": torch.cat([heard, text], dim=1)}
+            text = model.enc_to_dec_proj(states) if hasattr(model, "enc_to_dec_proj") else states
+            return {"encoder_hidden_states": torch.cat([heard, _with_nothing(text, guided, rows) * mask[..., None]], dim=1)}
 
         return told
 
-    def _opening(self, task: Compose) -> _Opening:
-        books = self._model.decoder.config.num_codebooks
-        if task.way != "continue":
-            return _Opening(np.zeros((books, 0), np.int64))
-        if Path(task.reference).suffix.lower() == ".npz":
-            return _Opening(_hearing.read_codes(Path(task.reference), books, self._model.decoder.config.vocab_size, self._rate, self._step))
-        recording = self._recording(task, mono=not self._stereo)
-        frames = min(self._window[0] - self._window[1], recording.shape[1] // self._step)
-        if not frames:
-            raise InvalidInput("The reference is too short to go on from: choose a longer one.", "reference")
-        return _Opening(_hearing.encoded(self._codec, recording[:, -frames * self._step :], self._stereo), recording)
+    def parts(self) -> _codec.Parts:
+        """The codec's decoder, taken apart."""
+        return _codec.parts(self._codec)
 
-    def _recording(self, task: Compose, *, mono: bool) -> NDArray[np.float32]:
-        return _hearing.read(Path(task.reference), self._rate, 1 if mono else 2)
+    def decoded(self, codes: Any) -> Any:
+        """Codes (1, codebooks of one side, frames) as samples (1, 1, samples)."""
+        return self._codec.decode(codes[None], audio_scales=[None]).audio_values
 
-    def _facts(self, task: Compose, said: str, sampling: _codes.Sampling, known: int) -> dict[str, Json]:
-        facts: dict[str, Json] = {
-            "dtype": str(self._model.dtype).removeprefix("torch."),
-            "guidance_scale": sampling.guidance,
-            "temperature": sampling.temperature,
-            "top_k": sampling.top_k,
-            "top_p": sampling.top_p,
-            "batch": task.count,
-        }
-        if said != task.prompt:
-            facts["words"] = said
-        if known:
-            facts["continued_codes"] = known
-        return facts
-
-    def _packed(self, codes: Any) -> bytes:
-        file = io.BytesIO()
-        np.savez(file, codes=codes.cpu().numpy().astype(np.int16), rate=np.int32(self._rate), step=np.int32(self._step))
-        return file.getvalue()
-
-    def _frames(self, seconds: float) -> int:
-        return round(seconds * self._rate / self._step)
+    def encoded(self, samples: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Samples (channels, whole frames) as codes (codebooks, frames)."""
+        return _hearing.encoded(lambda given: self._codec.encode(given).audio_codes[0], samples, self.device)
 
 
-class _Player:
-    """Hears each column: reports how far the takes are, and plays what cannot change any more."""
-
-    def __init__(self, codes: _codes.Codes, stream: _codec.Stream, clock: tuple[int, int], opening: _Opening, report: Report) -> None:
-        self._codes, self._stream, self._report = codes, stream, report
-        self._known = opening.codes.shape[1]
-        self._rate, self._step = clock
-        self._recording = opening.recording
-        self._unplayed = 0 if opening.recording is None else self._known * self._step  # samples that the recording stands for
-        self._decoded, self._ended = 0, False
-        self._made: list[NDArray[np.float32]] = []
-
-    def heard(self) -> None:
-        """After each column."""
-        total, done = self._codes.values.shape[-1], self._codes.done
-        second = self._step / self._rate
-        self._report(
-            Progress("running", (done - self._known) * second, (total - self._known) * second, "seconds", items=len(self._codes.values))
-        )
-        if done == total or (done - self._decoded) * second >= PLAYED_SECONDS:
-            self._play(self._decode(last=done == total))
-
-    def all(self) -> NDArray[np.float32]:
-        """The sound of all codes that are done (takes, channels, samples), without another report."""
-        if not self._ended:
-            self._decode(last=True)
-        return np.concatenate(self._made, axis=-1)
-
-    def _decode(self, *, last: bool) -> NDArray[np.float32]:
-        self._decoded, self._ended = self._codes.done, last
-        self._made.append(np.clip(self._stream.add(self._codes.values[..., : self._codes.done], last), -1, 1))
-        return self._made[-1]
-
-    def _play(self, new: NDArray[np.float32]) -> None:
-        opening, self._recording = self._recording, None
-        skipped = min(self._unplayed, new.shape[-1])
-        self._unplayed -= skipped
-        for item, samples in enumerate(new[..., skipped:], 1):
-            sound = samples if opening is None else np.concatenate([opening, samples], axis=-1)
-            if sound.size:
-                self._report(Preview(sound=Sound(sound, self._rate), item=item))
-
-
-def _said(task: Compose) -> str:
-    """The prompt, and what was filled in beside it in the words the model was trained with (audiocraft's merged descriptions)."""
-    beside = {
-        "bpm": f"{task.bpm:g}" if task.bpm else "",
-        "key": task.key,
-        "genre": task.genre,
-        "moods": task.mood,
-        "instrument": ", ".join(task.instruments),
-    }
-    words = [f"{name}: {value}" for name, value in beside.items() if value]
-    return ". ".join([task.prompt.rstrip(" ."), *words]) if words else task.prompt
-
-
-def _sampling(task: Compose) -> _codes.Sampling:
-    values = {name: usual if getattr(task, name) is None else getattr(task, name) for name, usual in SAMPLING.items()}
-    return _codes.Sampling(float(values["guidance_scale"]), float(values["temperature"]), int(values["top_k"]), float(values["top_p"]))
-
-
-def _with_nothing(value: Any, rows: int, sampling: _codes.Sampling) -> Any:
+def _with_nothing(value: Any, guided: bool, rows: int) -> Any:
     """The same for every row, and with guidance as many rows of zeros below: what the model is told when it is told nothing."""
     import torch
 
     value = value.expand(rows, *value.shape[1:])
-    return torch.cat([value, torch.zeros_like(value)]) if sampling.guided else value
-
-
-def _joined(recording: NDArray[np.float32] | None, samples: NDArray[np.float32], known: int, fade: int) -> NDArray[np.float32]:
-    """The recording itself, then what goes on after the `known` samples that stand for its end, over a short fade between the two."""
-    if recording is None:
-        return samples
-    fade = min(fade, known)
-    share = np.linspace(0, 1, fade, dtype=np.float32)
-    end = recording[:, recording.shape[1] - fade :]
-    over = (end + (samples[:, known - fade : known] - end) * share).astype(np.float32)
-    return np.concatenate([recording[:, : recording.shape[1] - fade], over, samples[:, known:]], axis=1)
+    return torch.cat([value, torch.zeros_like(value)]) if guided else value
 
 
 def _model(card: ModelCard, options: _Options, kind: str, dtype: Any, device: Device) -> Component:
