@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Mapping
 from html import escape
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -94,8 +95,9 @@ def card_facts(card: ModelCard, here: bool) -> str:
         facts.append(f"{gigabytes(card.download_gb * 1e9)} to download" if card.download_gb else "download size unknown")
     if card.gated is True:
         facts.append("needs a Hub account that accepted its licence")
-    if card.needs and not here:
-        facts.append(f"first run: pip install {' '.join(card.needs)}")
+    missing = [name for name in card.needs if find_spec(name.replace("-", "_")) is None]
+    if missing:
+        facts.append(f"first run: pip install {' '.join(missing)}")
     link = f' <a href="{escape(card.url)}" target="_blank" rel="noopener">Model page</a>' if card.url.startswith("https://") else ""
     return f'<p class="card">{escape(card.summary)} <span>{escape(" · ".join(facts))}.</span>{link}</p>'
 
