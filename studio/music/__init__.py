@@ -12,12 +12,14 @@ score.py             notes, parts, chords, keys and meters as plain data
     genres.py            genres as data, read from presets/music/genres
     chords.py            progressions, colours and voicings
     form.py              sections, bars and energy
+    moods.py             moods and the words for them
     brief.py             what words say of tempo, key, meter, length and mood
     casting.py           who plays which role
     plan.py              from words to a plan
     patterns.py          grooves laid out in any meter
     playing.py           chords, arpeggios, bass, drums and counter-melody from grooves
     touch.py             swing, strayings, and notes that do not overlap
+    singing.py           the melody in its key, for its player
     arrange.py           from a melody with chords to a whole score
     smf.py               MIDI files from strangers, within bounds
     midi.py              scores as MIDI files, and melodies from them

@@ -10,14 +10,14 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from studio.music import playing
+from studio.music import form, playing, singing
 from studio.music.casting import Player, parts_for
 from studio.music.chords import coloured, progression, within
 from studio.music.composer import Ask
 from studio.music.genres import Genre, GenrePart
 from studio.music.instruments import INSTRUMENTS, Instrument
 from studio.music.plan import Plan
-from studio.music.playing import BASS_TOP, Stage
+from studio.music.playing import Stage
 from studio.music.score import Chord, Key, Lead, Note, Part, Score, Section
 from studio.music.touch import settled, strayed, swung
 
@@ -26,16 +26,15 @@ STRANGERS = 0.045
 
 
 def ask(plan: Plan, genre: Genre, seed: int) -> Ask:
-    """What to ask of the composer for a plan: sections, mode, density, the genre's progressions, and bounds that fit the melody's player."""
-    bar = plan.meter.bar
+    """What to ask of the composer for a plan: sections, mode, density, the genre's progressions, and bounds for the melody's player."""
     chords: dict[str, tuple[Chord, ...]] = {}
     lines = _lines(genre, plan.key)
     for section in plan.sections:
         if lines and section.name not in chords:
             rng = random.Random(f"{seed} {genre.name} {section.name}")
             chords[section.name] = _progression(lines, plan, section, rng, chords)
-    low, high = _melody_bounds(plan)
-    down = _down(plan.key)
+    low, high = singing.bounds(plan)
+    down = singing.lift(plan.key)
     density = min(1.0, max(0.0, plan.density))
     outside = 0.35 if genre.outside else 0.1 if genre.cadence else 0.0
     family = genre.family.get(str(plan.meter), "")
@@ -57,11 +56,11 @@ def arrange(plan: Plan, lead: Lead, genre: Genre, seed: int) -> Score:
 def _arranged(plan: Plan, lead: Lead, genre: Genre, seed: int, plain: bool) -> Score:
     """`plain`: every note in the key."""
     # 1. what all hear
-    sections = _fitted(plan.sections, lead.bars)
-    melody = _transposed(lead.notes, plan)
+    sections = _sections(plan, lead.bars)
+    melody = singing.transposed(lead.notes, plan)
     chords = _harmony(plan, lead, genre, sections, melody, plain)
     stage = Stage(genre, plan.key, plan.meter, chords, sections, not plan.loop, seed)
-    melody = _in_key(melody, stage, plain)
+    melody = singing.in_key(melody, stage, plain)
     # 2. what each plays
     parts: list[Part] = []
     for index, (player, part) in enumerate(parts_for(genre, plan.players)):
@@ -82,7 +81,7 @@ def _played(
 ) -> list[Note]:
     match player.role:
         case "melody":
-            return _sung(melody, part, stage, alone=players == 1)
+            return singing.sung(melody, part, stage, alone=players == 1)
         case "bass":
             return playing.bass(part, instrument, stage, tag)
         case "drums":
@@ -111,69 +110,25 @@ def _lines(genre: Genre, key: Key) -> tuple[str, ...]:
 def _progression(
     lines: Sequence[str], plan: Plan, section: Section, rng: random.Random, taken: dict[str, tuple[Chord, ...]]
 ) -> tuple[Chord, ...]:
-    """One that fits into the section and, where there is a choice, is not the last section's; intro and outro go along with the theme."""
+    """One that fits into the section: for the first theme one that begins at home, then others; intro and outro go along with the theme."""
     if taken and section.name.casefold() in ("intro", "outro", "ending", "coda"):
         source = next(iter(taken.values()))
     else:
         fitting = [line for line in lines if section.bars % len(line.split()) == 0] or [min(lines, key=lambda line: len(line.split()))]
         made = [progression(line, plan.key.mode, plan.meter.bar) for line in fitting]
-        fresh = [chords for chords in made if chords not in taken.values()] or made
+        home = [chords for chords in made if chords[0].root == 0] if not taken else []
+        fresh = home or [chords for chords in made if chords not in taken.values()] or made
         source = rng.choice(fresh)
     length = section.bars * plan.meter.bar
     return tuple(replace(chord, length=min(chord.length, length - chord.start)) for chord in source if chord.start < length - 1e-6)
 
 
-def _down(key: Key) -> int:
-    """By how much a lead in C moves: to the nearest tonic."""
-    return key.tonic if key.tonic <= 6 else key.tonic - 12
-
-
-def _melody_bounds(plan: Plan) -> tuple[int, int]:
-    """Lowest and highest note of the melody: a good register of its player, above every bass."""
-    name = next((player.instrument for player in plan.players if player.role == "melody"), "piano")
-    player = INSTRUMENTS[name]
-    low = max(player.low + (2 if player.low < 60 else 0), BASS_TOP + 5)
-    high = min(player.high - 2, 86)
-    middle = min(max((low + high) // 2, 66), 76) + plan.register
-    return max(low, min(middle - 13, high - 16)), min(high, max(middle + 13, low + 16))
-
-
-def _fitted(sections: tuple[Section, ...], bars: int) -> tuple[Section, ...]:
-    """The plan's sections over as many bars as the lead has: the last is cut, or goes on."""
-    kept = [section for section in sections if section.bar < bars]
-    last = kept[-1]
-    return (*kept[:-1], replace(last, bars=bars - last.bar))
-
-
-def _transposed(notes: Sequence[Note], plan: Plan) -> list[Note]:
-    """The lead's notes in the key, in the octave that fits the player best; what still lies outside is folded in, and one voice is kept."""
-    low, high = _melody_bounds(plan)
-    move = _down(plan.key)
-    pitches = [note.pitch + move for note in notes]
-    middle = (low + high) / 2
-
-    def misfit(octave: int) -> float:
-        outside = sum(max(0, low - pitch - octave, pitch + octave - high) for pitch in pitches)
-        return outside * 4 + abs(sum(pitches) / max(1, len(pitches)) + octave - middle)
-
-    octave = min((-24, -12, 0, 12, 24), key=misfit)
-    found: list[Note] = []
-    for note, pitch in zip(notes, pitches, strict=True):
-        placed = pitch + octave
-        while placed < low:
-            placed += 12
-        while placed > high and placed - 12 >= low:
-            placed -= 12
-        found.append(replace(note, pitch=placed))
-    found.sort(key=lambda note: (note.start, -note.pitch))
-    voice: list[Note] = []
-    for note in found:
-        if voice and note.start < voice[-1].start + 0.03:
-            continue
-        if voice and voice[-1].start + voice[-1].length > note.start:
-            voice[-1] = replace(voice[-1], length=note.start - voice[-1].start)
-        voice.append(note)
-    return voice
+def _sections(plan: Plan, bars: int) -> tuple[Section, ...]:
+    """The plan's sections; for a lead of another length a usual form with the plan's energy."""
+    if bars == plan.bars:
+        return plan.sections
+    base = sum(section.energy * section.bars for section in plan.sections) / plan.bars
+    return form.with_energy(form.usual(bars, plan.loop), plan.energy, base)
 
 
 def _harmony(plan: Plan, lead: Lead, genre: Genre, sections: Sequence[Section], melody: Sequence[Note], plain: bool) -> tuple[Chord, ...]:
@@ -200,9 +155,9 @@ def _harmony(plan: Plan, lead: Lead, genre: Genre, sections: Sequence[Section], 
             and any(0 < end - chord.start <= 2 * bar + 1e-6 for end in ends)
         )
         if not genre.outside and not dominant:
-            chord = within(chord, scale)
-        chord = coloured(chord, scale, genre.colour, genre.outside)
-        found.append(chord if genre.outside or dominant else within(chord, scale))
+            found.append(within(coloured(within(chord, scale), scale, genre.colour), scale))
+        else:
+            found.append(coloured(chord, scale, genre.colour, genre.outside))
     return tuple(found)
 
 
@@ -233,59 +188,6 @@ def _turned(chords: list[Chord], plan: Plan, melody: Sequence[Note], total: floa
             shorter = [replace(chords[-1], length=at - chords[-1].start)] if at > chords[-1].start + 1e-6 else []
             return [*chords[:-1], *shorter, chord]
     return chords
-
-
-def _in_key(melody: Sequence[Note], stage: Stage, plain: bool) -> list[Note]:
-    """The melody with notes of the key, or of the chord that sounds; long notes that grind against their chord give way a step."""
-    scale = stage.key.scale
-    found: list[Note] = []
-    for note in melody:
-        chord = stage.chords[stage.chord(note.start)]
-        pitch = note.pitch
-        if not stage.genre.outside and pitch % 12 not in scale and (plain or pitch % 12 not in chord.pitches):
-            pitch += -1 if (pitch - 1) % 12 in scale else 1
-        if note.length >= 1 and any((pitch - 1) % 12 == tone for tone in chord.pitches) and pitch % 12 not in chord.pitches:
-            near = [pitch + step for step in (-1, 2, 1, -2, -3, 3) if (pitch + step) % 12 in chord.pitches]
-            pitch = near[0] if near else pitch
-        found.append(replace(note, pitch=pitch))
-    return found
-
-
-def _sung(melody: Sequence[Note], part: GenrePart, stage: Stage, alone: bool) -> list[Note]:
-    """The melody as it is played: it waits for the intro, swells over four bars, leans on the beat, and closes on the last chord."""
-    bar = stage.meter.bar
-    silent = [s for s in stage.sections if s.name.casefold() == "intro" and not alone and len(stage.sections) > 1]
-    notes: list[Note] = []
-    last = stage.total - bar
-    for note in melody:
-        if any(s.bar * bar <= note.start < (s.bar + s.bars) * bar - 1e-6 for s in silent):
-            continue
-        if stage.ends and note.start >= last - 1e-6:
-            continue
-        place = (note.start / bar) % 4 / 4
-        beat = 4 if note.start % bar < 0.01 else 1 if note.start % stage.meter.beat < 0.01 else -3
-        energy = stage.energy(note.start)
-        velocity = round((part.velocity + 6) * (0.84 + 0.28 * energy)) + beat + round(5 * (1 - abs(2 * place - 1)) - 2)
-        length = min(note.length, last - note.start) if stage.ends else min(note.length, stage.total - note.start)
-        notes.append(replace(note, velocity=max(30, min(124, velocity)), length=max(0.05, length * part.gate)))
-    if stage.ends:
-        notes += _closing(melody, notes, stage, part)
-    return notes
-
-
-def _closing(melody: Sequence[Note], before: Sequence[Note], stage: Stage, part: GenrePart) -> list[Note]:
-    """The melody's last bar: its own last notes if they come to rest on the chord, else one note of it, held to the end."""
-    last = stage.total - stage.meter.bar
-    chord = stage.chords[-1]
-    own = [note for note in melody if note.start >= last - 1e-6]
-    velocity = round((part.velocity + 4) * (0.84 + 0.28 * stage.energy(last)))
-    if own and own[-1].pitch % 12 in chord.pitches[:3] and own[-1].start < stage.total - stage.meter.beat + 1e-6 and len(own) <= 4:
-        kept = [replace(note, velocity=velocity) for note in own]
-        kept[-1] = replace(kept[-1], length=stage.total - kept[-1].start)
-        return kept
-    near = own[-1].pitch if own else before[-1].pitch if before else 67
-    pitch = min((p for p in range(near - 7, near + 8) if p % 12 == chord.root), key=lambda p: abs(p - near))
-    return [Note(last, stage.meter.bar, pitch, velocity)]
 
 
 def _strangers(score: Score) -> float:

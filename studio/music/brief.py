@@ -6,9 +6,9 @@ Each function returns None (or nothing) where the words are silent.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from studio.errors import InvalidInput
+from studio.music.moods import MOOD_WORDS, MOODS, Mood
 from studio.music.score import Key, Meter
 
 _NOTE = r"([A-Ga-g])(?:\s*(#|♯|b(?![a-z])|♭)|[\s-]?(sharp|flat)\b)?"
@@ -27,72 +27,30 @@ _CLOCK = re.compile(r"(?<![\d:])(\d{1,2}):([0-5]\d)(?![\d:])")
 _BARS = re.compile(r"(?<![\w.])(\d{1,3}|two|four|eight|twelve|sixteen|thirty-two)[\s-]*(?:bars?|measures?)\b")
 _NUMBERS = {"two": 2, "four": 4, "eight": 8, "twelve": 12, "sixteen": 16, "thirty-two": 32}
 _METER_WORDS = {
-    "waltz": "3/4", "minuet": "3/4", "mazurka": "3/4", "three-four": "3/4", "three four": "3/4", "triple meter": "3/4", "six-eight": "6/8",
-    "six eight": "6/8", "jig": "6/8", "tarantella": "6/8", "barcarolle": "6/8", "lullaby": "6/8", "siciliana": "6/8", "slip jig": "9/8",
-    "polka": "2/4", "march": "2/4", "common time": "4/4", "four on the floor": "4/4", "four-on-the-floor": "4/4", "five-four": "5/4",
-    "five four": "5/4", "seven-eight": "7/8", "seven eight": "7/8", "odd meter": "7/8", "odd time": "7/8", "twelve-eight": "12/8",
+    "waltz": "3/4", "minuet": "3/4", "mazurka": "3/4", "three-four": "3/4", "three four": "3/4", "triple meter": "3/4",
+    "six-eight": "6/8", "six eight": "6/8", "jig": "6/8", "tarantella": "6/8", "barcarolle": "6/8", "lullaby": "6/8",
+    "siciliana": "6/8", "slip jig": "9/8", "polka": "2/4", "march": "2/4", "common time": "4/4", "four on the floor": "4/4",
+    "four-on-the-floor": "4/4", "five-four": "5/4", "five four": "5/4", "seven-eight": "7/8", "seven eight": "7/8",
+    "odd meter": "7/8", "odd time": "7/8", "twelve-eight": "12/8",
 }  # fmt: skip
 _TEMPO_WORDS = {
-    "larghissimo": 36, "grave": 40, "largo": 50, "lento": 54, "larghetto": 62, "adagio": 68, "adagietto": 72, "andante": 84, "andantino": 90,
-    "moderato": 104, "allegretto": 114, "allegro": 132, "vivace": 160, "vivo": 160, "presto": 180, "prestissimo": 204,
+    "larghissimo": 36, "grave": 40, "largo": 50, "lento": 54, "larghetto": 62, "adagio": 68, "adagietto": 72, "andante": 84,
+    "andantino": 90, "moderato": 104, "allegretto": 114, "allegro": 132, "vivace": 160, "vivo": 160, "presto": 180,
+    "prestissimo": 204,
 }  # fmt: skip
 _PACE = {
     "very slow": -1.4, "very slowly": -1.4, "super slow": -1.4, "extremely slow": -1.6, "glacial": -1.6, "slow": -0.9, "slowly": -0.9,
-    "slow-paced": -0.9, "downtempo": -0.8, "laid-back": -0.5, "laid back": -0.5, "relaxed tempo": -0.4, "unhurried": -0.5, "leisurely": -0.5,
-    "mid-tempo": 0.01, "mid tempo": 0.01, "medium tempo": 0.01, "moderate tempo": 0.01, "walking pace": -0.2, "upbeat": 0.6, "up-tempo": 0.8,
-    "uptempo": 0.8, "up tempo": 0.8, "brisk": 0.7, "lively": 0.6, "quick": 0.8, "fast": 0.9, "fast-paced": 0.9, "rapid": 1.0, "driving": 0.6,
-    "very fast": 1.4, "super fast": 1.4, "breakneck": 1.6, "frantic": 1.3, "racing": 1.0,
+    "slow-paced": -0.9, "downtempo": -0.8, "laid-back": -0.5, "laid back": -0.5, "relaxed tempo": -0.4, "unhurried": -0.5,
+    "leisurely": -0.5, "mid-tempo": 0.01, "mid tempo": 0.01, "medium tempo": 0.01, "moderate tempo": 0.01, "walking pace": -0.2,
+    "upbeat": 0.6, "up-tempo": 0.8, "uptempo": 0.8, "up tempo": 0.8, "brisk": 0.7, "lively": 0.6, "quick": 0.8, "fast": 0.9,
+    "fast-paced": 0.9, "rapid": 1.0, "driving": 0.6, "very fast": 1.4, "super fast": 1.4, "breakneck": 1.6, "frantic": 1.3,
+    "racing": 1.0,
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Mood:
-    """What a mood changes: `minor` (None: neither way), the tempo within the genre's range (-1 slowest, 1 fastest), energy, density and
-    the melody's octave share (`register`, semitones the melody's middle moves)."""
-
-    name: str
-    minor: bool | None
-    pace: float
-    energy: float
-    density: float
-    register: int
-    words: tuple[str, ...]
-
-
-def _mood(line: str) -> Mood:
-    name, mode, pace, energy, density, register, words = (cell.strip() for cell in line.split("|"))
-    minor = {"minor": True, "major": False}.get(mode)
-    return Mood(name, minor, float(pace), float(energy), float(density), int(register), (name, *words.split(", ")))
-
-
-# name | mode | pace | energy | density | register | other words
-MOODS: dict[str, Mood] = {
-    mood.name: mood
-    for mood in map(_mood, """
-calm        | -     | -0.5 | -0.15 | -0.15 |  0 | relaxing, relaxed, peaceful, quiet, gentle, soft, soothing, serene, tranquil, chill, mellow, sleepy, cozy, cosy, meditative, laid-back, soothing, tender, still
-happy       | major |  0.4 |  0.1  |  0.1  |  2 | joyful, cheerful, bright, merry, sunny, cheery, joyous, smiling, uplifting, positive, feel-good, glad, delighted, festive, celebratory
-sad         | minor | -0.6 | -0.1  | -0.15 | -2 | sorrowful, mournful, grieving, heartbroken, tearful, lonely, gloomy, lamenting, lament, somber, sombre, tragic, crying
-melancholic | minor | -0.4 | -0.08 | -0.1  | -1 | melancholy, wistful, bittersweet, longing, yearning, pensive, rainy, autumnal, moody, blue
-nostalgic   | -     | -0.3 | -0.05 | -0.05 |  0 | nostalgia, reminiscent, vintage, memories, sentimental, retro
-dreamy      | -     | -0.4 | -0.1  | -0.1  |  3 | ethereal, floating, hazy, surreal, airy, weightless, heavenly, otherworldly, magical, enchanted, enchanting, starry, shimmering
-romantic    | major | -0.4 | -0.05 | -0.05 |  0 | love, loving, tender love, passionate, intimate, wedding, sensual, candlelit
-hopeful     | major |  0.0 |  0.05 |  0.0  |  1 | hope, inspiring, inspirational, optimistic, motivational, encouraging, warm, heartwarming
-playful     | major |  0.4 |  0.05 |  0.15 |  3 | quirky, funny, whimsical, silly, cute, humorous, comical, bouncy, mischievous, childlike, cartoonish
-energetic   | -     |  0.7 |  0.25 |  0.2  |  0 | energy, exciting, excited, powerful, pumping, high-energy, intense energy, hype, groovy, dynamic, danceable, party
-triumphant  | major |  0.3 |  0.25 |  0.0  |  1 | victorious, heroic, victory, glorious, majestic, proud, anthemic, noble
-epic        | minor |  0.2 |  0.3  |  0.0  |  0 | grand, monumental, massive, colossal, soaring, legendary
-dark        | minor | -0.2 |  0.0  | -0.05 | -4 | ominous, sinister, evil, brooding, haunting, bleak, grim, gothic, menacing, eerie, spooky, creepy, scary, horror
-tense       | minor |  0.3 |  0.1  |  0.1  | -2 | suspenseful, suspense, anxious, nervous, urgent, dramatic, thrilling, chase, restless, uneasy, anticipation
-angry       | minor |  0.6 |  0.3  |  0.15 | -2 | aggressive, furious, rage, fierce, brutal, raging, violent
-mysterious  | minor | -0.3 | -0.1  | -0.1  | -1 | mystery, enigmatic, secretive, curious, strange, mystical, shadowy, noir
-""".strip().splitlines())
-}  # fmt: skip
-_MOOD_WORDS = {word: mood for mood in MOODS.values() for word in mood.words}
 
 
 def mood(name: str) -> Mood:
     """The mood of that name or of a word for it. Raises InvalidInput with the field `mood`."""
-    found = _MOOD_WORDS.get(" ".join(name.casefold().split()))
+    found = MOOD_WORDS.get(" ".join(name.casefold().split()))
     if found is None:
         raise InvalidInput(f"The mood '{name[:40]}' is not known: choose such as {', '.join(list(MOODS)[:8])}.", "mood")
     return found
@@ -100,7 +58,7 @@ def mood(name: str) -> Mood:
 
 def mood_in(text: str) -> Mood | None:
     """The first mood that the text names."""
-    return next((_MOOD_WORDS[word] for word in _found(text, tuple(_MOOD_WORDS))), None)
+    return next((MOOD_WORDS[word] for word in _found(text, tuple(MOOD_WORDS))), None)
 
 
 def key_in(text: str) -> tuple[Key | None, str | None]:

@@ -58,7 +58,8 @@ def _asked(genre: Genre, wanted: Sequence[Instrument], only: bool) -> dict[float
         rest.remove(first)
         taken[0] = Player("melody", first.name)
     for order, one in enumerate(rest[: PARTS_LIMIT - 1]):
-        free = [index for index, part in enumerate(genre.part) if index not in taken and part.role != "melody" and (part.role in one.roles or one.name in part.instruments)]
+        open_parts = [(index, part) for index, part in enumerate(genre.part) if index not in taken and part.role != "melody"]
+        free = [index for index, part in open_parts if part.role in one.roles or one.name in part.instruments]
         liked = [index for index in free if one.name in genre.part[index].instruments]
         if free:
             place = (liked or free)[0]
@@ -86,6 +87,13 @@ def _plain(player: Player) -> GenrePart:
     groove = () if player.role in ("melody", "counter") else (Groove(steps=steps.get(player.role, "x---------------")),)
     low = max(instrument.low, 52)
     return GenrePart(
-        role=player.role, instruments=(player.instrument,), low=low, high=min(instrument.high, low + 22), volume=0.6, velocity=62, pan=-0.2, voices=3,
+        role=player.role,
+        instruments=(player.instrument,),
+        low=low,
+        high=min(instrument.high, low + 22),
+        volume=0.6,
+        velocity=62,
+        pan=-0.2,
+        voices=3,
         groove=groove,
-    )  # fmt: skip
+    )

@@ -35,7 +35,7 @@ def progression(line: str, mode: str, bar: float) -> tuple[Chord, ...]:
 
 def coloured(chord: Chord, scale: Collection[int], colour: str, outside: bool = False) -> Chord:
     """The chord as a style likes it: `triad`, `power` (as it is), `seventh` or `ninth`, with notes of the scale (or freely, `outside`)."""
-    plain = QUALITIES[chord.quality]
+    plain = list(QUALITIES[chord.quality])
     if colour in ("triad", "power"):
         simple = {"m7": "m", "m9": "m", "maj7": "", "maj9": "", "6": "", "m6": "m", "m7b5": "dim", "9": "7"}
         return replace(chord, quality=simple.get(chord.quality, chord.quality))
@@ -68,7 +68,7 @@ def within(chord: Chord, scale: Sequence[int]) -> Chord:
 
 
 def voicing(chord: Chord, before: Sequence[int], low: int, high: int, voices: int, power: bool = False) -> tuple[int, ...]:
-    """`voices` notes of the chord from `low` to `high`, lowest first, moving as little as can be from those `before` ([]: round the middle).
+    """`voices` notes of the chord from `low` to `high`, lowest first, moving as little as can be from those `before`.
 
     Of a chord of more notes the fifth goes first, then the root (the bass has it); `power` keeps root and fifth only.
     """
@@ -82,7 +82,7 @@ def voicing(chord: Chord, before: Sequence[int], low: int, high: int, voices: in
             if notes[-1] > high:
                 continue
             cost = _movement(notes, before) if before else abs(sum(notes) / len(notes) - (low + high) / 2) * 2
-            cost += sum(3.0 for lower, upper in pairwise(notes) if upper - lower == 1) + 0.05 * abs(notes[0] - low - 4)
+            cost += sum(_grind(lower, upper) for lower, upper in pairwise(notes)) + 0.05 * abs(notes[0] - low - 4)
             cost += 4.0 * (len(set(names)) - len({note % 12 for note in notes})) if voices >= len(names) else 0
             if cost < least:
                 best, least = notes, cost
@@ -95,7 +95,7 @@ def _kept(steps: Sequence[int], voices: int) -> list[int]:
         [step for step in steps if step % 12 not in (0, 7)] + [step for step in steps if step == 0] + [step for step in steps if step == 7]
     )
     if 6 in steps or 8 in steps:
-        order = list(steps)[1:] + [0]
+        order = [*list(steps)[1:], 0]
     return sorted(order[: max(voices, 1)], key=list(steps).index)
 
 
@@ -108,6 +108,12 @@ def _stacks(bottom: int, names: Sequence[int], voices: int) -> list[tuple[int, .
     if len(close) >= 3:
         stacks.append(tuple(sorted([*close[:1], close[1] + 12, *close[2:]])))
     return stacks
+
+
+def _grind(lower: int, upper: int) -> float:
+    """How muddy two neighbouring notes are: seconds, and thirds far down."""
+    gap = upper - lower
+    return (3.0 if gap == 1 else 1.5 if gap == 2 and lower < 60 else 0.0) + (1.5 if gap <= 4 and lower < 48 else 0.0)
 
 
 def _movement(notes: Sequence[int], before: Sequence[int]) -> float:

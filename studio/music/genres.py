@@ -18,9 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from studio.errors import InvalidInput
 from studio.music.chords import progression
-from studio.music.tokens import FAMILIES
 from studio.music.instruments import INSTRUMENTS, ROLES
 from studio.music.score import MODES, Meter
+from studio.music.tokens import FAMILIES
 
 DRUMS = {
     "kick": 36, "snare": 38, "rim": 37, "clap": 39, "hat": 42, "pedal": 44, "open": 46, "ride": 51, "bell": 53, "crash": 49,
@@ -87,12 +87,13 @@ class GenrePart(_Preset):
 
 
 class Genre(_Preset):
-    """One genre. `words` name it; `scenes` only hint at it. `swing` is where the second of two notes falls, 0.5 in the middle.
+    """One genre. `words` name it; `scenes` only hint at it; a `broad` one gives way to a genre named beside it.
 
-    `swing_unit` is the note that swings, 8 or 16. `colour` is what chords get; `outside`: notes outside the key belong to the style;
-    `broad`: a genre named beside it counts more; `curve`: how the energy goes when nobody says; `cadence`: a minor key borrows the major dominant at the ends of sections. `family` by meter and `density` go to the composer.
-    `patches`: the synthesiser's voice
-    for an instrument where the genre wants one of its own. `timing` (quarter notes) and `touch` (velocity) say how far players stray. `modes` and `meters`: the first is the likeliest.
+    `modes` and `meters`: the first is the likeliest. `swing` is where the second of two notes falls, 0.5 in the middle; `swing_unit` the
+    note that swings, 8 or 16. `colour` is what chords get. `outside`: notes outside the key belong to the style; `cadence`: a minor key
+    borrows the major dominant at the ends of sections. `energy` and `curve` hold when nobody says; `family` by meter and `density` go to
+    the composer. `bank` is what plays; `patches` name the synthesiser's voice where the genre wants one of its own. `timing` (quarter
+    notes) and `touch` (velocity) say how far players stray. `progressions` are lines of chords by mode.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9 -]*$", max_length=40)

@@ -52,7 +52,7 @@ acoustic guitar  | 25 | steel     | 40-84 | mcao   | steel guitar, folk guitar, 
 jazz guitar      | 26 | guitar    | 40-84 | mcao   | archtop guitar
 electric guitar  | 27 | guitar    | 40-86 | mcao   | clean guitar, electric guitars, guitars
 muted guitar     | 28 | muted     | 40-79 | mca    | palm-muted guitar, funk guitar, muted guitars
-distorted guitar | 30 | distorted | 40-86 | mcp    | distortion guitar, overdriven guitar, heavy guitar, heavy guitars, distorted guitars, crunchy guitar
+distorted guitar | 30 | distorted | 40-86 | mcp    | distortion guitar, overdriven guitar, heavy guitar, heavy guitars, distorted guitars
 banjo            |105 | pluck     | 48-84 | mca    | mandolin, bouzouki
 double bass      | 32 | upright   | 28-55 | b      | upright bass, acoustic bass, contrabass, standup bass, string bass
 bass guitar      | 33 | bass      | 28-55 | b      | electric bass, bass, fingered bass, bassline, bass line

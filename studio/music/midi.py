@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import mido
 import numpy as np
 
 from studio.errors import MediaUnreadable
@@ -27,6 +28,8 @@ _MAJOR = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _MINOR = ("Cm", "C#m", "Dm", "Ebm", "Em", "Fm", "F#m", "Gm", "G#m", "Am", "Bbm", "Bm")
 _ABOVE = {"major": 0, "dorian": 2, "phrygian": 4, "lydian": 5, "mixolydian": 7}
 _GRID = 24
+Event = tuple[int, int, mido.MetaMessage | mido.Message]
+"""Tick, order within the tick, and message."""
 # Krumhansl & Kessler 1982, "Tracing the dynamic changes in perceived tonal organization": how well each note fits a key, from its tonic up.
 _FITS = {
     "major": (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
@@ -46,18 +49,17 @@ class Heard:
 
 def to_midi(score: Score, title: str = "") -> bytes:
     """The score as a standard MIDI file of type 1, as long as its bars."""
-    import mido
-
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS, charset="utf-8")
     end = _ticks(score.quarters)
-    events: list[tuple[int, int, mido.MetaMessage | mido.Message]] = [
+    events: list[Event] = [
         (0, 0, mido.MetaMessage("track_name", name=_plain(title) or "Score")),
         (0, 1, mido.MetaMessage("set_tempo", tempo=min(16_777_215, round(60_000_000 / score.quarters_a_minute)))),
         (0, 2, mido.MetaMessage("time_signature", numerator=score.meter.beats, denominator=score.meter.unit)),
         (0, 3, mido.MetaMessage("key_signature", key=_signature(score.key))),
     ]
-    for section in score.sections:
-        events.append((_ticks(section.bar * score.meter.bar), 4, mido.MetaMessage("marker", text=_plain(section.name))))
+    events += [
+        (_ticks(section.bar * score.meter.bar), 4, mido.MetaMessage("marker", text=_plain(section.name))) for section in score.sections
+    ]
     file.tracks.append(_track(events, end))
     channels = [channel for channel in range(16) if channel != 9]
     pitched = 0
@@ -73,7 +75,8 @@ def to_midi(score: Score, title: str = "") -> bytes:
 def from_midi(data: bytes) -> Heard:
     """The melody of a MIDI file with a chord a bar. Raises MediaUnreadable, field `reference`, in one sentence for what cannot be read.
 
-    The melody is the top line of the track that sings most; the key is the one whose profile fits all notes best (Krumhansl 1990), low ones a little more.
+    The melody is the top line of the track that sings most; the key is the one whose profile fits all notes best (Krumhansl 1990), low ones
+    a little more.
     """
     contents = parse(data)
     pitched = [tone for tone in contents.tones if tone.channel != 9]
@@ -119,10 +122,8 @@ def key_of(weights: Sequence[float] | np.ndarray) -> Key:
     return Key.read(f"{name} {mode}")
 
 
-def _track(events: list, end: int):  # noqa: ANN202
+def _track(events: Sequence[Event], end: int) -> mido.MidiTrack:
     """A track of (tick, order, message), closed at `end`."""
-    import mido
-
     track = mido.MidiTrack()
     now = 0
     for tick, _, message in sorted(events, key=lambda event: event[:2]):
@@ -132,12 +133,10 @@ def _track(events: list, end: int):  # noqa: ANN202
     return track
 
 
-def _messages(part: Part, channel: int) -> list:
+def _messages(part: Part, channel: int) -> list[Event]:
     """A part's name, program, volume, place and notes; of one moment, ends come before beginnings."""
-    import mido
-
     volume = round(min(127, max(1, 100 * part.volume)))
-    events: list = [
+    events: list[Event] = [
         (0, 0, mido.MetaMessage("track_name", name=_plain(part.name))),
         (0, 1, mido.Message("program_change", channel=channel, program=part.program)),
         (0, 2, mido.Message("control_change", channel=channel, control=7, value=volume)),

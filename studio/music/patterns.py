@@ -79,8 +79,7 @@ def _bar(row: str, groove: Groove, natural: Meter, meter: Meter, bar: int) -> li
     place = 0.0
     for beat, length in zip(order, lengths, strict=True):
         marks = _SHUFFLE if meter.beat == 1.5 else (0.0, 0.25, 0.5, 0.75, length)
-        for step in range(4):
-            cells.append((place + marks[step], marks[step + 1] - marks[step], row[beat * 4 + step]))
+        cells += [(place + marks[step], marks[step + 1] - marks[step], row[beat * 4 + step]) for step in range(4)]
         place += length
     return cells
 

@@ -16,7 +16,8 @@ from studio.errors import InvalidInput
 from studio.music import brief, form
 from studio.music.casting import Player, cast
 from studio.music.genres import Genre
-from studio.music.instruments import INSTRUMENTS, Instrument, instrument, named_in
+from studio.music.instruments import BY_WORD, Instrument, instrument, named_in
+from studio.music.moods import Mood
 from studio.music.score import MODES, Key, Meter, Section
 from studio.tasks import Compose
 
@@ -26,22 +27,37 @@ LOOPS = (4, 8, 16)
 """How many bars a loop has when nobody says."""
 _TONICS = {False: ("C", "G", "D", "F", "A", "Bb", "Eb", "E"), True: ("A", "D", "E", "G", "C", "B", "F", "F#")}
 _HINTS = {
-    "distorted guitar": "rock", "square lead": "chiptune", "triangle wave": "chiptune", "church organ": "chorale", "saxophone": "jazz",
-    "tenor sax": "jazz", "vibraphone": "jazz", "double bass": "jazz", "electric piano": "lofi", "synth": "electronic", "saw lead": "electronic",
-    "synth lead": "electronic", "drum machine": "electronic", "pluck": "electronic", "pad": "ambient", "glass pad": "ambient", "brass": "cinematic",
-    "timpani": "cinematic", "choir": "cinematic", "strings": "orchestral", "violin": "orchestral", "cello": "orchestral", "oboe": "orchestral",
-    "horn": "orchestral", "clarinet": "orchestral", "harpsichord": "orchestral", "flute": "folk", "banjo": "folk", "acoustic guitar": "folk",
+    "distorted guitar": "rock", "square lead": "chiptune", "triangle wave": "chiptune", "church organ": "chorale",
+    "saxophone": "jazz", "tenor sax": "jazz", "vibraphone": "jazz", "double bass": "jazz", "electric piano": "lofi",
+    "synth": "electronic", "saw lead": "electronic", "synth lead": "electronic", "drum machine": "electronic", "pluck": "electronic",
+    "pad": "ambient", "glass pad": "ambient", "brass": "cinematic", "timpani": "cinematic", "choir": "cinematic",
+    "strings": "orchestral", "violin": "orchestral", "cello": "orchestral", "oboe": "orchestral", "horn": "orchestral",
+    "clarinet": "orchestral", "harpsichord": "orchestral", "flute": "folk", "banjo": "folk", "acoustic guitar": "folk",
     "guitar": "folk", "accordion": "waltz", "recorder": "folk", "bagpipes": "folk", "electric guitar": "rock", "slap bass": "funk",
     "clavinet": "funk", "piano": "ballad", "music box": "ballad", "harp": "ambient",
 }  # fmt: skip
 _MOOD_HINTS = {
     "calm": "ambient", "dreamy": "ambient", "sad": "ballad", "melancholic": "ballad", "romantic": "ballad", "nostalgic": "lofi",
-    "happy": "pop", "playful": "pop", "hopeful": "cinematic", "energetic": "electronic", "triumphant": "cinematic", "epic": "cinematic",
-    "dark": "cinematic", "tense": "cinematic", "angry": "rock", "mysterious": "cinematic",
+    "happy": "pop", "playful": "pop", "hopeful": "cinematic", "energetic": "electronic", "triumphant": "cinematic",
+    "epic": "cinematic", "dark": "cinematic", "tense": "cinematic", "angry": "rock", "mysterious": "cinematic",
 }  # fmt: skip
+_GROUPS = {
+    "string quartet": ("violin", "violin", "viola", "cello"),
+    "string trio": ("violin", "viola", "cello"),
+    "jazz trio": ("piano", "piano", "double bass", "brushes"),
+    "piano trio": ("violin", "piano", "cello"),
+    "wind quintet": ("flute", "oboe", "clarinet", "horn", "bassoon"),
+    "brass quintet": ("trumpet", "horn", "trombone", "brass", "tuba"),
+    "power trio": ("electric guitar", "distorted guitar", "bass guitar", "drums"),
+}
+"""Ensembles that play alone."""
+_LEADING = re.compile(r"[\w -]{0,24}?\b(?:melody|lead|solo over)\b")
 _ANY = ("pop", "lofi", "electronic", "folk", "cinematic", "jazz")
 _SECTION = r"intro|verse|pre-?chorus|chorus|refrain|hook|bridge|solo|build|drop|breakdown|break|interlude|outro|coda"
-_SECTIONS = re.compile(rf"\b(?:{_SECTION})\b(?:\s*(?:,|-|–|->|→|/|then|and)?\s*\b(?:{_SECTION})\b)+|\b[ABCD]{{3,8}}\b", re.I)
+_SECTIONS = re.compile(
+    rf"\b(?:{_SECTION})\b(?:\s*(?:,|-|–|->|→|/|then|and)?\s*\b(?:{_SECTION})\b)+|\b[ABCD]{{3,8}}\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -98,8 +114,8 @@ class Plan:
     def fields(self) -> dict[str, object]:
         """The plan as fields of the task `Compose`: with them the same plan is read again."""
         return {
-            "genre": self.genre, "mood": self.mood, "bpm": self.bpm, "key": self.key.name, "time_signature": str(self.meter), "form": self.form,
-            "instruments": list(self.instruments), "duration": self.seconds, "energy": self.energy, "loop": self.loop,
+            "genre": self.genre, "mood": self.mood, "bpm": self.bpm, "key": self.key.name, "time_signature": str(self.meter),
+            "form": self.form, "instruments": list(self.instruments), "duration": self.seconds, "energy": self.energy, "loop": self.loop,
         }  # fmt: skip
 
 
@@ -118,7 +134,7 @@ def read(task: Compose, genres: Mapping[str, Genre]) -> Plan:
     without = {found.name for _, found in named_in(avoided)} | {
         role for role in ("drums", "bass", "melody") if re.search(rf"\b{role[:4]}\w*", avoided.casefold())
     }
-    without -= {one.name for one in wanted}
+    wanted = wanted if task.instruments else [one for one in wanted if one.name not in without and not set(one.roles) <= without]
     players = cast(genre, wanted, only, without, seed)
     # 3. how it goes
     meter = _meter(task, text, genre)
@@ -138,18 +154,20 @@ def read(task: Compose, genres: Mapping[str, Genre]) -> Plan:
 def _without(text: str, absent: str) -> str:
     for words in absent.split(" ; "):
         if words.strip():
-            text = re.sub(re.escape(words.strip()), " ", text, count=1, flags=re.I)
+            text = re.sub(re.escape(words.strip()), " ", text, count=1, flags=re.IGNORECASE)
     return text
 
 
 def _bare(text: str, phrase: str = "") -> str:
     """The text without tempo and without the words that name the genre: "120 beats a minute" asks for no drums."""
     text = re.sub(r"\d+(?:\.\d+)?\s*-?\s*(?:bpm|beats?\b)", " ", text.casefold())
-    return re.sub(rf"(?<![\w-]){re.escape(phrase)}(?![\w-])", " ", text, count=1) if phrase else text
+    if not phrase or any(phrase in words != phrase and words in text for words in (*BY_WORD, *_GROUPS)) or phrase in _GROUPS:
+        return text
+    return re.sub(rf"(?<![\w-]){re.escape(phrase)}(?![\w-])", " ", text, count=1)
 
 
 def _genre(
-    task: Compose, text: str, feeling: brief.Mood | None, named: Sequence[Instrument], genres: Mapping[str, Genre], seed: int
+    task: Compose, text: str, feeling: Mood | None, named: Sequence[Instrument], genres: Mapping[str, Genre], seed: int
 ) -> tuple[Genre, str]:
     """The genre, and the words that named it."""
     if asked := " ".join(task.genre.casefold().split()):
@@ -176,11 +194,13 @@ def _wanted(task: Compose, text: str) -> tuple[list[Instrument], bool]:
     """The instruments asked for, and whether they alone shall play."""
     if task.instruments:
         return _several([instrument(name) for name in task.instruments]), True
+    if group := next((names for words, names in _GROUPS.items() if re.search(rf"\b{words}\b", text)), None):
+        return [instrument(name) for name in group], True
     places = named_in(text)
     found = list(dict.fromkeys(one for _, one in places))
-    lead = next(
-        (one for at, one in places if re.match(r"[\w -]{0,24}?\b(?:melody|lead|solo over)\b", text[at:]) and "melody" in one.roles), None
-    )
+    singer = next((one for one in found if "melody" in one.roles and not one.many), None)
+    leads = (one for at, one in places if _LEADING.match(text[at:]) and "melody" in one.roles)
+    lead = next(leads, singer)
     if lead is not None:
         found = [lead, *(one for one in found if one != lead)]
     alone = len(found) == 1 and re.search(r"\bsolo\b|\bonly\b|\bjust\b|\balone\b|\bunaccompanied\b", text)
@@ -200,7 +220,7 @@ def _meter(task: Compose, text: str, genre: Genre) -> Meter:
     return brief.meter_in(text) or Meter.read(genre.meters[0])
 
 
-def _key(task: Compose, text: str, genre: Genre, feeling: brief.Mood | None, seed: int) -> Key:
+def _key(task: Compose, text: str, genre: Genre, feeling: Mood | None, seed: int) -> Key:
     rng = random.Random(f"{seed} {genre.name} key")
     if task.key.strip():
         return Key.read(task.key)
@@ -217,7 +237,7 @@ def _key(task: Compose, text: str, genre: Genre, feeling: brief.Mood | None, see
     return Key.read(f"{tonic} {mode}")
 
 
-def _bpm(task: Compose, text: str, genre: Genre, feeling: brief.Mood | None, meter: Meter, seed: int) -> float:
+def _bpm(task: Compose, text: str, genre: Genre, feeling: Mood | None, meter: Meter, seed: int) -> float:
     said = task.bpm or brief.bpm_in(text) or brief.tempo_in(text)
     if said:
         return float(said)
@@ -234,7 +254,7 @@ def _form(task: Compose, text: str, bar: float, loop: bool) -> tuple[tuple[str, 
     """Sections as (name, bars); `bar` is a bar's length in seconds."""
     asked = task.form.strip()
     spoken = None if asked else _SECTIONS.search(text)
-    order = form.names(asked) if asked else form.names(re.sub(r"\b(?:then|and)\b", " ", spoken[0], flags=re.I)) if spoken else ()
+    order = form.names(asked) if asked else form.names(re.sub(r"\b(?:then|and)\b", " ", spoken[0], flags=re.IGNORECASE)) if spoken else ()
     bars = brief.bars_in(text) if task.duration is None else None
     seconds = task.duration or brief.seconds_in(text)
     if bars is None and seconds:
@@ -248,6 +268,3 @@ def _form(task: Compose, text: str, bar: float, loop: bool) -> tuple[tuple[str, 
     if not order:
         return form.usual(bars, loop)
     return form.shared(order, bars if asked else max(bars, len(order)))
-
-
-__all__ = ["INSTRUMENTS", "LOOPS", "SECONDS", "Plan", "Player", "read"]

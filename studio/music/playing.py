@@ -1,6 +1,6 @@
-"""How the players of a genre play: chords, arpeggios, pads, bass and drums from patterns, and a counter-melody. Knows no melody maker.
+"""How the players of a genre play: chords, arpeggios, pads and drums from patterns, and a counter-melody. Knows no melody maker.
 
-Everything here gives notes that are exactly in time; swing and touch come last (see finish.py). Times are quarter notes.
+The bass has a file of its own. Everything here gives notes that are exactly in time; swing and touch come last (see finish.py). Times are quarter notes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from studio.music.chords import voicing
 from studio.music.genres import DRUMS, Genre, GenrePart
 from studio.music.instruments import Instrument
 from studio.music.patterns import Step, chosen, fill_of, laid
-from studio.music.score import QUALITIES, Chord, Key, Meter, Note, Section
+from studio.music.score import Chord, Key, Meter, Note, Section
 
 LOUD = {"X": 16, "x": 0, "o": -20, "?": -28}
 BASS_TOP = 50
@@ -77,6 +77,24 @@ def steps(part: GenrePart, stage: Stage, tag: str) -> list[Step]:
     return found
 
 
+def split(found: Sequence[Step], stage: Stage) -> list[Step]:
+    """Notes that outlast their chord are struck again with the next one."""
+    parts: list[Step] = []
+    for step in found:
+        start, end = step.start, min(step.start + step.length, stage.total)
+        while start < end - 1e-6:
+            chord = stage.chords[stage.chord(start)]
+            until = min(end, chord.start + chord.length) if chord.start + chord.length > start + 1e-6 else end
+            parts.append(Step(start, until - start, step.sign if start == step.start or step.sign != "a" else "R"))
+            start = until
+    return parts
+
+
+def energetic(velocity: int, energy: float) -> int:
+    """The velocity in a section of that energy."""
+    return max(12, min(122, round(velocity * (0.8 + 0.34 * energy))))
+
+
 def chordal(part: GenrePart, instrument: Instrument, stage: Stage, tag: str) -> list[Note]:
     """Chords, pads and arpeggios: voicings that move as little as they can, struck as the pattern says."""
     low, high = _span(part, instrument)
@@ -86,7 +104,7 @@ def chordal(part: GenrePart, instrument: Instrument, stage: Stage, tag: str) -> 
         voicings.append(voicing(chord, voicings[-1] if voicings else (), low, high, part.voices, power))
     notes: list[Note] = []
     last = stage.total - stage.meter.bar if stage.ends else stage.total + 1
-    for step in _split(steps(part, stage, tag), stage):
+    for step in split(steps(part, stage, tag), stage):
         chord = voicings[stage.chord(step.start)]
         rolled = 0.07 if part.role == "arpeggio" and step.start >= last - 1e-6 else 0.0
         gate = 1.0 if step.start >= last - 1e-6 else part.gate
@@ -95,27 +113,6 @@ def chordal(part: GenrePart, instrument: Instrument, stage: Stage, tag: str) -> 
             notes.append(
                 Note(start, max(0.1, step.length * gate - rolled * place), pitch, _loud(part, step.sign, stage.energy(step.start)))
             )
-    return notes
-
-
-def bass(part: GenrePart, instrument: Instrument, stage: Stage, tag: str) -> list[Note]:
-    """The bass: roots, fifths and ways to the next root, never above `BASS_TOP`."""
-    rng = random.Random(f"{stage.seed} {tag} bass")
-    floor = max(instrument.low, 28 if instrument.roles == ("bass",) else 33)
-    notes: list[Note] = []
-    before = 0
-    for step in _split(steps(part, stage, tag), stage):
-        place = stage.chord(step.start)
-        chord = stage.chords[place]
-        first = step.start - chord.start < 1e-6
-        pitch = (
-            _walk(step, chord, before, floor, stage, rng, first)
-            if step.sign == "w"
-            else _bass_pitch(step.sign, chord, before, floor, stage, place)
-        )
-        before = pitch
-        loud = part.velocity + (5 if first else 0)
-        notes.append(Note(step.start, step.length * part.gate, pitch, _energetic(loud, stage.energy(step.start))))
     return notes
 
 
@@ -135,9 +132,9 @@ def drums(part: GenrePart, stage: Stage, tag: str) -> list[Note]:
         spans = [(groove, section.bar, end - section.bar - filled, 0)] + ([(fill, end - 1, 1, 1)] if filled and fill else [])
         for pattern, first, bars, at in spans:
             for name, row in pattern.rows:
-                for step in laid(row, pattern, stage.natural, stage.meter, first, bars, at):
-                    if step.sign != "?" or rng.random() < 0.5:
-                        notes.append(Note(step.start, 0.2, DRUMS[name], _loud(part, step.sign, section.energy)))
+                struck = laid(row, pattern, stage.natural, stage.meter, first, bars, at)
+                struck = [step for step in struck if step.sign != "?" or rng.random() < 0.5]
+                notes += [Note(step.start, 0.2, DRUMS[name], _loud(part, step.sign, section.energy)) for step in struck]
         if section.energy >= 0.66 and (index or section.bar == 0) and stage.genre.energy >= 0.58:
             notes.append(Note(section.bar * stage.meter.bar, 0.5, DRUMS["crash"], _loud(part, "x", section.energy) - 6))
     if stage.ends and playing and playing[-1] == stage.sections[-1]:
@@ -171,7 +168,7 @@ def counter(part: GenrePart, instrument: Instrument, stage: Stage, melody: Seque
             ):
                 notes[-1] = replace(notes[-1], length=until - notes[-1].start)
             else:
-                notes.append(Note(time, until - time, before, _energetic(part.velocity, section.energy)))
+                notes.append(Note(time, until - time, before, energetic(part.velocity, section.energy)))
             time = until
     return notes
 
@@ -190,26 +187,13 @@ def _second(chord: Chord, over: int | None, before: int, low: int, high: int, rn
 
 def _span(part: GenrePart, instrument: Instrument) -> tuple[int, int]:
     """The range of a part on its instrument: the part's own where it can, else moved into what the instrument plays."""
-    low, high = part.low, part.high
-    while low < instrument.low and high + 12 <= max(instrument.high, instrument.low + 14):
-        low, high = low + 12, high + 12
-    while high > instrument.high and low - 12 >= instrument.low:
-        low, high = low - 12, high - 12
-    low, high = max(low, instrument.low), min(high, instrument.high)
-    return (low, high) if high - low >= 12 else (max(instrument.low, high - 14), min(instrument.high, low + 14))
-
-
-def _split(found: Sequence[Step], stage: Stage) -> list[Step]:
-    """Notes that outlast their chord are struck again with the next one."""
-    parts: list[Step] = []
-    for step in found:
-        start, end = step.start, min(step.start + step.length, stage.total)
-        while start < end - 1e-6:
-            chord = stage.chords[stage.chord(start)]
-            until = min(end, chord.start + chord.length) if chord.start + chord.length > start + 1e-6 else end
-            parts.append(Step(start, until - start, step.sign if start == step.start or step.sign not in "a" else "R"))
-            start = until
-    return parts
+    low, high = max(part.low, instrument.low), min(part.high, instrument.high)
+    if high - low >= 14:
+        return low, high
+    span = max(14, part.high - part.low)
+    if part.low < instrument.low:
+        return instrument.low, min(instrument.high, instrument.low + span)
+    return max(instrument.low, instrument.high - span), instrument.high
 
 
 def _struck(chord: Sequence[int], sign: str, high: int) -> list[int]:
@@ -224,52 +208,5 @@ def _struck(chord: Sequence[int], sign: str, high: int) -> list[int]:
     return list(chord)
 
 
-def _bass_pitch(sign: str, chord: Chord, before: int, floor: int, stage: Stage, place: int) -> int:
-    root = chord.root if chord.bass is None else chord.bass
-    low = floor + (root - floor) % 12
-    steps_up = QUALITIES[chord.quality]
-    if sign == "a":
-        following = stage.chords[(place + 1) % len(stage.chords)]
-        return _approach(following.root if following.bass is None else following.bass, before or low, floor, stage)
-    base = floor + (chord.root - floor) % 12
-    fifth = next((step for step in steps_up if step in (6, 7, 8)), 7)
-    third = next((step for step in steps_up if step in (3, 4)), fifth)
-    seventh = next((step for step in steps_up if step in (9, 10, 11)), 10 if (chord.root + 10) % 12 in stage.key.scale else 12)
-    pitch = {"R": low, "8": low + 12, "5": base + fifth, "3": base + third, "7": base + seventh}[sign]
-    while pitch > BASS_TOP:
-        pitch -= 12
-    return pitch if pitch >= floor else pitch + 12
-
-
-def _approach(root: int, before: int, floor: int, stage: Stage) -> int:
-    """A note a step from the next root, on the side that the line comes from."""
-    target = min((pitch for pitch in range(floor, BASS_TOP + 1) if pitch % 12 == root), key=lambda pitch: (abs(pitch - before), pitch))
-    allowed = range(12) if stage.genre.outside else stage.key.scale
-    near = [
-        pitch
-        for pitch in (target - 1, target - 2, target + 2, target + 1)
-        if pitch % 12 in allowed and floor <= pitch <= BASS_TOP and pitch != before
-    ]
-    side = [pitch for pitch in near if (pitch < target) == (before < target)]
-    return (side or near or [target])[0]
-
-
-def _walk(step: Step, chord: Chord, before: int, floor: int, stage: Stage, rng: random.Random, first: bool) -> int:
-    """A walking bass: the root on the chord's first beat, a step towards the next root on its last, chord and scale notes between."""
-    if first or not before:
-        return _bass_pitch("R", chord, before, floor, stage, 0)
-    if step.start + step.length >= chord.start + chord.length - 1e-6:
-        return _bass_pitch("a", chord, before, floor, stage, stage.chord(step.start))
-    tones = [p for p in range(max(floor, before - 5), min(BASS_TOP, before + 5) + 1) if p % 12 in chord.pitches and p != before]
-    steps_near = [p for p in (before - 2, before - 1, before + 1, before + 2) if p % 12 in stage.key.scale and floor <= p <= BASS_TOP]
-    upward = before < floor + 9 if rng.random() < 0.7 else rng.random() < 0.5
-    pool = [p for p in tones * 2 + steps_near if (p > before) == upward] or tones or steps_near or [before]
-    return rng.choice(pool)
-
-
 def _loud(part: GenrePart, sign: str, energy: float) -> int:
-    return _energetic(part.velocity + LOUD.get(sign, 0), energy)
-
-
-def _energetic(velocity: int, energy: float) -> int:
-    return max(12, min(122, round(velocity * (0.8 + 0.34 * energy))))
+    return energetic(part.velocity + LOUD.get(sign, 0), energy)
