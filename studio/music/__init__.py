@@ -17,7 +17,8 @@ score.py             notes, parts, chords, keys and meters as plain data
     casting.py           who plays which role
     plan.py              from words to a plan
     patterns.py          grooves laid out in any meter
-    playing.py           chords, arpeggios, bass, drums and counter-melody from grooves
+    basslines.py         the bass from grooves
+    playing.py           chords, arpeggios, drums and counter-melody from grooves
     touch.py             swing, strayings, and notes that do not overlap
     singing.py           the melody in its key, for its player
     arrange.py           from a melody with chords to a whole score

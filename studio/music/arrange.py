@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from studio.music import form, playing, singing
+from studio.music import basslines, form, playing, singing
 from studio.music.casting import Player, parts_for
 from studio.music.chords import coloured, progression, within
 from studio.music.composer import Ask
@@ -83,7 +83,7 @@ def _played(
         case "melody":
             return singing.sung(melody, part, stage, alone=players == 1)
         case "bass":
-            return playing.bass(part, instrument, stage, tag)
+            return basslines.bass(part, instrument, stage, tag)
         case "drums":
             return playing.drums(part, stage, tag)
         case "counter":

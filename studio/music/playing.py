@@ -1,6 +1,7 @@
 """How the players of a genre play: chords, arpeggios, pads and drums from patterns, and a counter-melody. Knows no melody maker.
 
-The bass has a file of its own. Everything here gives notes that are exactly in time; swing and touch come last (see finish.py). Times are quarter notes.
+The bass has a file of its own. Everything here gives notes that are exactly in time; swing and touch come last (see touch.py). Times are
+quarter notes.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from studio.music.score import Chord, Key, Meter, Note, Section
 
 LOUD = {"X": 16, "x": 0, "o": -20, "?": -28}
 BASS_TOP = 50
-"""No bass plays above it, no melody below (see `melody_floor` in arrange.py)."""
+"""No bass plays above it, no melody below (see singing.py)."""
 
 
 @dataclass(frozen=True)
