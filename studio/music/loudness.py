@@ -123,7 +123,7 @@ def _levels(sound: Sound, circular: bool) -> Levels:
 
 def _highest(channel: Levels, circular: bool) -> Levels:
     """The highest level at each sample and between it and its neighbours, from three points between each two samples."""
-    padded = np.pad(channel, (_TAPS // 2 - 1, _TAPS // 2), mode="wrap" if circular else "constant")
+    padded = np.pad(channel, (_TAPS // 2 - 1, _TAPS // 2), mode="wrap" if circular and channel.size else "constant")
     between = np.empty_like(channel)
     for start in range(0, channel.size, _CHUNK):
         size = min(_CHUNK, channel.size - start)

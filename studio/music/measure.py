@@ -34,8 +34,8 @@ class Measured:
     """What a sound is.
 
     `bpm` and `beats` (seconds) are None and () where no steady beat is clear; `clarity` from 0 to 1 says how clear it is. `bpm` is as
-    heard; `folded` is what `fold` multiplied it by. `key` is None where none is clear; `key_confidence` from 0 to 1. `lufs` is None for silence.
-    `true_peak` in dBTP. `silence_head` and `silence_tail` are seconds below -60 dBFS. `clipped` counts samples at or beyond full
+    heard; `folded` is what `fold` multiplied it by. `key` is None where none is clear; `key_confidence` from 0 to 1. `lufs` is None for
+    silence. `true_peak` in dBTP. `silence_head` and `silence_tail` are seconds below -60 dBFS. `clipped` counts samples at or beyond full
     scale, and those at 0.999 of it or above in runs of three and more.
     """
 
