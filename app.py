@@ -26,7 +26,7 @@ def page(studio: Studio) -> gr.Blocks:
     from tabs._form import Form
 
     with gr.Blocks(title="Atelier", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
-        gr.HTML('<header class="masthead"><h1>Atelier</h1><p>A studio for pictures and words</p></header>')
+        gr.HTML('<header class="masthead"><h1>Atelier</h1><p>A studio for pictures, music and words</p></header>')
         built: list[tuple[ModuleType, Form, Any]] = []
         forms = [(module, Form(studio, module.TASK, demo)) for module in tabs.discover()]
         with gr.Tabs() as bar:

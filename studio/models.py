@@ -1,7 +1,9 @@
 """Model cards: what a model is, where it comes from, what it may be used for; and which card a task gets.
 
 A card is data (TOML in presets/models/, or Python in an engine module). An engine module is a file of studio/engines/ that has
-`CARDS: tuple[ModelCard, ...]` and `recipe(card, task, device) -> manager.Recipe`. Knows no framework and no page.
+`CARDS: tuple[ModelCard, ...]` and `recipe(card, task, device) -> manager.Recipe`. It may have more: `check(card, task)` refuses before
+anything is queued, `plan(task)` tells what would be made, `choices(card)` what fields may hold, `wording(card)` which words a prompt may
+be made longer with. Knows no framework and no page.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ class Studio:
             card = self._with_sets(self.card_for(asked), asked, owner, session)
             task = models.resolve(asked, card)
             worded = self._worded(task, card).model_copy(update={name: str(path) for name, path in files.items()})
-            self._judge(task, worded)
+            self._judge(card, task, worded)
             # 3. A place in the queue, and a journal row before anything else happens.
             self._room()
             job = self.library.begin(task, card.name, owner, session, _units(task))
@@ -186,7 +186,7 @@ class Studio:
         """What the chosen model would make of a task, as facts to show before it runs; empty where its engine makes no plan."""
         card = self.card_for(asked)
         find = getattr(self._engines[card.engine], "plan", None)
-        return {} if find is None else find(models.resolve(asked, card))
+        return {} if find is None else find(models.resolve(asked, card).model_copy(update={"seed": asked.seed}))
 
     def choices(self, card: ModelCard) -> Mapping[str, Sequence[tuple[str, str]]]:
         """What a model offers for fields whose values only its engine can name: (title, value) by field."""
@@ -253,14 +253,16 @@ class Studio:
             raise
         return asked.model_copy(update=names), files
 
-    def _judge(self, task: Task, worded: Task) -> None:
-        """What the rules refuse, and files that cannot be used."""
+    def _judge(self, card: ModelCard, task: Task, worded: Task) -> None:
+        """What the rules refuse, what the engine can refuse at once, and files that cannot be used."""
         for rule in self._rules:
             rule(task)
         if isinstance(worded, Inpaint):
             from studio.inpaint import edit  # brings an image library, which the first page does without
 
             edit.check(worded)
+        if (check := getattr(self._engines[card.engine], "check", None)) is not None:
+            check(card, worded)
 
     def _work(self, stream: Stream, run: _Run) -> None:
         started = time.monotonic()

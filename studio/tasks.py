@@ -288,7 +288,7 @@ class Compose(Task):
     steps: Whole | None = Field(default=None, ge=1, le=250, title="Steps", description="Denoising steps")
     reference: Text = Field(default="", max_length=PROMPT_LIMIT, title="Reference", description="Sound or MIDI to start from: a file")
     reference_use: Text = Field(
-        default="", max_length=20, title="Use it for", description="melody, continue, lead, repaint, cover, trim or loop"
+        default="", max_length=20, title="Use it for", description="melody, continue, lead, repaint, cover, trim, loop or fade"
     )
     reference_strength: Real | None = Field(default=None, ge=0, le=1, title="Strength", description="How far from the reference to go")
     region_start: Real | None = Field(default=None, ge=0, le=36_000, title="Region start", description="Seconds")
@@ -325,7 +325,7 @@ class Compose(Task):
             _refuse("reference", "Reference is missing: choose the sound or MIDI file that this is about.")
         if self.region_start is not None and self.region_end is not None and self.region_start >= self.region_end:
             _refuse("region_end", "Region end must come after its start.")
-        if self.way in ("repaint", "trim", "loop") and self.region_end is None:
+        if self.way in ("repaint", "trim", "loop", "fade") and self.region_end is None:
             _refuse("region_end", "Nothing is selected: mark the stretch that is meant on the waveform.")
         return self
 
@@ -339,8 +339,12 @@ SOUND_FORMATS = {"flac": "FLAC", "wav16": "WAV 16 bit", "wav24": "WAV 24 bit", "
 REFERENCE_USES = {
     "melody": "Take its melody",
     "continue": "Go on from its end",
+    "lead": "Lead into its beginning",
     "repaint": "Make a region anew",
     "cover": "Play it in another way",
+    "trim": "Keep a region",
+    "loop": "Make a region a loop",
+    "fade": "Fade over a region",
 }
 """What a reference is used for, with titles."""
 
@@ -365,7 +369,7 @@ class Write(Task):
     stop: Lines = Field(default=(), max_length=8, title="Stop", description="Texts that end the answer, one a line")
 
 
-TASKS: dict[str, type[Task]] = {task.kind: task for task in (TextToImage, Inpaint, Write)}
+TASKS: dict[str, type[Task]] = {task.kind: task for task in (TextToImage, Inpaint, Compose, Write)}
 
 
 def limits(task: type[Task], name: str) -> dict[str, Any]:

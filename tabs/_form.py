@@ -46,7 +46,7 @@ DEVICE = "device"
 class Shown:
     """A moment of a run for a tab to draw: whose it is, what is finished, the newest preview, and whether the run is over.
 
-    A preview of sound is shown once; `heard` counts the samples of its item before it.
+    A preview of sound is shown once; `heard` counts the samples of its item before it, and `run` is an id that no other run has.
     """
 
     request: gr.Request
@@ -54,6 +54,7 @@ class Shown:
     creations: tuple[Creation, ...]
     preview: Preview | None
     over: bool
+    run: str
     heard: int = 0
 
 
@@ -171,6 +172,7 @@ class Run:
         self._creations: tuple[Creation, ...] = ()
         self._preview: Preview | None = None
         self._heard: dict[int, int] = {}
+        self._id = secrets.token_hex(8)
         self._progress = Progress("waiting")
         self._began = time.monotonic()
         self._marks: tuple[float, float] | None = None
@@ -195,15 +197,15 @@ class Run:
     def _moment(self) -> Shown:
         preview = self._preview
         if preview is None or preview.sound is None:
-            return Shown(self._request, self._asked, self._creations, preview, over=False)
+            return Shown(self._request, self._asked, self._creations, preview, over=False, run=self._id)
         self._preview = None
         before = self._heard.get(preview.item, 0)
         self._heard[preview.item] = before + preview.sound.samples.shape[1]
-        return Shown(self._request, self._asked, self._creations, preview, over=False, heard=before)
+        return Shown(self._request, self._asked, self._creations, preview, over=False, run=self._id, heard=before)
 
     def ended(self) -> Shown:
         """The last moment, also of a run that was stopped."""
-        return Shown(self._request, self._asked, self._creations, None, over=True)
+        return Shown(self._request, self._asked, self._creations, None, over=True, run=self._id)
 
     def stage(self) -> str:
         """The progress as HTML; at the end one closing line."""

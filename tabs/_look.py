@@ -7,10 +7,12 @@ from pathlib import Path
 
 from gradio import themes
 
+from tabs import _player
+
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
-STYLES = ("studio.css", "mask_editor.css")
-SCRIPTS = ("studio.js", *(f"mask_editor/{part}.js" for part in ("mask", "files", "view", "panel", "tools", "editor")))
+STYLES = ("studio.css", "mask_editor.css", _player.STYLE)
+SCRIPTS = ("studio.js", *(f"mask_editor/{part}.js" for part in ("mask", "files", "view", "panel", "tools", "editor")), *_player.SCRIPTS)
 """In assets/, in the order in which the page loads them."""
 
 

@@ -14,7 +14,7 @@ from studio.tasks import Compose
 def finished(
     sound: Sound, task: Compose, *, bpm: float | None = None, key: str = "", meter: Meter | None = None, report: Report
 ) -> tuple[Sound, dict[str, Json], int]:
-    """The sound at its loudness, facts for the record ("loudness", "loop", "checks", "measured"), and how many lines of the brief it misses.
+    """The sound at its loudness, facts for the record ("loudness", "loop", "checks", "measured"), and how much of the brief it misses.
 
     `bpm`, `key` and `meter` are what the notes say, where there are notes: then they are what the take is, and the measured ones a check.
     For sound without notes the brief is what the task asks for.
@@ -36,11 +36,22 @@ def finished(
             "score": round(seam.score, 1),
             "seconds": sound.seconds,
         }
-    facts["loudness"] = {"gain_db": round(gain, 2), "limited": limited}
+    facts["loudness"] = {"gain_db": round(gain, 6), "limited": limited}
     facts["measured"] = heard.facts()
     checks: list[Json] = [line.facts() for line in lines]
     facts["checks"] = checks
     return sound, facts, sum(not line.ok for line in lines)
+
+
+def heard(sound: Sound, *, loop: bool, report: Report) -> dict[str, Json]:
+    """The same facts for a sound that stays as it is and was asked to be nothing but itself."""
+    report(Progress("running", note="measuring"))
+    measured = measure.measure(sound)
+    facts: dict[str, Json] = {"measured": measured.facts(), "checks": [line.facts() for line in measure.brief(measured)]}
+    if loop:
+        seam = loops.seam(sound)
+        facts["loop"] = {"jump_db": round(seam.jump_db, 1), "score": round(seam.score, 1), "seconds": sound.seconds}
+    return facts
 
 
 def _cut(sound: Sound, task: Compose, meter: Meter) -> tuple[Sound, dict[str, Json]]:

@@ -74,7 +74,8 @@ def cut(score: Score, bar: int, bars: int) -> Score:
     start, end = bar * score.meter.bar, (bar + bars) * score.meter.bar
 
     def within(note: Note) -> Note:
-        return replace(note, start=note.start - start, length=min(note.length, end - note.start))
+        room = end - note.start
+        return replace(note, start=note.start - start, length=note.length if note.length <= room + 1e-6 else room)
 
     parts = tuple(replace(p, notes=tuple(within(n) for n in p.notes if start - 1e-6 <= n.start < end - 1e-6)) for p in score.parts)
     chords = tuple(

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from studio.creations import Sound
 from studio.errors import InvalidInput, StudioError
 from studio.music import packed
 from studio.music.score import Chord, Lead, Note, Score
@@ -16,13 +15,14 @@ from studio.music.score import Chord, Lead, Note, Score
 
 @dataclass(frozen=True)
 class Reference:
-    """A score with all its instruments; or a melody with chords, in C, with the tempo and key it had; or sound alone."""
+    """A melody with chords, in C, with the tempo and key it had; of a take made here the whole score, its genre and its instruments."""
 
     score: Score | None = None
     lead: Lead | None = None
     bpm: float | None = None
     key: str = ""
-    sound: Sound | None = None
+    genre: str = ""
+    instruments: tuple[str, ...] = ()
 
 
 def read_notes(file: Path) -> Reference:
@@ -48,7 +48,11 @@ def read_notes(file: Path) -> Reference:
         words = "This file holds sound without notes: choose a MIDI file or a take of the composer, or a model that listens to sound."
         raise InvalidInput(words, "reference")
     score = packed.unpack(line)
-    return Reference(score=score, lead=lead_of(score), bpm=score.bpm, key=score.key.name)
+    plan = record.facts.get("plan") if record is not None else None
+    plan = plan if isinstance(plan, dict) else {}
+    players = plan.get("instruments")
+    instruments = tuple(str(name) for name in players) if isinstance(players, list) else ()
+    return Reference(score, lead_of(score), score.bpm, score.key.name, str(plan.get("genre") or ""), instruments)
 
 
 def lead_of(score: Score) -> Lead:
