@@ -82,7 +82,7 @@
     const head = element("tr", {}, ...["", "Asked", "Measured"].map((text, i) => i ? element("th", { text, scope: "col" }) : element("td")));
     const body = rows.map(([what, asked, measured, agrees]) => {
       const off = agrees === false;
-      const last = cell(off ? `${measured} — differs` : measured, { className: off ? "off" : "" });
+      const last = cell(off ? `${measured} (differs)` : measured, { className: off ? "off" : "" });
       const cells = measured === undefined ? [cell(asked, { colSpan: compared ? 2 : 1 })] : [cell(asked), last];
       return element("tr", {}, element("th", { text: what, scope: "row" }), ...cells);
     });

@@ -126,10 +126,9 @@ def _picture(wave: NDArray[Any]) -> bytes:
 
 
 def main() -> None:
-    scripts = "".join(f"<script>{(ASSETS / name).read_text('utf-8')}</script>" for name in ("studio.js", *_player.SCRIPTS))
-    css = f"{_look.style_sheet(ASSETS)}{(ASSETS / _player.STYLE).read_text('utf-8')}"
+    looks = {"theme": _look.theme(), "css": f"{_look.style_sheet(ASSETS)}.gradio-container {{ width: 100% }}", "head": _look.script(ASSETS)}
     quiet = {"quiet": True, "run_history": False, "enable_monitoring": False, "ssr_mode": False}
-    blocks().launch(server_name="127.0.0.1", server_port=int(sys.argv[1]), theme=_look.theme(), css=css, head=scripts, **quiet)
+    blocks().launch(server_name="127.0.0.1", server_port=int(sys.argv[1]), **quiet, **looks)
 
 
 if __name__ == "__main__":
