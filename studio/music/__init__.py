@@ -26,4 +26,14 @@ score.py             notes, parts, chords, keys and meters as plain data
     midi.py              scores as MIDI files, and melodies from them
 composer.py          melody and chords from the trained model: Ask, Composer (with writer.py, grammar.py, decoder.py, tokens.py, meters.py)
 harmony.py           the likeliest chords under a melody
+    banks.py             what plays notes, and its licence
+    render.py            a score becomes sound: mix, stems, loops
+    soundfont.py         a part played by a soundfont
+    synth.py             a part played by the studio's own synthesiser
+    patches.py           its patches, and the General MIDI programs they play
+    voices.py            its scanned, spread and modulated waves
+    struck.py            its strings, bars and bells
+    drums.py             its drums
+    effects.py           reverb, echo, chorus, drive and tape for a part
+    envelopes.py         envelopes, phases and noise
 """

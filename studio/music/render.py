@@ -24,8 +24,8 @@ TAIL = 6.0
 _SILENT = 10 ** (-70 / 20)
 _HIGHEST = 0.98
 _STEP = 2.0**-22
-# Decibels by what a part does, beside a melody: notes that sound together add up, and what accompanies stays behind.
-_BALANCE = {"melody": 0.0, "drums": -2.0, "bass": -1.0, "line": -3.0, "chords": -5.0, "pad": -6.0}
+# Decibels by what a part does: scores say by volume and velocity what stays behind, this makes good what ears hear more or less of.
+_BALANCE = {"melody": 0.0, "line": 3.0, "drums": -3.5, "bass": 1.0, "chords": -2.0, "pad": -2.0}
 
 
 def render(score: Score, bank: Bank, tail: float = TAIL, report: Report | None = None) -> Sound:
@@ -37,7 +37,7 @@ def render(score: Score, bank: Bank, tail: float = TAIL, report: Report | None =
     mix = np.zeros((2, _length(score, tail)), dtype=np.float32)
     for _, sound in _parts(score, bank, tail, report):
         mix += sound
-    mix *= _headroom(mix)
+    mix *= _headroom(score, mix)
     return Sound(_ended(mix[:, : _end(score, mix)], score), RATE)
 
 
@@ -48,7 +48,7 @@ def stems(score: Score, bank: Bank, tail: float = TAIL, report: Report | None = 
     for name, sound in _parts(score, bank, tail, report):
         made[name] = sound
         mix += sound
-    gain = _headroom(mix)
+    gain = _headroom(score, mix)
     end = _end(score, mix * gain)
     return {name: _ended(sound[:, :end] * gain, score) for name, sound in made.items()}
 
@@ -64,8 +64,8 @@ def fold(sound: Sound, seconds: float) -> Sound:
     return Sound(folded if peak < 1 else folded * np.float32(_HIGHEST / peak), sound.rate)
 
 
-def role(part: Part) -> str:
-    """What a part does in a piece, as its name says or its notes show: drums, bass, melody, line, chords or pad."""
+def role(part: Part, first: bool = False) -> str:
+    """What a part does in a piece, by its name or its notes: drums, bass, melody (a line that is the first part), line, chords or pad."""
     words = part.name.casefold()
     if part.drums or not part.notes:
         return "drums"
@@ -75,7 +75,7 @@ def role(part: Part) -> str:
         ("bass", "bass"),
         ("pad", "pad"),
         ("chord", "chords"),
-        ("counter", "line"),
+        ("arpeggio", "line"),
     ):
         if said in words:
             return name
@@ -83,7 +83,7 @@ def role(part: Part) -> str:
         return "bass"
     together = 1 - len({round(note.start, 2) for note in part.notes}) / len(part.notes)
     if together < 0.4:
-        return "melody"
+        return "melody" if first else "line"
     return "pad" if median(note.length for note in part.notes) >= 3 else "chords"
 
 
@@ -103,15 +103,15 @@ def _parts(score: Score, bank: Bank, tail: float, report: Report | None) -> Iter
             played = synth.play(score, part, length, tell)
         else:
             played = soundfont.play(score, part, length, bank.file, tell)
-        played *= _sides(part)
+        played *= _sides(part, role(part, number == 0))
         fade = min(round(max(0.0, tail) * RATE), RATE)
         played[:, length - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
         yield part.name if again == 1 else f"{part.name} {again}", np.rint(played * np.float32(1 / _STEP)) * np.float32(_STEP)
 
 
-def _sides(part: Part) -> Signal:
+def _sides(part: Part, does: str) -> Signal:
     """(2, 1) gains: the part's balance and volume, and its place between the sides at constant power."""
-    gain = part.volume * 10 ** (_BALANCE[role(part)] / 20)
+    gain = part.volume * 10 ** (_BALANCE[does] / 20)
     turn = (min(max(part.pan, -1.0), 1.0) + 1) * np.pi / 4
     return np.array([[gain * np.cos(turn) * np.sqrt(2)], [gain * np.sin(turn) * np.sqrt(2)]], dtype=np.float32)
 
@@ -120,10 +120,13 @@ def _length(score: Score, tail: float) -> int:
     return round((score.seconds + max(0.0, tail)) * RATE)
 
 
-def _headroom(mix: Signal) -> np.float32:
-    """The power of two, 1 at most, that keeps the peak below 1."""
-    peak = float(np.abs(mix).max(initial=0))
-    return np.float32(2.0 ** -max(0, int(np.ceil(np.log2(max(peak, _HIGHEST) / _HIGHEST)))))
+def _headroom(score: Score, mix: Signal) -> np.float32:
+    """The power of two, 1 at most, that keeps the peak below 1, also once the tail is folded into the beginning."""
+    bars = round(score.seconds * RATE)
+    rings = min(bars, mix.shape[1] - bars)
+    folded = mix[:, :rings] + mix[:, bars : bars + rings]
+    peak = max(float(np.abs(mix).max(initial=0)), float(np.abs(folded).max(initial=0)), _HIGHEST)
+    return np.float32(2.0 ** -int(np.ceil(np.log2(peak / _HIGHEST))))
 
 
 def _end(score: Score, mix: Signal) -> int:

@@ -45,7 +45,7 @@ def play(score: Score, part: Part, length: int, soundfont: Path, tell: Callable[
     return made
 
 
-_LOUDER = 4.0  # soundfont players leave room for 64 voices at once; a part of ours has a few
+_LOUDER = 2.5  # soundfont players leave room for 64 voices at once; a part of ours has a few
 _STRETCH = 30  # seconds
 _RINGS = 4  # seconds that are heard after the last key went up
 
@@ -72,7 +72,7 @@ def _midi(part: Part, notes: list[tuple[int, int, Note]], length: int) -> bytes:
     events = [(0, 0, bytes((0xB0 | channel, control, value))) for control, value in ((0, 0), (7, 127), (10, 64), (91, 40), (93, 0))]
     events.append((0, 1, bytes((0xC0 | channel, part.program % 128))))
     for start, end, note in notes:
-        pitch, velocity = min(max(note.pitch, 0), 127), min(max(note.velocity, 1), 127)
+        pitch, velocity = min(max(note.pitch, 0), 127), _velocity(note.velocity)
         events.append((max(0, 2 * start - 1), 3, bytes((0x90 | channel, pitch, velocity))))
         events.append((2 * max(end, start + 1) - 1, 2, bytes((0x80 | channel, pitch, 0))))
     last = max(time for time, _, _ in events)
@@ -84,6 +84,11 @@ def _midi(part: Part, notes: list[tuple[int, int, Note]], length: int) -> bytes:
     return (
         b"MThd" + (6).to_bytes(4, "big") + bytes((0, 0, 0, 1)) + _CLOCK.to_bytes(2, "big") + b"MTrk" + len(track).to_bytes(4, "big") + track
     )
+
+
+def _velocity(played: int) -> int:
+    """The velocity at which a soundfont, whose level is velocity squared, is as loud as the studio's own synthesiser."""
+    return round(100 * (min(max(played, 1), 127) / 100) ** 0.6)
 
 
 def _variable(number: int) -> bytes:

@@ -80,8 +80,8 @@ def _placed(score: Score, notes: tuple[Note, ...], length: int) -> list[tuple[No
 
 
 def _loudness(velocity: int) -> np.float32:
-    """1 at velocity 100; 9 dB less at half of it."""
-    return np.float32((velocity / 100) ** 1.5)
+    """1 at velocity 100; 7 dB less at half of it."""
+    return np.float32((velocity / 100) ** 1.2)
 
 
 def _choked(sound: Signal, stop: int) -> Signal:
