@@ -159,7 +159,9 @@
         const awake = await shared.awake(context);
         if (this.turn !== turn) return;
         if (!awake) return this.#hush(PRESS);
-        this.#sound(take, context, buffer, follow && this.voice ? this.voice.now : position);
+        const when = shared.soon(context);
+        const { voice } = this; // the new sound falls in with the old one to the sample
+        this.#sound(take, context, buffer, !follow || !voice ? position : voice.context === context ? voice.reached(when) : voice.now, when);
         this.view.run();
       } catch (error) {
         console.error(error);
@@ -167,15 +169,15 @@
       }
     }
 
-    #sound(take, context, buffer, position) {
+    #sound(take, context, buffer, position, when) {
       const before = this.voice;
       const loop = this.looped;
       const most = buffer ? buffer.duration : take.seconds;
       const place = loop && (position < loop.start || position >= loop.end) ? loop.start : position >= most && buffer ? 0 : position;
       this.out = shared.outlet(context, this.volume);
-      const given = { position: place, loop, gain: take.gain ?? 1, when: shared.soon(context), ended: () => this.voice === voice && this.#ended() };
+      const given = { position: place, loop, gain: take.gain ?? 1, when, ended: () => this.voice === voice && this.#ended() };
       const voice = take.growing ? new shared.LiveVoice(context, take.growing, this.out, given) : new shared.FixedVoice(context, buffer, this.out, given);
-      before?.stop(before.context === context ? given.when : undefined);
+      before?.stop(before.context === context ? when : undefined);
       this.voice = voice;
       this.view.say("");
     }

@@ -54,7 +54,7 @@
       const long = Math.min(take.seconds, bar ? 4 * bar : Math.max(1, take.seconds / 8));
       const line = bar ? (take.first || 0) + Math.floor((this.link.position() - (take.first || 0)) / bar + 1e-6) * bar : this.link.position();
       const start = Math.max(0, Math.min(line, take.seconds - long));
-      this.#set(start, start + long, false, true);
+      this.#set(this.#place(start), this.#place(start + long), true);
       this.parts.start.focus();
     }
 
@@ -64,11 +64,15 @@
       this.parts.seek.focus();
     }
 
-    #set(one, other, free, done) {
+    // The nearest place that a region may begin or end at.
+    #place(seconds, free) {
       const take = this.link.take();
-      const place = (seconds) => (this.snaps && !free ? shared.snapped(seconds, take) : Math.min(take.seconds, Math.max(0, seconds)));
-      const [start, end] = [place(Math.min(one, other)), place(Math.max(one, other))];
-      if (end - start < LEAST || take.growing) return; // a drag within one bar marks nothing yet
+      return this.snaps && !free ? shared.snapped(seconds, take) : Math.min(take.seconds, Math.max(0, seconds));
+    }
+
+    #set(one, other, done) {
+      const [start, end] = [Math.min(one, other), Math.max(one, other)];
+      if (end - start < LEAST || this.link.take().growing) return; // a drag within one bar marks nothing yet
       this.show({ start, end });
       this.link.changed(this.value, done);
     }
@@ -94,7 +98,9 @@
       stage.addEventListener("pointermove", (event) => {
         if (this.drag?.pointer !== event.pointerId) return;
         this.drag.moved ||= Math.abs(event.clientX - this.drag.from) >= (this.drag.side ? 1 : DRAG);
-        if (this.drag.moved) this.#set(this.drag.anchor, this.#secondsAt(event), event.altKey, false);
+        if (!this.drag.moved) return;
+        const { anchor, side } = this.drag;
+        this.#set(side ? anchor : this.#place(anchor, event.altKey), this.#place(this.#secondsAt(event), event.altKey), false);
       });
       const end = (event) => {
         if (this.drag?.pointer !== event.pointerId) return;
@@ -118,7 +124,7 @@
       const to = { Home: 0, End: take.seconds }[event.key] ?? this.value[side] + (WAYS[event.key] ?? 0) * (bar || (event.shiftKey ? 0.01 : 0.1));
       if (to === this.value[side]) return;
       const other = this.value[side === "start" ? "end" : "start"];
-      if (side === "start" ? to < other : to > other) this.#used(event, () => this.#set(to, other, event.shiftKey, true));
+      if (side === "start" ? to < other : to > other) this.#used(event, () => this.#set(this.#place(to, event.shiftKey), other, true));
       else this.#used(event, () => {});
     }
 

@@ -89,7 +89,12 @@
     }
 
     get now() {
-      const at = this.position + Math.max(0, this.context.currentTime - this.when);
+      return this.reached(this.context.currentTime);
+    }
+
+    // The second of the take that plays at a time of the context. Its clock may tick between two looks at it.
+    reached(time) {
+      const at = this.position + Math.max(0, time - this.when);
       if (!this.loop) return Math.min(at, this.seconds);
       const { start, end } = this.loop;
       return at < end ? at : start + ((at - start) % (end - start));
@@ -195,9 +200,13 @@
     }
 
     get now() {
+      return this.reached(this.context.currentTime);
+    }
+
+    reached(time) {
       const { base, position, planned } = this.plan;
       if (base === null) return position / this.sound.rate;
-      return Math.min(planned, Math.max(position, this.context.currentTime * this.sound.rate - base)) / this.sound.rate;
+      return Math.min(planned, Math.max(position, time * this.sound.rate - base)) / this.sound.rate;
     }
 
     stop(when = this.context.currentTime) {

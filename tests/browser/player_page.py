@@ -121,7 +121,7 @@ def _picture(wave: NDArray[Any]) -> bytes:
     frames = np.stack([wave[i * hop :][:size] * np.hanning(size) for i in range(400) if i * hop + size <= len(wave)], axis=1)
     level = 20 * np.log10(np.abs(np.fft.rfft(frames, axis=0)) + 1e-6)
     out = io.BytesIO()
-    Image.fromarray(np.uint8(np.clip((level[::-1] + 60) * 2.5, 0, 255))).resize((800, 200)).save(out, "PNG")
+    Image.fromarray(np.clip((level[::-1] + 60) * 2.5, 0, 255).astype(np.uint8)).resize((800, 200)).save(out, "PNG")
     return out.getvalue()
 
 
