@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ STEP = 640
 """Samples of a frame, as in the large models."""
 
 
-def musicgen(folder: Path, *, stereo: bool = False, melody: bool = False) -> Path:
+def musicgen(folder: Path, *, stereo: bool = False, melody: bool = False, full: Mapping[str, int] | None = None) -> Path:
     """MusicgenForConditionalGeneration (or the melody class) with a codec of 64 choices whose codebooks are random.
 
+    `full` are fields of the decoder's configuration at another size, with which the codec has the large models' size, too.
     A codebook begins as zeros: without random ones every code would sound the same, and tests of equal sound would prove nothing.
     """
     import torch
@@ -23,23 +25,8 @@ def musicgen(folder: Path, *, stereo: bool = False, melody: bool = False) -> Pat
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         words = _words(t)
-        text = t.T5Config(vocab_size=len(words), d_model=16, d_kv=4, d_ff=24, num_layers=1, num_heads=2, pad_token_id=0)
-        codec = t.EncodecConfig(
-            sampling_rate=RATE,
-            audio_channels=1,
-            upsampling_ratios=[8, 5, 4, 4],
-            num_filters=4,
-            hidden_size=16,
-            codebook_dim=16,
-            codebook_size=64,
-            num_lstm_layers=2,
-            target_bandwidths=[1.2],  # four codebooks of 6 bits at 50 frames a second
-            use_causal_conv=False,
-            norm_type="weight_norm",
-            normalize=False,
-            chunk_length_s=None,
-            overlap=None,
-        )
+        text = _text(t, words)
+        sound = _codec(t, **({"num_filters": 64, "hidden_size": 128, "codebook_dim": 128, "codebook_size": 2048} if full else {}))
         shape = {
             "vocab_size": 64,
             "num_codebooks": books,
@@ -48,23 +35,23 @@ def musicgen(folder: Path, *, stereo: bool = False, melody: bool = False) -> Pat
             "ffn_dim": 48,
             "num_hidden_layers": 2,
             "num_attention_heads": 4,
-            "pad_token_id": 64,
-            "bos_token_id": 64,
             "initializer_factor": 0.3,
-        }
+        } | dict(full or {})
+        shape |= {"pad_token_id": shape["vocab_size"], "bos_token_id": shape["vocab_size"]}
         decoder = (t.MusicgenMelodyDecoderConfig if melody else t.MusicgenDecoderConfig)(**shape)
-        parts = {"text_encoder": text.to_dict(), "audio_encoder": codec.to_dict(), "decoder": decoder.to_dict()}
+        parts = {"text_encoder": text.to_dict(), "audio_encoder": sound.to_dict(), "decoder": decoder.to_dict()}
         if melody:
             model: Any = t.MusicgenMelodyForConditionalGeneration(t.MusicgenMelodyConfig(**parts, chroma_length=235))
         else:
             model = t.MusicgenForConditionalGeneration(t.MusicgenConfig(**parts))
-        for layer in model.audio_encoder.quantizer.layers:
-            layer.codebook.embed.normal_()
-        with torch.no_grad():  # an encoder as it is made hears all sounds alike: its biases drown them
-            for name, value in model.audio_encoder.encoder.named_parameters():
-                value.mul_(0 if "bias" in name else 3 if "original0" in name else 1)
+        _awake(model.audio_encoder)
         model.generation_config = t.GenerationConfig(
-            do_sample=True, guidance_scale=3.0, max_length=1500, bos_token_id=64, pad_token_id=64, decoder_start_token_id=64
+            do_sample=True,
+            guidance_scale=3.0,
+            max_length=1500,
+            bos_token_id=shape["vocab_size"],
+            pad_token_id=shape["vocab_size"],
+            decoder_start_token_id=shape["vocab_size"],
         )
         model.save_pretrained(folder)
         words.save_pretrained(folder)
@@ -74,3 +61,66 @@ def musicgen(folder: Path, *, stereo: bool = False, melody: bool = False) -> Pat
 def _words(transformers: Any) -> Any:
     pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((chr(c), -2.0) for c in range(32, 127)), ("▁", -2.0)]
     return transformers.T5TokenizerFast(vocab=pieces, extra_ids=0)
+
+
+def text_encoder(folder: Path) -> Path:
+    """T5EncoderModel and its tokenizer."""
+    import torch
+
+    t: Any = import_module("transformers")
+    words = _words(t)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        t.T5EncoderModel(_text(t, words)).save_pretrained(folder)
+    words.save_pretrained(folder)
+    return folder
+
+
+def codec(folder: Path) -> Path:
+    """EncodecModel, as in `musicgen`."""
+    import torch
+
+    t: Any = import_module("transformers")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = t.EncodecModel(_codec(t))
+        _awake(model)
+        model.save_pretrained(folder)
+    return folder
+
+
+def _text(transformers: Any, words: Any) -> Any:
+    return transformers.T5Config(vocab_size=len(words), d_model=16, d_kv=4, d_ff=24, num_layers=1, num_heads=2, pad_token_id=0)
+
+
+def _codec(transformers: Any, **changes: int) -> Any:
+    shape: dict[str, Any] = {
+        "sampling_rate": RATE,
+        "audio_channels": 1,
+        "upsampling_ratios": [8, 5, 4, 4],
+        "num_filters": 4,
+        "hidden_size": 16,
+        "codebook_dim": 16,
+        "codebook_size": 64,
+        "num_lstm_layers": 2,
+        "target_bandwidths": [1.2],  # four codebooks of 6 bits at 50 frames a second
+        "use_causal_conv": False,
+        "norm_type": "weight_norm",
+        "normalize": False,
+        "chunk_length_s": None,
+        "overlap": None,
+    }
+    if changes:
+        shape |= changes | {"target_bandwidths": [2.2]}  # of 11 bits
+    return transformers.EncodecConfig(**shape)
+
+
+def _awake(codec: Any) -> None:
+    """Random codebooks; and an encoder that hears sounds apart, which its biases drown as it is made."""
+    import torch
+
+    for layer in codec.quantizer.layers:
+        layer.codebook.embed.normal_()
+    with torch.no_grad():
+        for name, value in codec.encoder.named_parameters():
+            value.mul_(0 if "bias" in name else 3 if "original0" in name else 1)

@@ -51,6 +51,10 @@ class Writer(Protocol):
         """Logits (rows * codebooks, choices) behind the last of the columns `ids` (rows * codebooks, columns), and the cache so far."""
         ...
 
+    def rest(self) -> None:
+        """Nothing more is written now: what was only for that is let go."""
+        ...
+
 
 def write(
     model: Writer,
@@ -72,11 +76,14 @@ def write(
     total = codes.values.shape[-1]
     draw = _Draw(seeds, codes.values.shape[1], sampling, codes.values.device)
     windows = 0
-    with torch.inference_mode():
-        while codes.done < total:
-            begin = max(0, -(-(codes.done + 1 - length) // stride)) * stride  # the first window that reaches beyond what is done
-            _fill(model, codes, begin, min(begin + length, total), condition(begin), draw, step)
-            windows += 1
+    try:
+        with torch.inference_mode():
+            while codes.done < total:
+                begin = max(0, -(-(codes.done + 1 - length) // stride)) * stride  # the first window that reaches beyond what is done
+                _fill(model, codes, begin, min(begin + length, total), condition(begin), draw, step)
+                windows += 1
+    finally:
+        model.rest()
     return windows
 
 

@@ -79,6 +79,9 @@ class _Instrument:
         answer = self._model(decoder_input_ids=ids, past_key_values=cache, use_cache=True, **(told if again else {}))
         return answer.logits[:, -1], answer.past_key_values
 
+    def rest(self) -> None:
+        """The cache went with the columns."""
+
     def condition(self, said: str, melody: NDArray[np.float32] | None, guided: bool, rows: int, window: int) -> _codes.Condition:
         """Text states, and the melody's chroma from where each window begins: what the model's own `generate` prepares."""
         import torch
