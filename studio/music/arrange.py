@@ -172,7 +172,7 @@ def _whole(chords: Sequence[Chord], key: Key, total: float) -> list[Chord]:
 
 def _turned(chords: list[Chord], plan: Plan, melody: Sequence[Note], total: float) -> list[Chord]:
     """A loop that ends on the chord it begins with takes a step away in its last half bar, one that the melody allows."""
-    if len(chords) < 2 or chords[-1].root != chords[0].root:
+    if chords[-1].root != chords[0].root:
         return chords
     at = total - (plan.meter.bar / 2 if plan.meter.bar % 2 == 0 else plan.meter.bar if plan.meter.bar <= 3 else plan.meter.beat)
     at = max(at, chords[-1].start)

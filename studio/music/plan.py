@@ -260,7 +260,7 @@ def _form(task: Compose, text: str, bar: float, loop: bool) -> tuple[tuple[str, 
     if bars is None and seconds:
         bars = max(2, round(seconds / bar))
         if loop and task.form == "":
-            bars = min((2, *range(4, bars + 8, 4)), key=lambda count: abs(count * bar - seconds))
+            bars = min((2, *range(4, bars + 8, 4)), key=lambda count: (round(abs(count * bar - seconds), 6), count % 8))
     if bars is None and order:
         bars = form.natural_bars(order)
     if bars is None:

@@ -70,7 +70,10 @@ def steps(part: GenrePart, stage: Stage, tag: str) -> list[Step]:
     for section in entering(part, stage):
         groove = chosen(part, stage.meter, section, f"{stage.seed} {tag}")
         if groove is not None:
-            found += laid(groove.rows[0][1], groove, stage.natural, stage.meter, section.bar, section.bars)
+            sounding = laid(groove.rows[0][1], groove, stage.natural, stage.meter, section.bar, section.bars)
+            bar = stage.meter.bar
+            sign = "R" if part.role == "bass" else "x"
+            found += sounding or [Step((section.bar + place) * bar, bar, sign) for place in range(section.bars)]
     if stage.ends and stage.sections[-1] in entering(part, stage):
         last = stage.total - stage.meter.bar
         found = [replace(step, length=min(step.length, last - step.start)) for step in found if step.start < last - 1e-6]

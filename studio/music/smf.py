@@ -145,7 +145,10 @@ class _Reader:
         return kind == 0x2F
 
     def _byte(self) -> int:
-        return self._bytes(1)[0]
+        if self.place >= len(self.data):
+            raise MediaUnreadable(_BROKEN, FIELD)
+        self.place += 1
+        return self.data[self.place - 1]
 
     def _bytes(self, count: int) -> bytes:
         found = self.data[self.place : self.place + count]
