@@ -203,7 +203,7 @@ def resolve(task: AnyTask, card: ModelCard) -> AnyTask:
     filled: dict[str, object] = {
         name: card.defaults[name] for name in fields if name in card.defaults and getattr(task, name) in (None, "")
     }
-    filled |= task.settled()
+    filled = {**task.settled(), **filled}
     asked = task
     if task.seed is None:
         filled["seed"] = secrets.randbelow(SEED_LIMIT - 8)

@@ -203,7 +203,7 @@ class Inpaint(Task):
         settled: dict[str, object] = {"mode": self.way}
         if self.strength is None:
             settled["strength"] = strengths.get(self.way, 1.0)
-        return settled | ({"prompt": "", "negative_prompt": ""} if self.way == "erase" else {})
+        return settled | (dict(ERASING) if self.way == "erase" else {})
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -241,6 +241,8 @@ PREFILLS = {
     "noise": "Grain of the surroundings",
 }
 """What stands in the hole before a model draws, with titles."""
+ERASING: Mapping[str, object] = {"prompt": "", "negative_prompt": "", "guidance_scale": None, "scheduler": "", "prefill": ""}
+"""What erasing has no use for, as it stands when nobody says anything."""
 MASKED = ("fill", "refine", "background", "erase")
 WORDED = {
     "fill": "Prompt is empty: say what should be there. To take it away instead, choose Erase.",

@@ -16,6 +16,7 @@ from pydantic_core import PydanticUndefined
 import tabs
 from studio import models
 from studio.models import ModelCard
+from studio.music.genres import genres
 from studio.presets import text_styles
 from studio.tasks import MODES, TASKS, Inpaint, Task, TextToImage, Write, limits
 from studio.writing_presets import writing_presets
@@ -163,6 +164,7 @@ def test_a_tab_has_a_name_a_task_a_form_and_says_what_it_accepts(tab: ModuleType
 
 def test_every_preset_file_is_read_by_somebody() -> None:
     known = {"styles.toml", "writing.toml", *(f"models/{name}.toml" for name in ENGINES)}
+    known |= {f"music/genres/{name.replace(' ', '_')}.toml" for name in genres(PRESETS)}
     found = {str(path.relative_to(PRESETS)) for path in PRESETS.rglob("*") if path.is_file()}
     assert found <= known
 
@@ -242,7 +244,12 @@ def test_a_tab_knows_no_other_tab(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "below"),
-    [("errors", set[str]()), ("tasks", {"errors"}), ("creations", {"errors", "tasks"}), ("models", {"errors", "tasks", "creations"})],
+    [
+        ("errors", set[str]()),
+        ("tasks", {"errors", "music"}),
+        ("creations", {"errors", "tasks"}),
+        ("models", {"errors", "tasks", "creations"}),
+    ],
 )
 def test_plain_data_imports_only_downward(name: str, below: set[str]) -> None:
     ours = {imported.split(".")[1] for imported in imports(parsed(Path(f"studio/{name}.py"))) if imported.startswith("studio.")}

@@ -131,22 +131,6 @@ def test_a_midi_file_is_a_melody_to_play_in_another_genre(studio: Studio, take: 
     assert tones & {note.pitch % 12 for note in score_of(take).parts[0].notes}
 
 
-def test_a_region_kept_holds_the_very_samples(studio: Studio, take: Creation) -> None:
-    kept = made(studio, {"prompt": "x", "reference": str(take.path), "reference_use": "trim", "region_start": 1.0, "region_end": 3.5})
-    whole = sounds.samples_of(take.path)
-    assert np.array_equal(sounds.samples_of(kept.path), whole[:, 48_000 : round(3.5 * 48_000)])
-    model = kept.record["model"]
-    assert isinstance(model, dict) and model["name"] == "Atelier Sound Editor"
-
-
-def test_a_region_becomes_a_loop_of_whole_bars(studio: Studio, take: Creation) -> None:
-    bar = score_of(take).seconds / score_of(take).bars
-    region = {"reference_use": "loop", "region_start": bar, "region_end": 2.05 * bar}
-    loop = made(studio, {"prompt": "x", "reference": str(take.path), **region})
-    assert sounds.samples_of(loop.path).shape[1] == round(bar * 48_000)
-    assert facts(loop)["loop"]["jump_db"] < -40
-
-
 def test_all_parts_sum_to_the_mix(studio: Studio) -> None:
     plain = made(studio, {"prompt": "an orchestral waltz", "duration": 6, "seed": 2, "loudness": "-23", "bank": "Atelier Synth"})
     assert not facts(plain)["loudness"]["limited"]

@@ -276,9 +276,8 @@ def _soundfont(card: ModelCard) -> Path | None:
 @lru_cache(maxsize=1)
 def _genres() -> Mapping[str, Genre]:
     from studio.music import genres
-    from studio.settings import ROOT
 
-    return genres.genres(ROOT / "presets")
+    return genres.genres(Path(__file__).resolve().parents[2] / "presets")
 
 
 @lru_cache(maxsize=1)
