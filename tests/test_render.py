@@ -231,7 +231,7 @@ def test_volume_and_pan_are_obeyed(bank: Bank):
 
 def test_melody_stands_before_what_accompanies_it():
     parts = {name: loudness(sound) for name, sound in stems(band(4), OURS).items()}
-    assert parts["Melody"] > parts["Chords"] and parts["Melody"] > parts["Pad"] and parts["Melody"] > parts["Arpeggio"] + 3
+    assert parts["Melody"] > parts["Chords"] and parts["Melody"] > parts["Pad"] and parts["Melody"] > parts["Arpeggio"] + 2
     assert abs(parts["Drums"] - parts["Melody"]) < 6 and abs(parts["Bass"] - parts["Melody"]) < 6
 
 

@@ -25,7 +25,7 @@ _SILENT = 10 ** (-70 / 20)
 _HIGHEST = 0.98
 _STEP = 2.0**-22
 # Decibels by what a part does: scores say by volume and velocity what stays behind, this makes good what ears hear more or less of.
-_BALANCE = {"melody": 0.0, "line": 3.0, "drums": -3.5, "bass": 1.0, "chords": -2.0, "pad": -2.0}
+_BALANCE = {"melody": 0.0, "line": 3.0, "drums": -3.5, "bass": 1.0, "arpeggio": -2.0, "chords": -2.0, "pad": -2.0}
 
 
 def render(score: Score, bank: Bank, tail: float = TAIL, report: Report | None = None) -> Sound:
@@ -65,20 +65,13 @@ def fold(sound: Sound, seconds: float) -> Sound:
 
 
 def role(part: Part, first: bool = False) -> str:
-    """What a part does in a piece, by its name or its notes: drums, bass, melody (a line that is the first part), line, chords or pad."""
+    """What a part does, by its name or its notes: drums, bass, melody (a line that is the first part), line, arpeggio, chords or pad."""
     words = part.name.casefold()
     if part.drums or not part.notes:
         return "drums"
-    for said, name in (
-        ("melody", "melody"),
-        ("lead", "melody"),
-        ("bass", "bass"),
-        ("pad", "pad"),
-        ("chord", "chords"),
-        ("arpeggio", "line"),
-    ):
+    for said in ("melody", "arpeggio", "bass", "pad", "chords", "lead"):
         if said in words:
-            return name
+            return "melody" if said == "lead" else said
     if 32 <= part.program < 40 or median(note.pitch for note in part.notes) < 45:
         return "bass"
     together = 1 - len({round(note.start, 2) for note in part.notes}) / len(part.notes)

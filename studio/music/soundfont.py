@@ -42,10 +42,10 @@ def play(score: Score, part: Part, length: int, soundfont: Path, tell: Callable[
         fade = min(played.shape[1], RATE // 10)
         played[:, played.shape[1] - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
         made[:, first * _BLOCK : first * _BLOCK + played.shape[1]] += played
-    return made
+    return made * np.float32(_DRUMS_LOUDER if part.drums else _LOUDER)
 
 
-_LOUDER = 2.5  # soundfont players leave room for 64 voices at once; a part of ours has a few
+_LOUDER, _DRUMS_LOUDER = 2.5, 4.0  # soundfont players leave room for 64 voices at once; a part of ours has a few
 _STRETCH = 30  # seconds
 _RINGS = 4  # seconds that are heard after the last key went up
 
@@ -58,7 +58,7 @@ def _rendered(soundfont: Path, midi: bytes) -> Signal:
         wave = render_wave_from(_bytes(soundfont, soundfont.stat().st_mtime_ns), midi)
     except (OSError, ValueError, RuntimeError):
         raise InvalidInput(f"The soundfont {soundfont.name} cannot be played: choose another set of sounds.", "bank") from None
-    return np.frombuffer(wave, dtype="<i2", offset=_HEADER).reshape(-1, 2).T * np.float32(_LOUDER / 32768)
+    return np.frombuffer(wave, dtype="<i2", offset=_HEADER).reshape(-1, 2).T * np.float32(1 / 32768)
 
 
 @lru_cache(maxsize=1)
