@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("atelier.page")
 
 STYLE = "player/player.css"
-SCRIPTS = tuple(f"player/{part}.js" for part in ("sums", "draw", "sound", "panel", "region", "view", "player"))
+SCRIPTS = tuple(f"player/{part}.js" for part in ("sums", "draw", "sound", "panel", "region", "view", "player", "page"))
 """In assets/, in the order in which the page loads them."""
 
 CHOSEN = "(...values) => window.atelierPlayer.collect(values)"

@@ -1,5 +1,4 @@
-// The player as a whole: what the server sends, what is chosen, what plays, and what goes back. The page talks to it through
-// window.atelierPlayer.
+// The player as a whole: what the server sends, what is chosen, what plays, and what goes back.
 (() => {
   "use strict";
   const shared = (window.atelierPlayer ??= {});
@@ -57,7 +56,7 @@
       if (finished && this.take === grown) this.#choose(finished.id, true);
       else if (!current || (asked && (play || !this.playing))) this.#choose(asked || chosen || this.takes[0]?.id, false);
       else this.take = current;
-      if (play && asked) this.#begin();
+      if (play && asked) this.play(0);
     }
 
     #grow(live) {
@@ -69,7 +68,7 @@
         this.takes = [...this.takes.filter((one) => !one.growing), take];
         if (!this.playing) {
           this.#choose(take.id, false);
-          if (live.play !== false) this.#begin();
+          if (live.play !== false) this.play(0);
         }
       }
       take.growing.add(live);
@@ -106,13 +105,9 @@
 
     // --- playing ---------------------------------------------------------------------------------------------------------------------
 
-    #begin() {
-      this.at = 0;
-      this.play();
-    }
-
-    play() {
+    play(from = this.at) {
       if (!this.take || this.playing) return;
+      this.at = from;
       const over = this.at >= there(this.take) - 0.01 && this.take.growing?.complete !== false;
       this.#start(over ? 0 : this.at, false);
     }
@@ -248,15 +243,5 @@
   // Seconds of the take that have come.
   const there = (take) => (take.growing ?? take).seconds;
 
-  // --- for the page ------------------------------------------------------------------------------------------------------------------
-
-  const built = [];
-
-  shared.attach = (element, link) => built.push(new Player(element.querySelector(".player"), link));
-
-  // The player in sight.
-  shared.current = () => built.findLast(({ root }) => root.isConnected && root.offsetParent) ?? built.findLast(({ root }) => root.isConnected) ?? null;
-
-  // For an event's `js`: its values with the first one replaced by what is chosen, {take, start, end, position} or null.
-  shared.collect = (values) => [shared.current()?.state ?? null, ...values.slice(1)];
+  shared.Player = Player;
 })();

@@ -435,7 +435,7 @@ def test_another_take_plays_on_at_the_same_position_and_as_loud(page: Page) -> N
       return loud;
     }"""
     one, two = page.evaluate(levels)
-    assert one == pytest.approx(0.4, rel=0.02) and two == pytest.approx(0.4, rel=0.02), "one take is four times as loud as the other"
+    assert one == pytest.approx(two, rel=0.1), "though one take is four times as loud as the other"
     assert page.evaluate("window.atelierPlayer.current().voice.level.gain.value") == 2
 
 
@@ -557,8 +557,8 @@ def test_the_player_has_no_serious_barrier_and_every_control_is_named(context: B
 
 def test_the_player_asks_nobody_else_and_needs_no_eval() -> None:
     files = [*(ROOT / "assets" / "player").glob("*.js"), ROOT / "assets" / "player" / "player.css"]
-    assert len(files) == 8
+    assert len(files) == 9
     for file in files:
         text = file.read_text("utf-8")
         assert not re.search(r"\beval\b|new Function|https?://|</script|@import", text), file.name
-        assert len(text.splitlines()) <= 260, file.name
+        assert len(text.splitlines()) <= 250, file.name
