@@ -12,17 +12,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from studio.creations import Progress, Report
 from studio.errors import InvalidInput
 from studio.music.decoder import Decoder
 from studio.music.grammar import Grammar, Range
 from studio.music.meters import Writing, writing
 from studio.music.score import MODES, Chord, Lead, Meter, Section
-from studio.music.tokens import FAMILIES, METERS, Setting
+from studio.music.tokens import DENSITIES, FAMILIES, METERS, Setting
 from studio.music.tokens import MODES as KNOWN_MODES
 from studio.music.writer import Bar, Writer, modal_chords, modal_notes, notes_of
 
 __all__ = ["FAMILIES", "Ask", "Composer"]
+
+SPARSEST, BUSIEST = 0.5, 2.5
+"""Notes a quarter at density 0 and 1."""
 
 _COMMON = Meter(4, 4)
 _RELATED = {"phrygian": "minor", "lydian": "major"}
@@ -35,7 +40,7 @@ class Ask:
 
     `sections` follow each other without a gap from bar 0; sections of one name (digits and primes at its end aside) are the same music,
     with a new last bar where something else follows. `mode` is one of score.MODES, `family` one of FAMILIES or "". `density` goes from 0
-    (long notes) to 1 (as busy as a reel); a section's energy moves it a little. `chords` gives progressions by section name ("" for all
+    (half notes) to 1 (busier than a reel); a section's energy moves it a little. `chords` gives progressions by section name ("" for all
     others): they begin at 0, may be shorter than the section and are then repeated; what is not given the model chooses. `close`: end on
     the tonic, chord and note; without it the piece may lead back to its beginning (loops). `outside` is how freely notes leave the scale
     and the chord: 0 never, 1 as the model likes. `lowest` and `highest` bound the melody (MIDI numbers from 48 to 91, at least 16 apart).
@@ -92,7 +97,7 @@ class Composer:
             same_end = len(known) == len(part.bars) and followed.get(part.key) == following and not part.closes
             kept = min(len(known), len(part.bars)) - (0 if same_end else len(form.lengths))
             kind = len(written) if not known else list(written).index(part.key)
-            writer.begin(_setting(ask, form, mode, part.energy), len(part.bars), kind, at == len(parts) - 1)
+            writer.begin(_setting(ask, form, mode, part.energy), _rate(ask, part.energy), len(part.bars), kind, at == len(parts) - 1)
             new: list[Bar] = []
             for index, plan in enumerate(part.bars):
                 new.append(writer.bar(plan.ticks, plan.chords, plan.closes, known[index] if index < kept else None))
@@ -147,9 +152,13 @@ def _check(ask: Ask) -> None:
 
 
 def _setting(ask: Ask, form: Writing, mode: str, energy: float) -> Setting:
-    density = min(max(ask.density + 0.3 * (energy - 0.6), 0.0), 1.0)
     family = FAMILIES.index(ask.family) + 1 if ask.family else 0
-    return Setting(form.meter, KNOWN_MODES.index(mode), family, 1 + min(int(density * 5), 4))
+    return Setting(form.meter, KNOWN_MODES.index(mode), family, 1 + int(np.searchsorted(DENSITIES, _rate(ask, energy))))
+
+
+def _rate(ask: Ask, energy: float) -> float:
+    """Notes a quarter, in the model's quarters."""
+    return SPARSEST + (BUSIEST - SPARSEST) * min(max(ask.density + 0.3 * (energy - 0.6), 0.0), 1.0)
 
 
 def _parts(ask: Ask, form: Writing) -> list[_Part]:

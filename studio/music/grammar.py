@@ -32,6 +32,7 @@ class Grammar:
 
     def __init__(self, table: Mapping[str, Mapping[str, Sequence[int]]]) -> None:
         self._usual = {meter: {int(place): tuple(ticks) for place, ticks in places.items()} for meter, places in table.items()}
+        self._filling: dict[tuple[str, int], dict[int, bool]] = {}
 
     def durations(self, meter: str, place: int, stop: int) -> Mask:
         """For an event at `place`: durations from which the bar (or its stretch up to `stop`) can still be filled exactly."""
@@ -47,9 +48,11 @@ class Grammar:
 
     def _fills(self, meter: str, place: int, stop: int) -> bool:
         """Whether usual durations lead from `place` to `stop`."""
-        if place >= stop:
-            return place == stop
-        return any(self._fills(meter, place + ticks, stop) for ticks in self._usual[meter].get(place, ()))
+        known = self._filling.setdefault((meter, stop), {})
+        if place not in known:
+            ways = self._usual[meter].get(place, ()) if place < stop else ()
+            known[place] = place == stop or any(self._fills(meter, place + ticks, stop) for ticks in ways)
+        return known[place]
 
 
 def chords(mode: str) -> Mask:

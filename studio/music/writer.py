@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,11 +13,15 @@ from studio.music import grammar
 from studio.music.decoder import Decoder
 from studio.music.grammar import Grammar, Range
 from studio.music.score import Chord, Note
-from studio.music.tokens import CHORD, DURATIONS, HOLD, LOWEST, METERS, PITCH, REST, Setting, Track, chord_of, chord_token
+from studio.music.tokens import CHORD, DURATIONS, HOLD, LOWEST, METERS, PITCH, REST, TICKS, TOKENS, Setting, Track, chord_of, chord_token
 
 _ACCENTS = (96, 88, 80)
 """Velocities: first of the bar, on a beat, off it."""
 _BATCH = 96
+_STILL = 6
+_LENGTHS = np.log2(np.maximum(DURATIONS, 1) / TICKS)
+_SLACK = 1.5
+"""How many notes a section may be ahead of its density or behind it before the lengths of notes are pulled."""
 _MODAL_CHORDS = {
     "phrygian": {(7, ""): (7, "dim"), (7, "7"): (7, "dim"), (7, "m"): (7, "dim"), (10, ""): (10, "m"), (2, "dim"): (1, "")},
     "lydian": {(5, ""): (2, ""), (2, "m"): (2, ""), (7, "7"): (7, "maj7"), (11, "dim"): (11, "m")},
@@ -46,11 +51,13 @@ class Writer:
         self._columns: list[list[int]] = []
         self._chords: list[NDArray[np.float32]] = []
         self._last: int | None = None
+        self._rate, self._ahead = 1.0, 0.0
         self._palette = grammar.chords(mode)
 
-    def begin(self, setting: Setting, bars: int, kind: int, is_final: bool) -> None:
-        """Begin a section; see Track.begin."""
+    def begin(self, setting: Setting, rate: float, bars: int, kind: int, is_final: bool) -> None:
+        """Begin a section of about `rate` notes a quarter; see Track.begin."""
         self._track.begin(setting, bars, kind, is_final)
+        self._rate, self._ahead = rate, 0.0
 
     def bar(self, ticks: int, chords: Sequence[tuple[int, str]], closes: bool, known: Bar | None) -> Bar:
         """Write a bar of `ticks`: as `known` where that is given, over `chords` where there are some; `closes` ends on the tonic."""
@@ -88,9 +95,19 @@ class Writer:
         elif ends:
             chord = (0, "m" if self._mode in ("minor", "dorian") else "")
         else:
-            chord = chord_of(self._choose(self._decoder.tokens(self._hidden()) + self._palette))
+            chord = chord_of(self._choose(self._decoder.tokens(self._hidden()) + self._palette + self._tired()))
         self._track.push(chord_token(*chord), 0, chord)
         return chord
+
+    def _tired(self) -> NDArray[np.float64]:
+        """Speaks against a chord that has already held for more than a bar."""
+        mask = np.zeros(TOKENS)
+        heard = [chord for bar in self._track.chords[-_STILL:] for chord in bar] + self._track.slots
+        held = next((at for at, chord in enumerate(reversed(heard)) if chord != heard[-1]), len(heard))
+        bars = held * METERS[self._track.setting.meter][1] / METERS[self._track.setting.meter][0]
+        if heard:
+            mask[chord_token(*heard[-1])] = -max(bars - 1, 0.0)
+        return mask
 
     def _event(self, place: int, stop: int, may_hold: bool, may_rest: bool) -> tuple[int, int]:
         self._read()
@@ -101,7 +118,13 @@ class Writer:
         )  # fmt: skip
         token = self._choose(self._decoder.tokens(hidden) + mask)
         lengths = self._decoder.durations(hidden, token) + self._rules.durations(self._track.setting.meter, place, stop)
+        lengths += self._pull() * _LENGTHS
         return token, DURATIONS[self._choose(lengths)]
+
+    def _pull(self) -> float:
+        """How much longer notes are wanted than the model would write: above 0 after too many notes in this section."""
+        surplus = math.copysign(max(abs(self._ahead) - _SLACK, 0.0), self._ahead)
+        return min(max(0.35 * surplus, -2.0), 2.0)
 
     def _closing(self, ticks: int) -> int:
         """Where the last note begins in a closing bar."""
@@ -125,6 +148,7 @@ class Writer:
 
     def _put(self, token: int, ticks: int) -> None:
         self._track.push(token, ticks)
+        self._ahead += (PITCH <= token < CHORD) - self._rate * ticks / TICKS
         if PITCH <= token < CHORD:
             self._last = token - PITCH + LOWEST
 
