@@ -89,7 +89,7 @@ def blocks() -> gr.Blocks:
         step = round(CHUNK * LIVE_RATE)
         for offset in range(0, sound.shape[1], step):
             yield _player.live_value(Sound(sound[:, offset : offset + step], LIVE_RATE), run, offset, LIVE_SECONDS)
-            time.sleep(1.5 if offset == 4 * step else 0.15)
+            time.sleep(4.0 if offset == 4 * step else 0.15)
         yield _player.opened([take("made", "A tone", sound, LIVE_RATE, run=run)])
 
     def draw(path: Path) -> bytes:
