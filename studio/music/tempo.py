@@ -20,6 +20,10 @@ USUAL, SPREAD = 115.0, 0.8
 """Where two tempos fit alike the one nearer to this is taken; the spread is in octaves (Ellis 2007, section 3.2, takes 120 and 0.9)."""
 CLEAR = 0.2
 """The least share of the onsets' energy that repeats with the period, for there to be a tempo at all."""
+MARKED = 4.0
+"""The least ratio of the onsets at beats to the mean: slow swells reach 4, plucked songs without drums begin at 9."""
+SOFTEST = 0.05
+"""The least rise of the bands' log energy at a beat: slow swells reach 0.03, drums and plucked strings 1."""
 STEADY = 0.15
 """The most that the distances of beats may differ from whole beats (root mean square)."""
 
@@ -57,7 +61,8 @@ def tempo(channel: Signal) -> Tempo:
         return Tempo(None, (), clarity)
     places = _between_frames(envelope, beats)
     slope, unevenness = _line(places, period)
-    if unevenness > STEADY:
+    level = float(np.median(envelope[np.rint(places).astype(np.int64).clip(0, envelope.size - 1)]))
+    if unevenness > STEADY or level < MARKED * envelope.mean() or level < SOFTEST:
         return Tempo(None, (), clarity)
     times = (places - _LEAD) * HOP / RATE + _DELAY
     return Tempo(60 * RATE / HOP / slope, tuple(float(time) for time in times if time >= 0), clarity)
@@ -81,7 +86,9 @@ def onsets(channel: Signal) -> Envelope:
     rises = np.zeros(len(frames))
     rises[_LAG:] = np.maximum(heard[_LAG:] - heard[:-_LAG], 0).mean(axis=1)
     rises = ndimage.gaussian_filter1d(rises, 1.5)
-    return np.maximum(rises - ndimage.uniform_filter1d(rises, _frames(120)), 0)
+    rises = np.maximum(rises - ndimage.uniform_filter1d(rises, _frames(120)), 0)
+    some = rises[rises > 0]
+    return np.minimum(rises, 2 * np.quantile(some, 0.95)) if some.size else rises  # one crash is no rhythm
 
 
 def _frames(bpm: float) -> int:

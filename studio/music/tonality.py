@@ -22,7 +22,9 @@ KEYS = tuple(f"{name} major" for name in _MAJORS) + tuple(f"{name} minor" for na
 
 _WINDOW = 16_384
 _LOWEST, _HIGHEST = 60.0, 2_500.0
-_HARMONICS, _DECAY = 5, 0.6
+_HALF = 450.0
+"""Hz at which a peak counts half: low notes say more about the key than ornaments and overtones do."""
+_HARMONICS, _DECAY = 8, 0.8
 _LEAST_FIT, _LEAST_SHAPE, _LEAST_CLASSES = 0.5, 0.15, 4
 
 Profile = NDArray[np.float64]
@@ -48,7 +50,7 @@ def tonality(channel: NDArray[np.float32], rate: int) -> Tonality:
         return Tonality(None, 0.0, 0.0, (0.0,) * 12)
     pitches = 69 + 12 * np.log2(frequencies / 440)
     tuning = float(np.angle(np.sum(weights * np.exp(2j * np.pi * pitches))) / (2 * np.pi))
-    chroma = _chroma(pitches - tuning, weights)
+    chroma = _chroma(pitches - tuning, weights / (1 + (frequencies / _HALF) ** 2))
     chroma /= chroma.max()
     fits = np.array([np.corrcoef(chroma, profile)[0, 1] for profile in _PROFILES])
     best = int(fits.argmax())
