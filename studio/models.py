@@ -193,8 +193,19 @@ def choose(task: Task, cards: Iterable[ModelCard], here: Mapping[str, ModelCard]
     able = [c for c in here.values() if c.knows(task)]
     fitting = [c for c in able if c.starter or (c.memory_gb is not None and c.memory_gb * 1e9 <= memory())]
     if not fitting:
-        raise ModelUnavailable("No model for this is on this machine yet: download one in the model list.")
+        words = f"{able[0].name} may not fit this machine: choose it by its name to try it." if able else _lacking(task, cards)
+        raise ModelUnavailable(words)
     return max(fitting, key=lambda c: (c.quality, c.starter))
+
+
+def _lacking(task: Task, cards: Iterable[ModelCard]) -> str:
+    """Which model would bring what is missing, with its licence and size, and how it comes here."""
+    best = max((card for card in cards if card.knows(task)), key=lambda card: (card.starter, card.quality), default=None)
+    if best is None:
+        return "No model for this is on this machine yet, and none is known: name one in the file of --models."
+    size = f", {best.download_gb:g} GB" if best.download_gb else ""
+    way = f'press Download under its name, or run `python -m studio download "{best.name}"`'
+    return f"No model for this is on this machine yet: {best.name} ({best.licence}{size}) would bring it; {way}."
 
 
 def resolve(task: AnyTask, card: ModelCard) -> AnyTask:

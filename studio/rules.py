@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from studio.errors import Refused
-from studio.tasks import Compose, Inpaint, Task, TextToImage, Write
+from studio.tasks import Compose, Inpaint, Narrate, Task, TextToImage, Write
 
 Rule = Callable[[Task], None]
 
@@ -15,6 +15,7 @@ PUBLIC_COUNT = 4
 PUBLIC_TOKENS = 1024
 PUBLIC_SECONDS = 120
 PUBLIC_SOUND_STEPS = 100
+PUBLIC_CHARACTERS = 5_000
 
 
 def public_limits(task: Task) -> None:
@@ -30,6 +31,9 @@ def public_limits(task: Task) -> None:
             if (task.duration or 0) > PUBLIC_SECONDS:
                 raise Refused(f"This public studio makes music of at most {PUBLIC_SECONDS} seconds: choose a shorter duration.")
             _few(task.steps, PUBLIC_SOUND_STEPS, task.count, "takes")
+        case Narrate():
+            if len(task.text) > PUBLIC_CHARACTERS:
+                raise Refused(f"This public studio reads {PUBLIC_CHARACTERS:,} characters at once: choose a shorter text.")
         case Write():
             if (task.max_new_tokens or 0) > PUBLIC_TOKENS:
                 raise Refused(f"This public studio writes {PUBLIC_TOKENS} tokens at once: choose a shorter answer.")

@@ -27,7 +27,7 @@ from studio.rules import rules
 from studio.settings import Settings
 from studio.starter.own import PREFIX, OwnSet, OwnSets
 from studio.stream import Stream
-from studio.tasks import SEED_LIMIT, Compose, Inpaint, Task, TextToImage, Write
+from studio.tasks import SEED_LIMIT, Compose, Inpaint, Narrate, Task, TextToImage, Write
 
 log = logging.getLogger("atelier")
 
@@ -331,7 +331,7 @@ def _equipped(card: ModelCard, settings: Settings) -> ModelCard:
 
 
 def _units(task: Task) -> float:
-    """The size of a task in units whose time is about constant for one model: megapixel-steps, tokens, or seconds."""
+    """The size of a task in units whose time is about constant for one model: megapixel-steps, tokens, seconds, or characters."""
     match task:
         case TextToImage():
             return task.count * (task.steps or 1) * (task.width or 1) * (task.height or 1) / 1e6
@@ -341,6 +341,8 @@ def _units(task: Task) -> float:
             return float(task.max_new_tokens or 1)
         case Compose():
             return task.count * (task.duration or 1)
+        case Narrate():
+            return float(len(task.text))
         case _:
             return 1.0
 

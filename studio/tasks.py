@@ -351,6 +351,27 @@ REFERENCE_USES = {
 """What a reference is used for, with titles."""
 
 
+class Narrate(Task):
+    """Words are read aloud, sentence by sentence. `speed` is a factor of the voice's own pace; `format` that of the download."""
+
+    kind: ClassVar[str] = "narrate"
+    medium: ClassVar[str] = "sound"
+
+    text: Said = Field(min_length=1, max_length=TEXT_LIMIT, title="Text", description="What to read aloud")
+    model: Text = Field(default="", max_length=200, title="Model", description="Name of a model card; empty: the best one here")
+    voice: Text = Field(default="", max_length=100, title="Voice", description="Name of a voice of the model; empty: its own")
+    speed: Real = Field(default=1.0, ge=0.5, le=2, title="Speed", description="1: the voice's own pace")
+    seed: Whole | None = Field(default=None, ge=0, le=SEED_LIMIT, title="Seed", description="Empty: a fresh one, recorded")
+    format: Text = Field(default="flac", max_length=10, title="Format", description="Of the download: wav16, wav24, flac, mp3, ogg or opus")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """What one field alone cannot say."""
+        if self.format not in SOUND_FORMATS:
+            _refuse("format", "Format must be one of {known}.", known=", ".join(SOUND_FORMATS))
+        return self
+
+
 class Write(Task):
     """Words become words. `document` is the text so far: the answer goes on from its last character."""
 
@@ -371,7 +392,7 @@ class Write(Task):
     stop: Lines = Field(default=(), max_length=8, title="Stop", description="Texts that end the answer, one a line")
 
 
-TASKS: dict[str, type[Task]] = {task.kind: task for task in (TextToImage, Inpaint, Compose, Write)}
+TASKS: dict[str, type[Task]] = {task.kind: task for task in (TextToImage, Inpaint, Compose, Narrate, Write)}
 
 
 def limits(task: type[Task], name: str) -> dict[str, Any]:
