@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from studio import components
 from studio.creations import Json, Preview, Progress, Report, Sound, Take
 from studio.device import Device
-from studio.engines import _speaking
+from studio.engines import _speaking, _voices
 from studio.errors import Cancelled, InvalidInput, ModelUnavailable
 from studio.manager import Component, Pipeline, Recipe
 from studio.models import ModelCard
@@ -33,11 +32,6 @@ LONGEST = {"vits": 400, "bark": 180}
 FIXED_BYTES = 300_000_000
 LETTERS_A_SECOND = 10
 """A slow reader, for the size of a sound before it is made."""
-VOICES = "speaker_embeddings_path.json"
-"""In Bark's folder: the files of each voice."""
-VOICE_PARTS = {"semantic_prompt": 1, "coarse_prompt": 2, "fine_prompt": 2}
-"""What a voice of Bark is made of, with dimensions."""
-BARK_TOKENS = 256
 
 
 class _Options(BaseModel):
@@ -48,25 +42,10 @@ class _Options(BaseModel):
     longest: int | None = Field(default=None, ge=20, le=2000)
 
 
-class _Voice(Protocol):
-    """A loaded voice. `rate` is hertz; `steps` are the modules that it goes through again and again."""
-
-    rate: int
-    steps: Sequence[Any]
-
-    def silent(self, words: str) -> str:
-        """The letters and digits of `words` that it cannot say."""
-        ...
-
-    def says(self, words: str, task: Narrate) -> NDArray[np.float32]:
-        """The words as samples, by torch's own generator."""
-        ...
-
-
 def check(card: ModelCard, task: Task) -> None:
     """Refuse a voice that the model does not have before anything is queued."""
     assert isinstance(task, Narrate)
-    known = _voices(card)
+    known = _voices.names(card)
     if task.voice and task.voice not in known:
         raise InvalidInput(
             f"{card.name} has no voice of that name; it has {', '.join(known)}."
@@ -78,7 +57,7 @@ def check(card: ModelCard, task: Task) -> None:
 
 def choices(card: ModelCard) -> Mapping[str, Sequence[tuple[str, str]]]:
     """The voices of a model whose files are here."""
-    known = _voices(card) if card.files is not None and "voice" not in card.ignores else ()
+    known = _voices.names(card) if card.files is not None and "voice" not in card.ignores else ()
     return {"voice": [(name.removeprefix("v2/").replace("_", " "), name) for name in known]}
 
 
@@ -105,13 +84,13 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
 
     def build(values: Mapping[str, Any]) -> Pipeline:
         model, words = values["model"], values["words"]
-        voice: _Voice = _Vits(model, words) if kind == "vits" else _Bark(model, words, card)
+        voice: _voices.Voice = _voices.Vits(model, words) if kind == "vits" else _voices.Bark(model, words, card)
         return lambda task, report: _takes(voice, card, longest, task, report)
 
     return Recipe(parts, build, lambda task: _working_bytes(task, longest))
 
 
-def _takes(voice: _Voice, card: ModelCard, longest: int, task: Task, report: Report) -> Iterator[Take]:
+def _takes(voice: _voices.Voice, card: ModelCard, longest: int, task: Task, report: Report) -> Iterator[Take]:
     """One take; what was spoken before a stop is kept and yielded, too."""
     assert isinstance(task, Narrate)
     # 1. What is said, in which order.
@@ -127,8 +106,8 @@ def _takes(voice: _Voice, card: ModelCard, longest: int, task: Task, report: Rep
         with components.memory_in_words(f"{card.name} needs more memory than is free: shorten the text or choose a smaller model."):
             for number, piece in enumerate(spoken):
                 sound = _said(voice, piece, task, number, _tick(report, number, len(spoken)))
-                last = number == len(spoken) - 1
-                made.append(sound if last else np.concatenate([sound, np.zeros(round(piece.pause * voice.rate), np.float32)]))
+                pause = piece.pause if number < len(spoken) - 1 else _speaking.SENTENCE
+                made.append(np.concatenate([sound, np.zeros(round(pause * voice.rate), np.float32)]))
                 report(Preview(sound=Sound(made[-1][None], voice.rate)))
         report(Progress("running", len(spoken), len(spoken), "sentences"))
     except Cancelled:
@@ -140,7 +119,7 @@ def _takes(voice: _Voice, card: ModelCard, longest: int, task: Task, report: Rep
     yield Take(Sound(np.concatenate(made)[None], voice.rate), task.seed or 0, finish, facts)
 
 
-def _said(voice: _Voice, piece: _speaking.Piece, task: Narrate, number: int, tick: Callable[..., None]) -> NDArray[np.float32]:
+def _said(voice: _voices.Voice, piece: _speaking.Piece, task: Narrate, number: int, tick: Callable[..., None]) -> NDArray[np.float32]:
     """One sentence from its own seed. Torch's generators are as before afterwards: no other run is changed by it."""
     import torch
 
@@ -182,88 +161,6 @@ def _facts(task: Narrate, card: ModelCard, mute: str, said: int, of: int) -> dic
     if task.voice:
         facts["voice"] = task.voice
     return facts
-
-
-class _Vits:
-    """VITS (Kim, Kong and Son 2021): letters to sound in one pass."""
-
-    def __init__(self, model: Any, words: Any) -> None:
-        self._model, self._words = model, words
-        self.rate = int(model.config.sampling_rate)
-        self.steps: Sequence[Any] = (model.text_encoder, model.flow, model.decoder, *model.decoder.upsampler)
-
-    def silent(self, words: str) -> str:
-        if self._words.phonemize or (self._words.is_uroman and find_spec("uroman") is not None):
-            return ""  # it writes them otherwise first
-        known = self._words.encoder
-        return "".join(c for c in words if c.isalnum() and c not in known and not all(part in known for part in c.lower()))
-
-    def says(self, words: str, task: Narrate) -> NDArray[np.float32]:
-        ids = self._words(words, return_tensors="pt").to(self._model.device)
-        speaker = int(task.voice) - 1 if task.voice else 0
-        pace = self._model.config.speaking_rate * task.speed
-        answer = self._model(**ids, speaker_id=speaker, speaking_rate=pace)
-        return answer.waveform[0].float().cpu().numpy()
-
-
-class _Bark:
-    """Bark: words to sound tokens, then to coarse and fine codes of a codec, in the voice of a recording's tokens."""
-
-    def __init__(self, model: Any, words: Any, card: ModelCard) -> None:
-        self._model, self._words, self._card = model, words, card
-        self.rate = int(model.generation_config.sample_rate)
-        self.steps: Sequence[Any] = (model.semantic, model.coarse_acoustics, model.fine_acoustics)
-
-    def silent(self, words: str) -> str:
-        return ""  # it tries everything
-
-    def says(self, words: str, task: Narrate) -> NDArray[np.float32]:
-        import torch
-
-        read = self._words(
-            words, max_length=BARK_TOKENS, padding="max_length", truncation=True, add_special_tokens=False, return_tensors="pt"
-        ).to(self._model.device)
-        parts = _voice_parts(self._card, task.voice) if task.voice else None
-        history = {name: torch.from_numpy(part).to(self._model.device) for name, part in parts.items()} if parts else None
-        made = self._model.generate(read.input_ids, history_prompt=history, attention_mask=read.attention_mask)
-        return made.reshape(-1).float().cpu().numpy()
-
-
-def _voices(card: ModelCard) -> tuple[str, ...]:
-    """The names of a model's voices: those its files bring, or numbers from 1 where it knows several speakers."""
-    folder = components.files_of(card)
-    if (folder / VOICES).is_file():
-        listed = components.read_json(card, folder / VOICES)
-        return tuple(name for name in sorted(listed) if isinstance(listed[name], dict) and _complete(folder, listed[name]))
-    speakers = components.read_json(card, folder / "config.json").get("num_speakers", 1)
-    return tuple(str(number + 1) for number in range(speakers)) if isinstance(speakers, int) and 1 < speakers <= 1000 else ()
-
-
-def _complete(folder: Path, files: Mapping[str, object]) -> bool:
-    return all(_inside(folder, files.get(part)) is not None for part in VOICE_PARTS)
-
-
-def _inside(folder: Path, name: object) -> Path | None:
-    """The file of that name in the folder, or None: a list of voices may come from anyone."""
-    parts = Path(name).parts if isinstance(name, str) else ("..",)
-    path = folder.joinpath(*parts) if ".." not in parts and not Path(*parts).is_absolute() else None
-    return path if path is not None and path.suffix == ".npy" and path.is_file() else None
-
-
-def _voice_parts(card: ModelCard, name: str) -> dict[str, NDArray[np.int64]]:
-    folder = components.files_of(card)
-    files = components.read_json(card, folder / VOICES).get(name, {})
-    found: dict[str, NDArray[np.int64]] = {}
-    for part, dimensions in VOICE_PARTS.items():
-        path = _inside(folder, files.get(part))
-        try:
-            value = np.load(path, allow_pickle=False) if path is not None else None
-        except (OSError, ValueError, EOFError):
-            value = None
-        if value is None or value.ndim != dimensions or not np.issubdtype(value.dtype, np.integer):
-            raise ModelUnavailable(f"The voice {name} of {card.name} is damaged: choose another voice, or fetch the model again.")
-        found[part] = value.astype(np.int64)
-    return found
 
 
 def _tokenizer(card: ModelCard) -> Component:
