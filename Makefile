@@ -12,7 +12,7 @@ OPTIONS ?=
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve starters test check format bench eval-starter
+.PHONY: help run serve starters audiocraft test check format bench eval-starter eval-composer
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -25,6 +25,10 @@ serve: $(VENV)/.starters ## the same, started again after a crash
 
 starters: $(VENV)/.installed ## fetch the starter models that assets/ does not carry
 	$(PYTHON) -m studio starters
+
+audiocraft: $(VENV)/.installed ## add the package audiocraft, for AudioGen and MAGNeT
+	$(PYTHON) -m pip install -r requirements-audiocraft.txt $(call constraints)
+	$(PYTHON) -m pip install --no-deps audiocraft==1.3.0
 
 test: $(VENV)/.installed-dev $(VENV)/.starters ## every test that CI runs
 	HF_HUB_OFFLINE=1 $(PYTHON) -m pytest $(TESTS)
@@ -44,6 +48,9 @@ bench: $(VENV)/.installed-dev $(VENV)/.starters ## measure the claims; each scri
 
 eval-starter: $(VENV)/.installed-dev $(VENV)/.starters ## judge the picture starter: figures, and sheets in results/starter
 	$(PYTHON) -m training.icons.evaluate --out results/starter
+
+eval-composer: $(VENV)/.installed-dev ## judge the composer: its tunes beside tunes that it never saw
+	$(PYTHON) -m training.composer.evaluate
 
 # Where it was set up: files that say so, so that the second `make run` starts at once. ---------------------------------------------
 

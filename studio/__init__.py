@@ -19,6 +19,9 @@ Reading order:
     manager.py           lease, load, share, evict
     stream.py            a pipeline with callbacks becomes an iterator that can be stopped
 
+    audiocraft_stand_ins.py what the package audiocraft imports and inference does not need
+    audiocraft_weights.py   checkpoints of audiocraft made into safetensors
+
   Where weights come from
     sources.py           assets, package index, Hub, folder, single file: `locate`, `fetch`, `ready`
     weights.py           what a weight file may hold, and what is refused

@@ -97,7 +97,7 @@ def card_facts(card: ModelCard, here: bool) -> str:
         facts.append("needs a Hub account that accepted its licence")
     missing = [name for name in card.needs if find_spec(name.replace("-", "_")) is None]
     if missing:
-        facts.append(f"first run: pip install {' '.join(missing)}")
+        facts.append("first run: make audiocraft" if "audiocraft" in missing else f"first run: pip install {' '.join(missing)}")
     link = f' <a href="{escape(card.url)}" target="_blank" rel="noopener">Model page</a>' if card.url.startswith("https://") else ""
     return f'<p class="card">{escape(card.summary)} <span>{escape(" · ".join(facts))}.</span>{link}</p>'
 

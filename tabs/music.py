@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+import secrets
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ PROMPTS = (
 )
 PLAN = ("genre", "mood", "bpm", "key", "time_signature", "energy", "instruments", "form")
 NUMBERS = ("temperature", "top_p", "top_k", "guidance_scale", "steps", "reference_strength")
-RUN = "() => { [...document.querySelectorAll('.run')].find((button) => button.offsetParent).click(); }"
+RUN = "(go) => { if (go) [...document.querySelectorAll('.run')].find((button) => button.offsetParent).click(); }"
 SHOWN = 8
 """Takes in the player at once."""
 BUTTONS = {
@@ -139,7 +139,7 @@ def _answer() -> dict[str, Any]:
     return {
         "player": player, "picked": chosen, "files": files, "downloads": downloads, "details": details, "stems": stems,
         **actions,
-        "last_seed": gr.State(None), "before": gr.State(None),
+        "last_seed": gr.State(None), "before": gr.State(None), "go": gr.Textbox(visible="hidden"),
     }  # fmt: skip
 
 
@@ -172,7 +172,7 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
     form.demo.load(newest, None, refresh, **QUIET)
     player.choose(choose, None, refresh[1:], **QUIET)
     _wire_plan(form, ask)
-    _wire_takes(form, view, done)
+    _wire_takes(form, view, ask["stage"], done)
     ask["dice"].click(None, js="() => Math.floor(Math.random() * 4294967295)", outputs=ask["seed"], api_visibility="private")
     ask["reuse"].click(lambda seed: gr.skip() if seed is None else seed, view["last_seed"], ask["seed"], **QUIET)
     _form.estimate(form, ask["estimate"], ("model", "count", "duration", "steps"), {"prompt": "x"})
@@ -199,15 +199,15 @@ def _wire_plan(form: Form, ask: dict[str, Any]) -> None:
     gr.on([field.change for field in watched], told, watched, ask["plan"], trigger_mode="always_last", **QUIET)
 
 
-def _wire_takes(form: Form, view: dict[str, Any], done: Any) -> None:
+def _wire_takes(form: Form, view: dict[str, Any], stage: gr.HTML, done: Any) -> None:
     """What can be made of the chosen take: a button fills the fields of the reference and runs; after the run they are as before."""
     fields, picked = form.fields, view["picked"]
     targets = [fields[name] for name in BORROWED]
     for name, (way, region) in ACTIONS.items():
-        use = partial(_use, form, way, region)
-        inputs = [picked, fields["prompt"], *targets]
-        event = view[name].click(use, inputs, [view["before"], fields["prompt"], *targets], js=_player.CHOSEN, **QUIET)
-        event.success(None, js=RUN, api_visibility="private")
+        use = _using(form, way, region=region)
+        outputs = [view["go"], stage, view["before"], fields["prompt"], *targets]
+        view[name].click(use, [picked, fields["prompt"], *targets], outputs, js=_player.CHOSEN, **QUIET)
+    view["go"].change(None, view["go"], js=RUN, api_visibility="private")
     done.then(lambda before: (None, *(before or [gr.skip()] * len(BORROWED))), view["before"], [view["before"], *targets], **QUIET)
 
     def again(data: Any, request: gr.Request) -> list[Any]:
@@ -230,16 +230,22 @@ def _wire_takes(form: Form, view: dict[str, Any], done: Any) -> None:
     view["stems"].click(stems, picked, view["downloads"], js=_player.CHOSEN, **QUIET)
 
 
-def _use(form: Form, way: str, region: bool, data: Any, words: str, *args: Any) -> tuple[Any, ...]:
-    *before, request = args
-    creation = _picked(form, data, request)
-    found = _player.chosen(data)
-    start, end = (found.region if found else None) or (None, None)
-    if region and end is None:
-        raise gr.Error("Nothing is selected: drag over the waveform first.", print_exception=False)
-    prompt = words if (words or "").strip() else str(record.Record.model_validate(creation.record).task.get("prompt"))
-    file = _form.show(creation.path, f"{_takes.name(creation)}{creation.path.suffix}")
-    return before, prompt, file, way, start if region else None, end, "" if way in EDITS else before[-1]
+def _using(form: Form, way: str, *, region: bool) -> Callable[..., tuple[Any, ...]]:
+    """What a button of ACTIONS does: gives the fields for a run that uses the chosen take, and a new value of "go", which starts it."""
+
+    def use(data: Any, words: str, file: Any, used: Any, begin: Any, stop: Any, model: Any, request: gr.Request) -> tuple[Any, ...]:
+        found = _player.chosen(data)
+        start, end = (found.region if found else None) or (None, None)
+        if found is None or (region and end is None):
+            why = "There is no take yet: make one first." if found is None else "Nothing is selected: drag over the waveform first."
+            return "", _status.message(why, "error"), *(gr.skip(),) * (2 + len(BORROWED))
+        creation = form.creation(found.take, request)
+        prompt = words if (words or "").strip() else str(record.Record.model_validate(creation.record).task.get("prompt"))
+        taken = _form.show(creation.path, f"{_takes.name(creation)}{creation.path.suffix}")
+        before = [file, used, begin, stop, model]
+        return secrets.token_hex(4), "", before, prompt, taken, way, start if region else None, end, "" if way in EDITS else model
+
+    return use
 
 
 def _picked(form: Form, data: Any, request: gr.Request) -> Creation:

@@ -84,7 +84,7 @@ def folder_card(folder: Path, kind: str, **options: Any) -> ModelCard:
 
 
 def task_of(**fields: Any) -> Compose:
-    return Compose.checked({"prompt": "calm piano", "duration": 1.0, "seed": 3} | fields)
+    return Compose.checked({"prompt": "calm piano", "duration": 1.0, "seed": 3, "loudness": "as is"} | fields)
 
 
 def codes_of(take: Take) -> Any:

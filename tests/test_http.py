@@ -18,7 +18,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from studio.provenance import pictures
+from studio.provenance import pictures, sounds
 from tests.serving import running
 
 SNAPSHOT = Path(__file__).parent / "api.json"
@@ -72,6 +72,40 @@ def test_parameters_have_the_names_of_the_task(client: Client) -> None:
     files = client.predict(prompt="an owl", seed=3, width=128, height=128, count=2, api_name="/text_to_image")[0]
     assert [size_of(path) for path in files] == [(128, 128)] * 2
     assert [record.task["seed"] for path in files if (record := pictures.read_record(Path(path)))] == [3, 4]
+
+
+def test_music_needs_a_prompt_alone_and_comes_as_flac_and_midi(client: Client) -> None:
+    sound, notes = client.predict("a short folk tune", duration=4, seed=3, key="A minor", bpm=100, api_name="/music")[0]
+    found = sounds.read_record(Path(sound))
+    assert found is not None and found.task["prompt"] == "a short folk tune" and found.task["seed"] == 3
+    assert Path(sound).suffix == ".flac" and Path(notes).read_bytes()[:4] == b"MThd"
+    assert found.facts["plan"]["key"] == "A minor"  # type: ignore[index,call-overload]
+
+
+def test_music_comes_in_the_format_asked_for_and_starts_from_a_file(client: Client, tmp_path: Path) -> None:
+    sound, notes = client.predict("a waltz", duration=4, seed=3, format="mp3", api_name="/music")[0]
+    assert Path(sound).suffix == ".mp3"
+    assert (record := sounds.read_record(Path(sound))) is not None and record.task["prompt"] == "a waltz"
+    again = client.predict("a rock song", duration=4, seed=1, reference=handle_file(notes), api_name="/music")[0]
+    assert (record := sounds.read_record(Path(again[0]))) is not None and str(record.task["reference"]).startswith("sha256:")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"prompt": ""}, "Prompt is empty: say what you would like."),
+        ({"prompt": "x", "bpm": 500}, "Tempo must be a number from 30 to 300."),
+        ({"prompt": "x", "key": "H#"}, "Key must be a note and a mode"),
+        ({"prompt": "x", "duration": -1}, "Duration must be a number above 0 and up to 600."),
+        ({"prompt": "x", "instruments": "kazoo of doom"}, "not known"),
+        ({"prompt": "x", "lyrics": "la"}, "does not use Lyrics"),
+        ({"prompt": "x", "loop": True, "format": "opus"}, "would not close"),
+    ],
+)
+def test_each_bad_value_for_music_gets_its_sentence(client: Client, values: dict[str, Any], words: str) -> None:
+    with pytest.raises(AppError) as refused:
+        client.predict(**values, api_name="/music")
+    assert words in str(refused.value)
 
 
 def test_writing_streams_over_http(url: str) -> None:

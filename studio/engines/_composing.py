@@ -69,6 +69,19 @@ class _Opening:
     recording: NDArray[np.float32] | None = None
 
 
+def _finished(sound: Sound, task: Compose, finish: str, report: Report) -> tuple[Sound, dict[str, Json]]:
+    """A take at its loudness and measured; after a stop, which no report would let pass, without a word."""
+    from studio.music import finish as last
+
+    quiet = task if finish == "end" else task.model_copy(update={"loop": False})
+    sound, facts, _ = last.finished(sound, quiet, report=report if finish == "end" else _unheard)
+    return sound, facts
+
+
+def _unheard(event: Progress | Preview) -> None:
+    """Nobody is told."""
+
+
 class Composer:
     """An instrument in use, for one card. `window` and `stride` are seconds it oversees, and moves on by beyond that."""
 
@@ -112,7 +125,8 @@ class Composer:
                 kept = codes.values[row, :, : codes.done]
                 samples = self._sound(kept, player, row, finish)
                 sound = Sound(_joined(opening.recording, samples, known * plays.step, round(JOIN_SECONDS * plays.rate)), plays.rate)
-                yield Take(sound, seed, finish, facts, {ATTACHMENT: self._packed(kept)})
+                sound, told_of = _finished(sound, task, finish, report)
+                yield Take(sound, seed, finish, {**facts, **told_of}, {ATTACHMENT: self._packed(kept)})
 
     def _sound(self, codes: Any, player: _Player, row: int, finish: str) -> NDArray[np.float32]:
         """A whole piece within the window is decoded at once, as the model's own `generate` does; a longer or stopped one was, in parts."""

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.errors import InvalidInput, MediaUnreadable
-from studio.music import files
 
 CODES_LIMIT = 64_000_000
 """Bytes of codes, unpacked."""
@@ -24,6 +23,8 @@ FFT, HOP = 2**14, 4096
 
 def read(file: Path, rate: int, channels: int) -> NDArray[np.float32]:
     """The sound in a file as (channels, samples) at `rate`. Raises MediaUnreadable."""
+    from studio.music import files  # brings a sound library, which the first page does without
+
     sound = files.resampled(files.read(file), rate)
     return (files.mono(sound) if channels == 1 else files.stereo(sound)).samples
 

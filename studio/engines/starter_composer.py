@@ -49,6 +49,8 @@ CARDS = (
 )
 
 _BYTES_A_SECOND = 48_000 * 2 * 4
+SEEDS = 16
+"""How many seeds a plan is tried with where none is given; trying one takes 2 ms."""
 ANOTHER = 1_000_003
 """Between the seeds of a take's further attempts."""
 
@@ -74,7 +76,7 @@ def plan(task: Compose) -> Mapping[str, Json]:
 
     Without a seed, what the seed decides is left out; of the instruments those stay that every seed would take.
     """
-    found = [_facts(_plan(task.model_copy(update={"seed": seed}))) for seed in ((1, 2, 3) if task.seed is None else (task.seed,))]
+    found = [_facts(_plan(task.model_copy(update={"seed": seed}))) for seed in (range(SEEDS) if task.seed is None else (task.seed,))]
     agreed = {name: value for name, value in found[0].items() if all(other[name] == value for other in found)}
     if "instruments" not in agreed:
         players = [list(cast("list[Json]", facts["instruments"])) for facts in found]
@@ -97,12 +99,12 @@ def check(card: ModelCard, task: Task) -> None:
 
 def choices(card: ModelCard) -> Mapping[str, Sequence[tuple[str, str]]]:
     """What the plan's fields may hold: (title, value) by field."""
-    from studio.music import banks, brief
+    from studio.music import banks, moods
     from studio.music.instruments import INSTRUMENTS
 
     return {
         "genre": [(genre.title, genre.name) for genre in _genres().values()],
-        "mood": [(name.capitalize(), name) for name in brief.MOODS],
+        "mood": [(name.capitalize(), name) for name in moods.MOODS],
         "instruments": [(name.capitalize(), name) for name in sorted(INSTRUMENTS)],
         "bank": [(f"{bank.name} ({bank.licence})", bank.name) for bank in banks.banks(_soundfont(card))],
     }

@@ -16,7 +16,7 @@ ALLOWED: dict[str, str] = {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("tab", ["Text to image", "Inpainting", "Writing"])
+@pytest.mark.parametrize("tab", ["Text to image", "Inpainting", "Music", "Writing"])
 def test_no_tab_has_a_serious_barrier(context: BrowserContext, server: str, scheme: str, tab: str) -> None:
     page = opened(context.new_page(), f"{server}/?__theme={scheme}")
     page.get_by_role("tab", name=tab).click()

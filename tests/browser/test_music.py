@@ -1,0 +1,139 @@
+"""The music tab in a real browser: words to a loop that plays, its parts taken away, a region made anew, settings put back."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import mido
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from studio.music import packed
+from studio.music.score import Score
+from studio.provenance import sounds
+from tests.browser.conftest import opened, unfold
+
+LONG = 90_000
+BRIEF = "calm rainy-night lo-fi piano, 72 bpm, A minor, loop"
+
+
+@pytest.fixture
+def page(context: BrowserContext, server: str) -> Page:
+    return music(context.new_page(), server)
+
+
+def music(page: Page, server: str) -> Page:
+    opened(page, server)
+    page.locator("html[data-music=restored]").wait_for()
+    if not page.get_by_role("tab", name="Music").is_visible():
+        page.locator(".overflow-menu > button").click()
+    page.get_by_role("tab", name="Music").or_(page.locator(".overflow-dropdown button", has_text="Music")).first.click()
+    page.locator(".player[data-ready]").wait_for()
+    return page
+
+
+def fill(page: Page, label: str, value: str) -> None:
+    page.get_by_label(label, exact=True).locator("visible=true").first.fill(value)
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).locator("visible=true").first.click()
+
+
+def finished(page: Page) -> None:
+    expect(page.locator(".status p:visible").first).to_contain_text("Done in", timeout=LONG)
+
+
+def clear_status(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('.status p').forEach((line) => (line.textContent = ''))")
+
+
+def create(page: Page, prompt: str, seconds: str = "") -> None:
+    fill(page, "Prompt", prompt)
+    if seconds:
+        fill(page, "Duration", seconds)
+    clear_status(page)
+    press(page, "Create")
+    finished(page)
+
+
+def downloaded(page: Page, folder: Path, suffix: str) -> Path:
+    with page.expect_download() as download:
+        page.locator(f".downloads:visible a[download$='{suffix}']").first.click()
+    file = folder / f"file{suffix}"
+    download.value.save_as(file)
+    return file
+
+
+def score_in(file: Path) -> Score:
+    record = sounds.read_record(file)
+    assert record is not None
+    return packed.unpack(str(record.facts["score"]))
+
+
+def test_a_loop_from_words_plays_is_as_asked_and_can_be_taken_away(page: Page, tmp_path: Path) -> None:
+    fill(page, "Prompt", BRIEF)
+    plan = page.locator(".plan p")
+    expect(plan).to_contain_text("72 bpm")
+    expect(plan).to_contain_text("A minor")
+    create(page, BRIEF, "7")
+    page.wait_for_function("window.atelierPlayer.current().voice")
+    before = page.evaluate("window.atelierPlayer.current().position")
+    page.wait_for_timeout(400)
+    assert page.evaluate("window.atelierPlayer.current().position") != before
+    expect(page.locator(".player")).to_contain_text("72.0 bpm")
+    expect(page.locator(".player")).to_contain_text("A minor")
+    score = score_in(downloaded(page, tmp_path, ".flac"))
+    notes = mido.MidiFile(downloaded(page, tmp_path, ".mid"))
+    assert len(notes.tracks) == len(score.parts) + 1
+    press(page, "All parts as a zip")
+    archive = zipfile.ZipFile(io.BytesIO(downloaded(page, tmp_path, ".zip").read_bytes()))
+    assert {"mix.wav", "score.mid", "recipe.json"} <= set(archive.namelist())
+
+
+def test_a_selected_region_is_made_anew_and_the_fields_are_as_before(page: Page, tmp_path: Path) -> None:
+    create(page, "a short folk tune in D major, 120 bpm", "8")
+    old = score_in(downloaded(page, tmp_path, ".flac"))
+    clear_status(page)
+    press(page, "Redo selection")
+    expect(page.locator(".status p:visible").first).to_have_text("Nothing is selected: drag over the waveform first.")
+    clear_status(page)
+    wave = page.locator(".player canvas").first.bounding_box()
+    assert wave is not None
+    for step, share in (("move", 0.3), ("down", 0), ("move", 0.45), ("move", 0.55), ("up", 0)):
+        if step == "move":
+            page.mouse.move(wave["x"] + wave["width"] * share, wave["y"] + wave["height"] / 2)
+        else:
+            getattr(page.mouse, step)()
+    press(page, "Redo selection")
+    finished(page)
+    new = score_in(downloaded(page, tmp_path, ".flac"))
+    assert new.bars == old.bars and new != old
+    assert new.parts[0].notes[0] == old.parts[0].notes[0]
+    unfold(page, "Start from a sound or a melody")
+    expect(page.get_by_label("Region end", exact=True)).to_have_value("")
+
+
+def test_settings_come_back_from_a_take_and_what_is_wrong_is_said_at_once(page: Page) -> None:
+    create(page, "a chiptune for a small robot, 140 bpm", "4")
+    fill(page, "Prompt", "something else")
+    press(page, "Use these settings")
+    expect(page.get_by_label("Prompt", exact=True).locator("visible=true").first).to_have_value("a chiptune for a small robot, 140 bpm")
+    unfold(page, "Change the plan")
+    fill(page, "Key", "H#")
+    expect(page.locator(".plan p")).to_contain_text("Key must be a note and a mode")
+
+
+def test_stop_ends_a_long_piece_and_a_phone_shows_all_of_the_tab(context: BrowserContext, server: str) -> None:
+    narrow = context.new_page()
+    narrow.set_viewport_size({"width": 390, "height": 800})
+    music(narrow, server)
+    fill(narrow, "Prompt", "a long cinematic piece")
+    fill(narrow, "Duration", "280")
+    press(narrow, "Create")
+    expect(narrow.locator(".status progress:visible").first).to_be_visible()
+    narrow.keyboard.press("Escape")
+    expect(narrow.locator(".status p:visible").first).to_contain_text("Stopped", timeout=LONG)
+    assert narrow.evaluate("document.documentElement.scrollWidth") <= 390
