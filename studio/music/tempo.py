@@ -18,12 +18,12 @@ HOP = 128
 SLOWEST, FASTEST = 45.0, 220.0
 USUAL, SPREAD = 115.0, 0.8
 """Where two tempos fit alike the one nearer to this is taken; the spread is in octaves (Ellis 2007, section 3.2, takes 120 and 0.9)."""
-CLEAR = 0.2
+CLEAR = 0.12
 """The least share of the onsets' energy that repeats with the period, for there to be a tempo at all."""
-MARKED = 4.0
-"""The least ratio of the onsets at beats to the mean: slow swells reach 4, plucked songs without drums begin at 9."""
-SOFTEST = 0.05
-"""The least rise of the bands' log energy at a beat: slow swells reach 0.03, drums and plucked strings 1."""
+REGULAR = 0.5
+"""The least height of the Fourier tempogram: slow swells reach 0.3, chorales begin at 0.6, songs at 0.9."""
+SYNCOPATED = (0.5, 0.25)
+"""Or: the least of both where much repeats and little of it lies on beats, as in a bossa."""
 STEADY = 0.15
 """The most that the distances of beats may differ from whole beats (root mean square)."""
 
@@ -55,14 +55,14 @@ def tempo(channel: Signal) -> Tempo:
     if envelope.size < 4 * _frames(FASTEST) or not envelope.any():
         return nothing
     period, clarity = _period(envelope)
-    period = _refined(envelope, period)
+    period, regular = _refined(envelope, period)
     beats = _tracked(envelope, period)
-    if clarity < CLEAR or beats.size < _LEAST_BEATS:
+    clear = (clarity >= CLEAR and regular >= REGULAR) or (clarity >= SYNCOPATED[0] and regular >= SYNCOPATED[1])
+    if not clear or beats.size < _LEAST_BEATS:
         return Tempo(None, (), clarity)
     places = _between_frames(envelope, beats)
     slope, unevenness = _line(places, period)
-    level = float(np.median(envelope[np.rint(places).astype(np.int64).clip(0, envelope.size - 1)]))
-    if unevenness > STEADY or level < MARKED * envelope.mean() or level < SOFTEST:
+    if unevenness > STEADY:
         return Tempo(None, (), clarity)
     times = (places - _LEAD) * HOP / RATE + _DELAY
     return Tempo(60 * RATE / HOP / slope, tuple(float(time) for time in times if time >= 0), clarity)
@@ -124,15 +124,20 @@ def _period(envelope: Envelope) -> tuple[float, float]:
     return float(periods[best]), float(np.clip(comb[best], 0, 1))
 
 
-def _refined(envelope: Envelope, period: float) -> float:
-    """The period within 3 % at which the envelope's Fourier tempogram, with its first three harmonics, is highest."""
-    near = period * np.linspace(0.97, 1.03, 121)
-    frames = np.arange(envelope.size)
-    heights = np.zeros(near.size)
-    for number, some in enumerate(near):
-        turns = np.exp((-2j * np.pi / some) * frames)
-        heights[number] = sum(abs(np.vdot(turns**harmonic, envelope)) for harmonic in (1, 2, 3))
-    return float(near[heights.argmax()])
+def _refined(envelope: Envelope, period: float) -> tuple[float, float]:
+    """The period within 3 % at which the envelope's Fourier tempogram, with its first three harmonics, is highest; and how high.
+
+    Onsets at no regular times are near 0; those that all lie on beats reach 3.
+    """
+    frames, height = np.arange(envelope.size), 0.0
+    for reach, steps in ((0.03, 121), (0.0005, 11)):
+        near = period * np.linspace(1 - reach, 1 + reach, steps)
+        heights = np.zeros(near.size)
+        for number, some in enumerate(near):
+            turns = np.exp((-2j * np.pi / some) * frames)
+            heights[number] = sum(abs(np.vdot(turns**harmonic, envelope)) for harmonic in (1, 2, 3))
+        period, height = float(near[heights.argmax()]), float(heights.max())
+    return period, height / float(envelope.sum())
 
 
 def _tracked(envelope: Envelope, period: float) -> NDArray[np.int64]:
@@ -171,14 +176,16 @@ def _between_frames(envelope: Envelope, beats: NDArray[np.int64]) -> Envelope:
 def _line(beats: Envelope, period: float) -> tuple[float, float]:
     """Slope (frames a beat) of the least-squares line through the beats, and how uneven their distances are, in beats.
 
-    Beats are counted by their distances, so that one left out or put in does not bend the line; those a tenth of a beat off it are
-    left out.
+    Beats are counted by their place on the grid of `period`, so that one left out or put in does not bend the line; those a tenth of a
+    beat off are left out. Where most are, the tempo wanders and `period`, its mean, stands.
     """
-    counts = np.maximum(1, np.rint(np.diff(beats) / period))
-    numbers = np.concatenate([[0], np.cumsum(counts)])
-    kept, slope = np.ones(beats.size, bool), period
+    slope, counts = period, np.maximum(1, np.rint(np.diff(beats) / period))
+    offset = float(np.angle(np.exp(2j * np.pi * beats / period).mean())) / (2 * np.pi) * period
     for _ in range(3):
-        slope, offset = (float(value) for value in np.polyfit(numbers[kept], beats[kept], 1))
+        numbers = np.rint((beats - offset) / slope)
         near = np.abs(beats - offset - slope * numbers) < 0.1 * slope
-        kept = near if near.sum() > beats.size / 2 else kept
+        if near.sum() <= beats.size / 2 or np.ptp(numbers[near]) == 0:
+            slope = period
+            break
+        slope, offset = (float(value) for value in np.polyfit(numbers[near], beats[near], 1))
     return slope, float(np.sqrt(np.mean((np.diff(beats) / slope - counts) ** 2)))

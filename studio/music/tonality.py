@@ -25,7 +25,7 @@ _LOWEST, _HIGHEST = 60.0, 2_500.0
 _HALF = 450.0
 """Hz at which a peak counts half: low notes say more about the key than ornaments and overtones do."""
 _HARMONICS, _DECAY = 8, 0.8
-_LEAST_FIT, _LEAST_SHAPE, _LEAST_CLASSES = 0.5, 0.15, 4
+_LEAST_FIT, _LEAST_SHAPE, _LEAST_CLASSES = 0.5, 0.06, 4
 
 Profile = NDArray[np.float64]
 
