@@ -30,15 +30,20 @@ _VOICES = ("soprano", "alto", "tenor", "bass")
 
 
 def chorale(path: Path) -> Chorale | None:
-    """The chorale of a .mxl file, or None where its voices are not the four usual ones or its meter changes."""
+    """The chorale of a .mxl file, or None where its voices are not the four usual ones, share a staff, or change their meter."""
     with zipfile.ZipFile(path) as archive:
         name = next(name for name in archive.namelist() if name.endswith("xml") and "META" not in name)
         root = ElementTree.fromstring(archive.read(name))  # noqa: S314 (a file of a package, read while training)
     names = {part.get("id"): (part.findtext("part-name") or "").lower() for part in root.iter("score-part")}
     parts = {names.get(part.get("id"), ""): part for part in root.iter("part")}
     voices = [next((part for name, part in parts.items() if name.startswith(voice)), None) for voice in _VOICES]
-    heads = [_head(attributes) for attributes in root.iter("attributes") if attributes.find("time") is not None]
+    soprano = voices[0]
+    if soprano is None:
+        return None
+    heads = [_head(attributes) for attributes in soprano.iter("attributes") if attributes.find("time") is not None]
     if len({meter for meter, *_ in heads}) != 1:
+        return None
+    if any(part is not None and (part.find("measure/backup") is not None or part.find("measure/forward") is not None) for part in voices):
         return None
     sung = [_voice(part) for part in voices if part is not None]
     if len(sung) != len(_VOICES) or len({len(voice) for voice in sung}) != 1:
