@@ -3,6 +3,7 @@
 score.py             notes, parts, chords, keys and meters as plain data
     packed.py            a score as one line of text for the record; scores cut and joined
     files.py             sound files in and out: hostile input, resampling, FLAC, WAV, MP3, OGG, Opus
+    views.py             waveforms as numbers, spectrograms as pictures
     tempo.py             the beats heard in a sound
     tonality.py          the key heard in a sound
     loudness.py          loudness and true peak: measured, brought to a target, limited

@@ -19,9 +19,10 @@ from scipy import signal
 
 from studio.creations import Sound
 from studio.errors import InvalidInput, MediaUnreadable
+from studio.music.views import peaks, spectrogram_png
 from studio.provenance.tags import Tags, cut_off, with_id3, with_info
 
-__all__ = ["Tags", "blocks", "encode", "mono", "quantised", "read", "resampled", "stereo"]
+__all__ = ["Tags", "blocks", "encode", "mono", "peaks", "quantised", "read", "resampled", "spectrogram_png", "stereo"]
 
 BLOCK = 1 << 16
 """Samples of each channel that are read or written at once. libsndfile's Vorbis encoder overflows its stack on minutes at once."""
