@@ -102,8 +102,11 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
     form.demo.load(newest, None, refresh, **QUIET)
     player.choose(choose, fields["format"], refresh[1:], **QUIET)
     _form.estimate(form, ask["estimate"], ("text", "model"), {})
-    tuned = [fields["voice"], fields["speed"]]
-    fields["model"].change(lambda model: (_lacking(form), *_useful(form, model or "")), fields["model"], [ask["lacking"], *tuned], **QUIET)
+    lacking, tuned = ask["lacking"], [fields["voice"], fields["speed"]]
+    fields["model"].change(lambda *given: (_lacking(form), *_useful(form, *given)), [fields["model"], fields["voice"]],
+                           [lacking, *tuned], **QUIET)  # fmt: skip
+    form.demo.load(lambda: _lacking(form), None, lacking, **QUIET)
+    done.then(lambda: _lacking(form), None, lacking, **QUIET)
     best = _best(form)
     _form.remember(form, done, first={"model": best.name} if best is not None and not form.studio.here(TASK.kind) else None)
 
@@ -177,12 +180,14 @@ def _best(form: Form) -> ModelCard | None:
 
 def _lacking(form: Form) -> str:
     """Where no voice is here: which would bring one, and how; else nothing."""
-    try:
-        form.studio.card_for(TASK.checked({"text": "x"}))
-    except StudioError as error:
-        offline = " This studio is offline: start it without --offline to download." if form.studio.settings.offline else ""
-        return _status.note(f"{error}{offline}")
-    return ""
+    best = _best(form)
+    if best is None or form.studio.here(TASK.kind):
+        return ""
+    settings = form.studio.settings
+    way = "ask whoever runs this studio to download it" if settings.public else "press Download under its name"
+    way = "start the studio without --offline to download it" if settings.offline else way
+    size = f", {_status.gigabytes(best.download_gb * 1e9)}" if best.download_gb else ""
+    return _status.note(f"No voice is on this machine yet. {best.name} ({best.licence}{size}) would bring one: {way}.")
 
 
 def _voices(form: Form, model: str) -> list[tuple[str, str]]:
@@ -193,14 +198,17 @@ def _voices(form: Form, model: str) -> list[tuple[str, str]]:
     return list(form.studio.choices(form.studio.here(TASK.kind).get(card.name, card)).get("voice", ()))
 
 
-def _useful(form: Form, model: str) -> tuple[Any, Any]:
+def _useful(form: Form, model: str | None, voice: str | None) -> tuple[Any, Any]:
     """Voice and speed for a model: its own voices; what it does not use is disabled, says so, and is put back."""
     try:
-        card = _models.picked(form.studio, model, TASK.kind)
+        card = _models.picked(form.studio, model or "", TASK.kind)
     except (StudioError, ValueError):
         return gr.skip(), gr.skip()
     unused = {name: f"{card.name} does not use this" if name in card.ignores else "" for name in ("voice", "speed")}
-    voices = _voices(form, model)
-    voice = gr.update(choices=[("The model's own", ""), *voices], value="", interactive=bool(voices), info=unused["voice"])
-    values: dict[str, Any] = {"value": 1.0} if unused["speed"] else {}
-    return voice, gr.update(interactive=not unused["speed"], info=unused["speed"], **values)
+    voices = [("The model's own", ""), *_voices(form, model or "")]
+    kept = voice if voice in [name for _, name in voices] else ""
+    value: dict[str, Any] = {"value": 1.0} if unused["speed"] else {}
+    return (
+        gr.update(choices=voices, value=kept, interactive=len(voices) > 1, info=unused["voice"]),
+        gr.update(interactive=not unused["speed"], info=unused["speed"], **value),
+    )
