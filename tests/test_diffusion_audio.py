@@ -13,7 +13,7 @@ import soundfile
 
 from studio.creations import Progress, Sound, Take
 from studio.device import Device
-from studio.engines import _audio_canvas, _audio_families, _pipelines, diffusion_audio
+from studio.engines import _audio_canvas, _audio_codecs, _audio_families, _pipelines, diffusion_audio
 from studio.errors import Cancelled, InvalidInput, MediaUnreadable, ModelUnavailable
 from studio.models import Folder, ModelCard, resolve
 from studio.tasks import Compose
@@ -189,7 +189,23 @@ def test_a_long_piece_is_decoded_in_parts_that_are_heard_as_one(models: dict[str
     monkeypatch.setattr(vae, "tile_latent_min_length", 90)
     monkeypatch.setattr(vae, "tile_latent_overlap", 30)
     pipe = type("Pipe", (), {"vae": vae})()
-    assert np.abs(_audio_families.decoded(pipe, latents) - whole).max() < 1e-6
+    assert np.abs(_audio_codecs.decoded(pipe, latents) - whole).max() < 1e-6
+
+
+def test_long_sound_of_the_codec_with_attention_is_decoded_in_parts_too(
+    models: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    vae = models["three"]["vae"]
+    latents = torch.randn(1, tiny.WIDTH, 70, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        whole = vae.decode(latents).sample[0].numpy()
+    monkeypatch.setattr(_audio_codecs, "PART_FRAMES", 16)
+    pipe = type("Pipe", (), {"vae": vae})()
+    made = _audio_codecs.decoded(pipe, latents)
+    assert made.shape == whole.shape
+    assert np.abs(made - whole).max() < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -315,13 +331,13 @@ def test_the_less_strength_the_nearer_the_reference(
     with torch.inference_mode():
         known = vae.encode(torch.from_numpy(recorded(tune))[None])
     known = known.latent_dist.mode() if kind == "open" else known.latents
-    own = _audio_families.decoded
+    own = _audio_codecs.decoded
 
     def decoded(pipe: Any, latents: Any) -> Any:
         made.append(latents)
         return own(pipe, latents)
 
-    monkeypatch.setattr(_audio_families, "decoded", decoded)
+    monkeypatch.setattr(_audio_codecs, "decoded", decoded)
     for strength in (0.02, 0.5, 1.0):
         make(kind, **using("cover", tune), reference_strength=strength)
     near, middle, far = (float((latents[..., : known.shape[-1]] - known).abs().mean()) for latents in made)
@@ -394,10 +410,15 @@ def test_takes_that_are_done_stay_when_the_next_is_stopped(folders: dict[str, Pa
         ("three", {"use": "cover", "negative_prompt": "noise"}, "negative_prompt"),
         ("three", {"use": "cover", "reference_strength": 0}, "reference_strength"),
         ("open", {"negative_prompt": "noise", "guidance_scale": 1}, "negative_prompt"),
-        ("open", {"use": "cover", "region_start": 0.5, "region_end": 1.0}, "region_end"),
+        ("open", {"use": "cover", "region_start": 0.5, "region_end": 1.0}, "region_start"),
+        ("three", {"use": "cover", "region_end": 1.0}, "region_end"),
         ("three", {"use": "lead", "region_end": 1.0}, "region_end"),
         ("three", {"use": "continue", "region_start": 1.0}, "region_start"),
         ("three", {"use": "continue", "duration": 3.5}, "duration"),
+        ("three", {"reference_strength": 0.5}, "reference_strength"),
+        ("three", {"lyrics": "la"}, "lyrics"),
+        ("ace", {"negative_prompt": "noise"}, "negative_prompt"),
+        ("open", {"energy": "rise"}, "energy"),
         ("three", {"use": "repaint", "region_start": 5.0, "region_end": 6.0}, "region_end"),
     ],
 )
@@ -424,9 +445,21 @@ def test_references_that_are_none_and_covers_of_what_is_too_long_are_refused(fol
     diffusion_audio.check(card, task_of(reference=str(written(tmp_path / "short.wav", 3.0)), reference_use="cover"))
 
 
+def test_more_seconds_than_the_model_makes_are_refused(make: Make) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        make("open", duration=5.0)
+    assert refused.value.field == "duration"
+
+
 def test_stable_audio_open_repaints_nothing(folders: dict[str, Path], tune: Path) -> None:
     with pytest.raises(InvalidInput):
         diffusion_audio.recipe(card_of(folders["open"]), task_of(**using("repaint", tune)), CPU)
+
+
+def _kin(card: ModelCard, family: Any) -> bool:
+    return card.name.startswith(
+        {"ace_step": "ACE", "stable_audio": "Stable Audio Open", "stable_audio_3": "Stable Audio 3"}[family.arguments.__name__[1:]]
+    )
 
 
 @pytest.mark.parametrize("card", diffusion_audio.CARDS, ids=lambda card: card.name)
@@ -454,6 +487,9 @@ def test_fields_and_ways_that_a_card_does_not_know_are_refused(card: ModelCard, 
             assert getattr(resolve(asked, card), name) == value
     with pytest.raises(InvalidInput):
         resolve(Compose.checked({"prompt": "calm", "duration": 600.0 if card.limits["duration"][1] < 600 else 5.0}), card)
+    family = next(f for f in (_audio_families.FAMILIES.values()) if _kin(card, f))
+    assert set(family.unused) <= set(card.ignores)
+    assert set(card.modes) == set(family.classes)
     melody = Compose.checked({"prompt": "calm", "reference": str(tmp_path), "reference_use": "melody"})
     assert not card.knows(melody)
 

@@ -1,6 +1,6 @@
 """Families of audio pipelines in diffusers: which class does what, and what each is told of a task.
 
-Every family makes latents; sound is made of them by whoever called. Knows no card and no file.
+Every family makes latents; what becomes of them is _audio_codecs.py's matter. Knows no card and no file.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from math import ceil
 from typing import Any
 
 from studio.engines._audio_canvas import Canvas
+from studio.engines._audio_codecs import rate
 from studio.errors import InvalidInput
 from studio.music.score import Key, Meter
 from studio.tasks import Compose
@@ -43,19 +44,25 @@ class Asked:
 class Family:
     """`classes` names the pipeline class for each way of working, `arguments` is what it is told.
 
-    `spoken` are fields of the task that are said in words beside the prompt. `old_callback`: it knows but the older form of callback.
+    `spoken` are fields of the task that are said in words beside the prompt, `unused` those that none of its models takes; `reads` is
+    tokens of a prompt. `old_callback`: it knows
+    but the older form of callback.
     """
 
     classes: Mapping[str, str]
     arguments: Callable[[Any, Asked], dict[str, Any]]
     spoken: tuple[str, ...]
+    unused: tuple[str, ...]
     reads: int = 256
     old_callback: bool = False
 
 
 def check(name: str, family: Family, task: Compose) -> None:
     """Refuse what a family cannot be told in this way of working. Raises InvalidInput."""
-    if task.reference_strength is not None and task.way not in ("make", "cover"):
+    for field in family.unused:
+        if getattr(task, field) != (told := Compose.model_fields[field]).default:
+            raise InvalidInput(f"{name} does not use {told.title}: leave it as it was, or choose another model.", field)
+    if task.reference_strength is not None and task.way != "cover":
         raise InvalidInput(f"{name} uses Strength for covers alone: leave it empty.", "reference_strength")
     if task.way == "cover" and (task.region_start is not None or task.region_end is not None):
         raise InvalidInput(f"{name} plays all of a reference in another way: cut out the region first, or repaint it.", "region_end")
@@ -64,11 +71,21 @@ def check(name: str, family: Family, task: Compose) -> None:
     if task.way == "lead" and task.region_end is not None:
         raise InvalidInput(f"{name} leads into the region's start: leave its end empty.", "region_end")
     if family is ACE_STEP:
-        if task.time_signature and str(Meter.read(task.time_signature)) not in ACE_STEP_METERS:
-            raise InvalidInput(f"{name} knows these time signatures: {', '.join(ACE_STEP_METERS)}.", "time_signature")
-        if task.key and Key.read(task.key).mode not in ("major", "minor"):
-            raise InvalidInput(f"{name} knows keys in major and minor alone.", "key")
-        return
+        _check_brief(name, task)
+    else:
+        _check_noise(name, family, task)
+
+
+def _check_brief(name: str, task: Compose) -> None:
+    """What ACE-Step has no word for."""
+    if task.time_signature and str(Meter.read(task.time_signature)) not in ACE_STEP_METERS:
+        raise InvalidInput(f"{name} knows these time signatures: {', '.join(ACE_STEP_METERS)}.", "time_signature")
+    if task.key and Key.read(task.key).mode not in ("major", "minor"):
+        raise InvalidInput(f"{name} knows keys in major and minor alone.", "key")
+
+
+def _check_noise(name: str, family: Family, task: Compose) -> None:
+    """What models that begin from a reference with noise upon it, or are guided away from words, cannot do."""
     if task.way == "cover" and task.reference_strength == 0:
         raise InvalidInput("With a strength of 0 nothing would change: raise it.", "reference_strength")
     if task.negative_prompt and family is STABLE_AUDIO_3 and task.way != "make":
@@ -147,11 +164,21 @@ def _stable_audio_3(pipe: Any, asked: Asked) -> dict[str, Any]:
     return told | {"mask_start_seconds": start, "mask_end_seconds": end}
 
 
+_NOT_SAMPLED = ("form", "energy", "temperature", "top_k", "top_p", "bank")
+_NOT_SUNG = (*_NOT_SAMPLED, "key", "time_signature", "lyrics")
 ACE_STEP = Family(
-    dict.fromkeys(("make", "repaint", "continue", "lead", "cover"), "AceStepPipeline"), _ace_step, ("genre", "mood", "instruments")
+    dict.fromkeys(("make", "repaint", "continue", "lead", "cover"), "AceStepPipeline"),
+    _ace_step,
+    ("genre", "mood", "instruments"),
+    (*_NOT_SAMPLED, "negative_prompt"),
 )
 STABLE_AUDIO = Family(
-    dict.fromkeys(("make", "cover"), "StableAudioPipeline"), _stable_audio, ("genre", "mood", "instruments", "bpm"), 512, old_callback=True
+    dict.fromkeys(("make", "cover"), "StableAudioPipeline"),
+    _stable_audio,
+    ("genre", "mood", "instruments", "bpm"),
+    (*_NOT_SUNG, "region_start", "region_end"),
+    512,
+    old_callback=True,
 )
 STABLE_AUDIO_3 = Family(
     {
@@ -161,14 +188,10 @@ STABLE_AUDIO_3 = Family(
     },
     _stable_audio_3,
     ("genre", "mood", "instruments", "bpm"),
+    _NOT_SUNG,
 )
 FAMILIES = {name: family for family in (ACE_STEP, STABLE_AUDIO, STABLE_AUDIO_3) for name in family.classes.values()}
 """By the class that a model's index names."""
-
-
-def rate(pipe: Any) -> int:
-    """Hertz."""
-    return int(pipe.vae.config.sampling_rate)
 
 
 def strength(family: Family, task: Compose) -> float:
@@ -186,18 +209,6 @@ def read(pipe: Any, family: Family, words: str) -> tuple[str, str]:
     if len(tokens) < room:
         return words, ""
     return str(pipe.tokenizer.decode(tokens[: room - 1])), str(pipe.tokenizer.decode(tokens[room - 1 :]))
-
-
-def decoded(pipe: Any, latents: Any) -> Any:
-    """Latents as a pipeline returns them, as samples (channels, samples): a numpy array, float32."""
-    import torch
-
-    if hasattr(pipe.vae, "use_tiling"):
-        pipe.vae.use_tiling = True  # for what is longer than its tiles alone; they overlap by more than the decoder hears
-    if type(pipe).__name__ == "AceStepPipeline":
-        latents = latents.transpose(1, 2)
-    with torch.inference_mode():
-        return pipe.vae.decode(latents.to(pipe.vae.dtype)).sample[0].float().cpu().numpy()
 
 
 def _tensor(pipe: Any, canvas: Canvas) -> Any:

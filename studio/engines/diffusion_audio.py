@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from studio import components
 from studio.creations import Json, Preview, Progress, Report, Sound, Take
 from studio.device import Device
-from studio.engines import _audio_canvas, _audio_families, _pipelines
+from studio.engines import _audio_canvas, _audio_codecs, _audio_families, _pipelines
 from studio.engines._audio_canvas import Canvas
 from studio.engines._audio_families import FAMILIES, Asked, Family
 from studio.errors import InvalidInput, ModelUnavailable, StudioError
@@ -31,7 +31,7 @@ CARDS = components.cards("diffusion_audio")
 SECONDS = 30.0
 """Length of a piece where neither the task nor the card says."""
 LONGEST = 30.0
-"""Seconds that a model oversees where its card has no limit."""
+"""Seconds of a reference that a model oversees where its card has no limit."""
 ANOTHER = 7_919
 """From one attempt's seed to the next."""
 FIXED_BYTES = 600_000_000
@@ -44,11 +44,15 @@ TILE_SECONDS = 24
 
 
 class _Options(BaseModel):
-    """`ModelCard.options` of this engine. `shift` and `language` (of the lyrics) are told to ACE-Step."""
+    """`ModelCard.options` of this engine. `shift` and `language` (of the lyrics) are told to ACE-Step.
+
+    `window` is seconds of a reference that the model oversees; without one it is what the card's duration is limited to.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
     variant: str | None = None
+    window: float | None = Field(default=None, gt=1)
     shift: float = Field(default=3.0, gt=0)
     language: str = "unknown"
 
@@ -112,7 +116,9 @@ class _Maker:
         report(Progress("running", 0, task.steps or 0, items=task.count, note="Reading"))
         pipe, family = self._pipe, self._family
         _audio_families.check(self._card.name, family, task)
-        canvas = _audio_canvas.laid(task, _audio_families.rate(pipe), int(pipe.vae.config.audio_channels), _longest(self._card))
+        canvas = _audio_canvas.laid(task, _audio_codecs.rate(pipe), int(pipe.vae.config.audio_channels), _longest(self._card))
+        if canvas is None and (task.duration or SECONDS) > _audio_codecs.most(pipe):
+            raise InvalidInput(f"{self._card.name} makes at most {_audio_codecs.most(pipe):.0f} seconds: ask for less.", "duration")
         words, facts = _words(pipe, family, task)
         for item in range(task.count):
             found: list[tuple[int, Take]] = []
@@ -129,7 +135,7 @@ class _Maker:
         from studio.music import finish
 
         # 1. What the model makes of the length that was asked for, or of the window it oversees.
-        rate = _audio_families.rate(self._pipe)
+        rate = _audio_codecs.rate(self._pipe)
         seconds = (task.duration or SECONDS) if canvas is None else canvas.heard.shape[1] / rate
         made = self._made(task, words, seconds, canvas, place)[:, : round(seconds * rate)]
         if not np.isfinite(made).all():
@@ -161,7 +167,7 @@ class _Maker:
             told |= _watched(pipe, self._family, place)
             latents = pipe(**_offered(pipe, told), generator=generator, output_type="latent").audios
             place.told(Progress("running", note="Decoding"))
-            return _audio_families.decoded(pipe, latents)
+            return _audio_codecs.decoded(pipe, latents)
 
     def _ways(self, task: Compose) -> dict[str, Json]:
         pipe = self._pipe
@@ -233,7 +239,8 @@ def _family(card: ModelCard) -> Family:
 
 
 def _longest(card: ModelCard) -> float:
-    return card.limits["duration"][1] if "duration" in card.limits else LONGEST
+    """Seconds of a reference that the model oversees."""
+    return _options(card).window or (card.limits["duration"][1] if "duration" in card.limits else LONGEST)
 
 
 def _working_bytes(task: Task, card: ModelCard) -> int:
