@@ -80,7 +80,7 @@ def judged(take: Take, asked: Compose, genre: Genre, seconds: float) -> dict[str
     score = packed.unpack(str(take.facts["score"]))
     off = None
     if heard.bpm is not None:
-        off = min(abs(heard.bpm * fold / score.bpm - 1) for fold in (0.5, 2 / 3, 1, 1.5, 2, 3))
+        off = min(abs(heard.bpm * fold / score.bpm - 1) for fold in (0.5, 1, 2))
     key = Key.read(asked.key)
     found = Key.read(heard.key) if heard.key else None
     third = 3 if key.minor else 9

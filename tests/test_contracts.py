@@ -101,7 +101,8 @@ def test_card_names_are_unique() -> None:
 
 
 def test_every_task_has_one_starter_in_each_way_of_working() -> None:
-    asked: list[Task] = [task.checked(FILLED[kind]) for kind, task in TASKS.items() if kind != "inpaint"]
+    unshipped = ("narrate",)  # no voice is small enough to ship
+    asked: list[Task] = [task.checked(FILLED[kind]) for kind, task in TASKS.items() if kind not in ("inpaint", *unshipped)]
     asked += [Inpaint.checked(FILLED["inpaint"] | {"mode": mode}) for mode in MODES if mode != "instruct"]
     assert {(task.kind, task.way): sum(card.starter and card.knows(task) for card in CARDS) for task in asked} == dict.fromkeys(
         ((task.kind, task.way) for task in asked), 1

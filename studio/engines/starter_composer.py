@@ -157,7 +157,10 @@ class _Player:
             sound = render.fold(sound, score.seconds)
         # 3. loudness, and what was asked beside what is heard
         task = task.model_copy(update={"loop": plan.loop})
-        sound, facts, missed = finish.finished(sound, task, bpm=score.bpm, key=score.key.name, meter=score.meter, report=report)
+        beaten = any(part.drums for part in score.parts)
+        sound, facts, missed = finish.finished(
+            sound, task, bpm=score.bpm, key=score.key.name, meter=score.meter, steady=beaten, report=report
+        )
         told: dict[str, Json] = {
             "plan": _facts(plan) | {"bars": score.bars, "seconds": round(score.seconds, 3)},
             "score": packed.pack(score),

@@ -12,12 +12,12 @@ from studio.tasks import Compose
 
 
 def finished(
-    sound: Sound, task: Compose, *, bpm: float | None = None, key: str = "", meter: Meter | None = None, report: Report
+    sound: Sound, task: Compose, *, bpm: float | None = None, key: str = "", meter: Meter | None = None, steady: bool = True, report: Report
 ) -> tuple[Sound, dict[str, Json], int]:
     """The sound at its loudness, facts for the record ("loudness", "loop", "checks", "measured"), and how much of the brief it misses.
 
     `bpm`, `key` and `meter` are what the notes say, where there are notes: then they are what the take is, and the measured ones a check.
-    For sound without notes the brief is what the task asks for.
+    For sound without notes the brief is what the task asks for. `steady` is False for music that need not have a clear beat.
     """
     report(Progress("running", note="measuring"))
     target = None if task.loudness == "as is" else float(task.loudness)
@@ -27,7 +27,7 @@ def finished(
     sound, gain, limited = loudness.to_target(sound, target, circular=task.loop)
     heard = measure.measure(sound)
     asked_key = key or (Key.read(task.key).name if task.key else "")
-    lines = measure.brief(heard, bpm=bpm or task.bpm, key=asked_key or None, lufs=target, loop=task.loop)
+    lines = measure.brief(heard, bpm=bpm or task.bpm, key=asked_key or None, lufs=target, loop=task.loop, steady=steady)
     if task.loop:
         seam = loops.seam(sound)
         facts["loop"] = {

@@ -11,7 +11,6 @@ import numpy as np
 
 from studio.creations import Creation, Sound
 from studio.errors import MediaUnreadable
-
 from studio.music import banks, files, midi, packed, render
 from studio.music.score import Score
 from studio.provenance import sounds

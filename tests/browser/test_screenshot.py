@@ -14,6 +14,8 @@ from playwright.sync_api import Page
 
 from tests.browser.test_inpainting import create as edit
 from tests.browser.test_inpainting import drag, prompt, shows, tool
+from tests.browser.test_music import create as compose
+from tests.browser.test_music import music
 from tests.browser.test_pictures import create
 
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "assets" / "screenshots"
@@ -41,6 +43,18 @@ def test_the_screenshot_of_inpainting_shows_marks_and_what_became_of_them(page: 
     page.evaluate("window.scrollTo(0, 0)")
     page.wait_for_timeout(1500)
     compared(page, "inpainting.webp", 1300)
+
+
+def test_the_screenshot_of_music_shows_words_their_plan_and_the_take(page: Page, server: str) -> None:
+    music(page, server)
+    page.get_by_label("Seed", exact=True).locator("visible=true").first.fill("7")
+    compose(page, "calm rainy-night lo-fi piano, 72 bpm, A minor, loop")
+    page.get_by_role("button", name="Stop", exact=True).locator("visible=true").last.click()  # the player's
+    page.get_by_text("Piano roll").click()
+    page.mouse.move(5, 5)
+    page.evaluate("window.scrollTo(0, 0)")
+    page.wait_for_timeout(1500)
+    compared(page, "music.webp", 900)
 
 
 def compared(page: Page, name: str, height: int) -> None:
