@@ -72,7 +72,7 @@ def _kind(annotation: Any) -> Any:
 
 
 def _hand_over(creation: Creation, out: Path | None, number: int) -> None:
-    """Print the text or path, or write the file: as it is, as an attachment of it (.svg, .mid), or as a copy (.jpg, .webp, .wav, .mp3 ...)."""
+    """Print the text or path, or write the file: as it is, an attachment of it (.svg, .mid), or a copy (.jpg, .webp, .wav, .mp3 ...)."""
     if out is None:
         typer.echo(creation.path if creation.text is None else creation.text)
         return

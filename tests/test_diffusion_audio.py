@@ -140,6 +140,12 @@ def test_every_way_of_every_family_makes_stereo_sound_that_its_seed_repeats(kind
     assert not np.array_equal(samples(make(kind, seed=4, **using(way, tune))), take.sound.samples)
 
 
+@pytest.mark.parametrize("kind", ["ace", "open", "three"])
+def test_any_length_is_made_to_the_sample(kind: str, make: Make) -> None:
+    for seconds in (0.137, 0.56, 1.1):
+        assert samples(make(kind, duration=seconds, steps=1)).shape == (2, round(seconds * RATE))
+
+
 @pytest.mark.parametrize("kind", ["ace", "open", "distilled"])
 def test_takes_of_a_batch_are_those_their_seeds_give_alone(kind: str, make: Make) -> None:
     batch = make(kind, count=2)

@@ -110,14 +110,16 @@ def _ace_step(pipe: Any, asked: Asked) -> dict[str, Any]:
         "timesignature": ACE_STEP_METERS[str(Meter.read(task.time_signature))] if task.time_signature else None,
         "task_type": "text2music",
     }
+    frames = ceil(asked.seconds * pipe.latents_per_second)
     if canvas is not None:
         told["src_audio"] = _tensor(pipe, canvas)
+        frames = told["src_audio"].shape[-1] // pipe.vae.hop_length
         if task.way == "cover":
             told |= {"task_type": "cover", "audio_cover_strength": 1.0 - strength(ACE_STEP, task)}
         else:
             start, end = _frames(pipe, canvas, pipe.vae.hop_length)
             told |= {"task_type": "repaint", "repainting_start": start, "repainting_end": end}
-    return told
+    return told | {"latents": _noise(pipe, frames, asked.generator)}
 
 
 def _stable_audio(pipe: Any, asked: Asked) -> dict[str, Any]:
@@ -209,6 +211,15 @@ def read(pipe: Any, family: Family, words: str) -> tuple[str, str]:
     if len(tokens) < room:
         return words, ""
     return str(pipe.tokenizer.decode(tokens[: room - 1])), str(pipe.tokenizer.decode(tokens[room - 1 :]))
+
+
+def _noise(pipe: Any, frames: int, generator: Any) -> Any:
+    """What ACE-Step's pipeline draws; by itself it rounds some lengths to one frame more than it has (28 frames at 50 a second)."""
+    from diffusers.utils.torch_utils import randn_tensor
+
+    model = pipe.transformer
+    shape = (1, frames, model.config.audio_acoustic_hidden_dim)
+    return randn_tensor(shape, generator=generator, device=pipe.device, dtype=model.dtype)
 
 
 def _tensor(pipe: Any, canvas: Canvas) -> Any:
