@@ -15,12 +15,15 @@ from studio.music import packed
 from studio.tasks import SOUND_FORMATS
 from tabs import _form, _gallery, _player
 
+MOST_DOWN = 0.25
+"""A take is turned down to no less than this for the comparison."""
 SUFFIXES = {"wav16": ".wav", "wav24": ".wav"}
 
 
 def shelf(creations: Sequence[Creation], chosen: str = "", runs: Mapping[str, str] | None = None, *, play: bool = False) -> dict[str, Any]:
     """The player's value: a card for each take. `runs` names the growing sound that a take was, by the take's id."""
-    return _player.opened([_take(creation, (runs or {}).get(creation.id, "")) for creation in creations], chosen, play=play)
+    quietest = min((loud for creation in creations if (loud := _loudness(creation)) is not None), default=None)
+    return _player.opened([_take(creation, (runs or {}).get(creation.id, ""), quietest) for creation in creations], chosen, play=play)
 
 
 def files(creation: Creation, kind: str) -> list[str]:
@@ -67,7 +70,10 @@ def plan_words(plan: Mapping[str, Any]) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _take(creation: Creation, run: str) -> dict[str, Any]:
+def _take(creation: Creation, run: str, quietest: float | None) -> dict[str, Any]:
+    """One card. Takes of different loudness are turned down to the quietest of the shelf, so that none wins by being louder."""
+    loud = _loudness(creation)
+    gain = 1.0 if quietest is None or loud is None else 10 ** ((quietest - loud) / 20)
     task, facts = _gallery.task_of(creation), _gallery.facts_of(creation)
     words = str(task.get("prompt") or "")
     rate, seconds, peaks = _heard(creation.path)
@@ -77,7 +83,7 @@ def _take(creation: Creation, run: str) -> dict[str, Any]:
         creation.id, f"{words[:60]}{'…' if len(words) > 60 else ''}", _form.show(creation.path), rate, seconds, peaks,
         loop=bool(plan.get("loop") or task.get("loop")), bpm=score.bpm if score else None, meter=str(score.meter) if score else "4/4",
         bars=score.bars if score else None, sections=_player.sections_of(score) if score else (),
-        notes=_player.notes_of(score) if score else None, facts=_rows(facts), run=run,
+        notes=_player.notes_of(score) if score else None, facts=_rows(facts), run=run, gain=max(MOST_DOWN, gain),
     )  # fmt: skip
 
 
@@ -88,6 +94,12 @@ def _heard(path: Path) -> tuple[int, float, list[list[float]]]:
 
     sound = files.read(path)
     return sound.rate, sound.seconds, _player.peaks_of(sound.samples)
+
+
+def _loudness(creation: Creation) -> float | None:
+    """LUFS as measured; None for silence and for what was not measured."""
+    heard = _mapping(_gallery.facts_of(creation).get("measured")).get("lufs")
+    return float(heard) if isinstance(heard, int | float) else None
 
 
 def _missed(facts: Mapping[str, Any]) -> list[str]:
