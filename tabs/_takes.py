@@ -54,6 +54,7 @@ def details(creation: Creation) -> str:
     return _gallery.details(creation, {
         "Prompt": task.get("prompt"), "Plan": plan_words(_mapping(facts.get("plan"))), "Seed": task.get("seed"),
         "Sounds": _bank(_mapping(facts.get("bank"))), "Off the brief": ", ".join(_missed(facts)),
+        "Ended": "stopped before its end; what was made by then is kept" if facts.get("finish") == "stopped" else "",
         "Lossy copies": "lose a little; FLAC and WAV keep every sample",
     })  # fmt: skip
 

@@ -20,7 +20,7 @@ from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from studio.creations import Media, Passage
+from studio.creations import Media, Passage, Take
 from studio.errors import InvalidInput, MediaUnreadable
 from studio.models import Hub, ModelCard, Package, SingleFile, Source
 from studio.tasks import TASKS, Task
@@ -91,6 +91,8 @@ def compose(task: Task, asked: Task, card: ModelCard, media: Media, device: str,
     facts: dict[str, object] = dict(media.facts)
     if isinstance(media, Passage):
         facts |= {"tokens": media.tokens, "finish": media.finish}
+    if isinstance(media, Take):
+        facts |= {"finish": media.finish}
     values = {
         "schema_version": SCHEMA_VERSION,
         "made_by": f"Atelier {VERSION}",
