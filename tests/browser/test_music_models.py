@@ -1,0 +1,42 @@
+"""A model that writes sound, in a real browser: it plays while it is made, and Stop keeps what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from studio.music import files
+from tests.browser.test_music import LONG, downloaded, fill, music, press
+from tests.serving import running
+from tests.test_studio_music import listed
+
+
+@pytest.fixture(scope="module")
+def server(starter_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("models")
+    with running(starter_cache, folder, "--models", str(listed(folder)), environment={"OMP_NUM_THREADS": "1"}) as (url, _):
+        yield url
+
+
+@pytest.fixture
+def page(context: BrowserContext, server: str) -> Page:
+    return music(context.new_page(), server)
+
+
+def test_it_plays_while_it_is_made_and_stop_keeps_what_there_is(page: Page, tmp_path: Path) -> None:
+    model = page.get_by_label("Model", exact=True).locator("visible=true").first
+    model.fill("Tiny MusicGen")
+    model.press("Enter")
+    fill(page, "Prompt", "a slow piano")
+    fill(page, "Duration", "250")
+    press(page, "Create")
+    page.wait_for_function("window.atelierPlayer.current().take?.growing", timeout=LONG)
+    page.wait_for_function("window.atelierPlayer.current().voice && window.atelierPlayer.current().position > 0.2", timeout=LONG)
+    expect(page.locator(".status progress:visible").first).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator(".status p:visible").first).to_contain_text("1 finished result is kept", timeout=LONG)
+    expect(page.locator(".details dl:visible")).to_contain_text("stopped before its end")
+    assert 0 < files.read(downloaded(page, tmp_path, ".flac")).seconds < 250
