@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from studio.creations import Creation
 from studio.errors import StudioError
-from studio.provenance import record
 from studio.tasks import ENERGIES, LOUDNESS, REFERENCE_USES, SOUND_FORMATS, Compose
-from tabs import _fields, _form, _gallery, _models, _player, _status, _takes
+from tabs import _actions, _fields, _form, _gallery, _models, _player, _status, _takes
 from tabs._form import QUIET, Form, Shown
 
 NAME = "Music"
@@ -27,23 +24,8 @@ PROMPTS = (
 )
 PLAN = ("genre", "mood", "bpm", "key", "time_signature", "energy", "instruments", "form")
 NUMBERS = ("temperature", "top_p", "top_k", "guidance_scale", "steps", "reference_strength")
-RUN = "(go) => { if (go) [...document.querySelectorAll('.run')].find((button) => button.offsetParent).click(); }"
 SHOWN = 8
 """Takes in the player at once."""
-BUTTONS = {
-    "extend": "Extend", "lead": "Lead in", "cover": "Another style", "again": "Use these settings",
-    "repaint": "Redo selection", "trim": "Keep selection", "loop": "Loop selection", "fade": "Fade selection",
-}  # fmt: skip
-"""Buttons under the player, with their labels."""
-ACTIONS: Mapping[str, tuple[str, bool]] = {
-    "extend": ("continue", False), "lead": ("lead", False), "repaint": ("repaint", True), "cover": ("cover", False),
-    "trim": ("trim", True), "loop": ("loop", True), "fade": ("fade", True),
-}  # fmt: skip
-"""What they use the chosen take for, and whether a region must be selected."""
-BORROWED = ("reference", "reference_use", "region_start", "region_end", "model")
-"""Fields that such a button fills for one run."""
-EDITS = ("trim", "loop", "fade")
-"""Ways that are no model's: the studio's own editor is taken, whatever model is chosen."""
 
 
 def build(form: Form) -> None:
@@ -64,6 +46,7 @@ def _ask(form: Form) -> dict[str, Any]:
     _form.examples(prompt, PROMPTS)
     plan = gr.HTML(elem_classes="quiet plan", padding=False)
     with gr.Accordion("Change the plan", open=False):
+        write = gr.Button("Fill in from the words", size="sm")
         _plan(form)
     with gr.Row():
         form.add("duration", _fields.number(TASK, "duration", placeholder="30", min_width=110))
@@ -73,7 +56,7 @@ def _ask(form: Form) -> dict[str, Any]:
         stop = gr.Button("Stop", elem_classes="stop", scale=1, min_width=80)
     estimate = gr.HTML(elem_classes="quiet", padding=False)
     stage = gr.HTML(elem_classes="status", padding=False)
-    return {"prompt": prompt, "plan": plan, "run": run, "stop": stop, "estimate": estimate, "stage": stage}
+    return {"prompt": prompt, "plan": plan, "write": write, "run": run, "stop": stop, "estimate": estimate, "stage": stage}
 
 
 def _plan(form: Form) -> None:
@@ -131,7 +114,7 @@ def _answer() -> dict[str, Any]:
     for row in (("extend", "lead", "cover", "again"), ("repaint", "trim", "loop", "fade")):
         with gr.Row(elem_classes="actions"):
             for name in row:
-                actions[name] = gr.Button(BUTTONS[name], size="sm", min_width=100)
+                actions[name] = gr.Button(_actions.BUTTONS[name], size="sm", min_width=100)
     files = gr.File(label="Finished files", file_count="multiple", interactive=False, visible="hidden")
     downloads = gr.File(label="Download", file_count="multiple", interactive=False, visible="hidden", elem_classes="downloads")
     stems = gr.Button("All parts as a zip", size="sm")
@@ -172,7 +155,7 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
     form.demo.load(newest, None, refresh, **QUIET)
     player.choose(choose, None, refresh[1:], **QUIET)
     _wire_plan(form, ask)
-    _wire_takes(form, view, ask["stage"], done)
+    _actions.wire(form, view, ask["stage"], done)
     ask["dice"].click(None, js="() => Math.floor(Math.random() * 4294967295)", outputs=ask["seed"], api_visibility="private")
     ask["reuse"].click(lambda seed: gr.skip() if seed is None else seed, view["last_seed"], ask["seed"], **QUIET)
     _form.estimate(form, ask["estimate"], ("model", "count", "duration", "steps"), {"prompt": "x"})
@@ -181,7 +164,10 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
 
 
 def _wire_plan(form: Form, ask: dict[str, Any]) -> None:
-    """The plan in one line, as soon as the words or a field of the plan change; a wrong value is said there at once."""
+    """The plan in one line, as soon as the words or a field of the plan change; a wrong value is said there at once.
+
+    A press writes it into the fields, to be changed there.
+    """
     names = ("prompt", "model", "duration", "loop", "seed", *PLAN)
 
     def told(*values: Any) -> str:
@@ -195,65 +181,18 @@ def _wire_plan(form: Form, ask: dict[str, Any]) -> None:
         words = _takes.plan_words(found)
         return _status.note(f"Plan: {words}") if words else ""
 
+    def written(*values: Any) -> list[Any]:
+        given = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+        try:
+            found = form.studio.plan(TASK.checked({**given, "seed": given.get("seed", 0)}))
+        except StudioError:
+            return [gr.skip()] * len(PLAN)  # the line above the fields says why
+        shown = {"time_signature": found.get("meter"), **found}
+        return [shown.get(name, gr.skip()) for name in PLAN]
+
     watched = [form.fields[name] for name in names]
     gr.on([field.change for field in watched], told, watched, ask["plan"], trigger_mode="always_last", **QUIET)
-
-
-def _wire_takes(form: Form, view: dict[str, Any], stage: gr.HTML, done: Any) -> None:
-    """What can be made of the chosen take: a button fills the fields of the reference and runs; after the run they are as before."""
-    fields, picked = form.fields, view["picked"]
-    targets = [fields[name] for name in BORROWED]
-    for name, (way, region) in ACTIONS.items():
-        use = _using(form, way, region=region)
-        outputs = [view["go"], stage, view["before"], fields["prompt"], *targets]
-        view[name].click(use, [picked, fields["prompt"], *targets], outputs, js=_player.CHOSEN, **QUIET)
-    view["go"].change(None, view["go"], js=RUN, api_visibility="private")
-    done.then(lambda before: (None, *(before or [gr.skip()] * len(BORROWED))), view["before"], [view["before"], *targets], **QUIET)
-
-    def again(data: Any, request: gr.Request) -> list[Any]:
-        creation = _picked(form, data, request)
-        values = record.task_of(record.Record.model_validate(creation.record)).model_dump()
-        return [None if name in TASK.files else list(v) if isinstance(v := values[name], tuple) else v for name in fields]
-
-    def stems(data: Any, request: gr.Request) -> Any:
-        from studio.music.package import package
-
-        creation = _picked(form, data, request)
-        try:
-            archive = package(creation, form.studio.settings.soundfont)
-        except StudioError as error:
-            raise gr.Error(str(error), print_exception=False) from None
-        kept = _takes.files(creation, "flac")
-        return gr.File(value=[*kept, *_form.show_bytes({f"{_takes.name(creation)}-stems.zip": archive})], visible=True)
-
-    view["again"].click(again, picked, list(fields.values()), js=_player.CHOSEN, **QUIET)
-    view["stems"].click(stems, picked, view["downloads"], js=_player.CHOSEN, **QUIET)
-
-
-def _using(form: Form, way: str, *, region: bool) -> Callable[..., tuple[Any, ...]]:
-    """What a button of ACTIONS does: gives the fields for a run that uses the chosen take, and a new value of "go", which starts it."""
-
-    def use(data: Any, words: str, file: Any, used: Any, begin: Any, stop: Any, model: Any, request: gr.Request) -> tuple[Any, ...]:
-        found = _player.chosen(data)
-        start, end = (found.region if found else None) or (None, None)
-        if found is None or (region and end is None):
-            why = "There is no take yet: make one first." if found is None else "Nothing is selected: drag over the waveform first."
-            return "", _status.message(why, "error"), *(gr.skip(),) * (2 + len(BORROWED))
-        creation = form.creation(found.take, request)
-        prompt = words if (words or "").strip() else str(record.Record.model_validate(creation.record).task.get("prompt"))
-        taken = _form.show(creation.path, f"{_takes.name(creation)}{creation.path.suffix}")
-        before = [file, used, begin, stop, model]
-        return secrets.token_hex(4), "", before, prompt, taken, way, start if region else None, end, "" if way in EDITS else model
-
-    return use
-
-
-def _picked(form: Form, data: Any, request: gr.Request) -> Creation:
-    """The take that is chosen in the player."""
-    found = _player.chosen(data)
-    if found is None:
-        raise gr.Error("There is no take yet: make one first.", print_exception=False)
-    return form.creation(found.take, request)
+    ask["write"].click(written, watched, [form.fields[name] for name in PLAN], **QUIET)
 
 
 def _newest(form: Form, request: gr.Request, chosen: str = "", runs: Mapping[str, str] | None = None) -> tuple[Any, ...]:

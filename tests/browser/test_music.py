@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from studio.music import packed
 from studio.music.score import Score
 from studio.provenance import sounds
 from tests.browser.conftest import opened, unfold
+from tests.browser.test_player import drag
 
 LONG = 90_000
 BRIEF = "calm rainy-night lo-fi piano, 72 bpm, A minor, loop"
@@ -78,13 +80,15 @@ def test_a_loop_from_words_plays_is_as_asked_and_can_be_taken_away(page: Page, t
     plan = page.locator(".plan p")
     expect(plan).to_contain_text("72 bpm")
     expect(plan).to_contain_text("A minor")
+    fill(page, "Seed", "7")
     create(page, BRIEF, "7")
     page.wait_for_function("window.atelierPlayer.current().voice")
     before = page.evaluate("window.atelierPlayer.current().position")
     page.wait_for_timeout(400)
     assert page.evaluate("window.atelierPlayer.current().position") != before
-    expect(page.locator(".player")).to_contain_text("72.0 bpm")
-    expect(page.locator(".player")).to_contain_text("A minor")
+    expect(page.locator(".player")).to_contain_text(re.compile(r"tempo72 bpm7[12]\.\d bpm"))
+    expect(page.locator(".player")).to_contain_text("keyA minor")
+    expect(page.locator(".details dl:visible")).not_to_contain_text("Off the brief")
     score = score_in(downloaded(page, tmp_path, ".flac"))
     notes = mido.MidiFile(downloaded(page, tmp_path, ".mid"))
     assert len(notes.tracks) == len(score.parts) + 1
@@ -100,20 +104,14 @@ def test_a_selected_region_is_made_anew_and_the_fields_are_as_before(page: Page,
     press(page, "Redo selection")
     expect(page.locator(".status p:visible").first).to_have_text("Nothing is selected: drag over the waveform first.")
     clear_status(page)
-    wave = page.locator(".player canvas").first.bounding_box()
-    assert wave is not None
-    for step, share in (("move", 0.3), ("down", 0), ("move", 0.45), ("move", 0.55), ("up", 0)):
-        if step == "move":
-            page.mouse.move(wave["x"] + wave["width"] * share, wave["y"] + wave["height"] / 2)
-        else:
-            getattr(page.mouse, step)()
+    drag(page, 3.0, 5.5, seconds=page.evaluate("window.atelierPlayer.current().take.seconds"))
     press(page, "Redo selection")
     finished(page)
     new = score_in(downloaded(page, tmp_path, ".flac"))
     assert new.bars == old.bars and new != old
     assert new.parts[0].notes[0] == old.parts[0].notes[0]
     unfold(page, "Start from a sound or a melody")
-    expect(page.get_by_label("Region end", exact=True)).to_have_value("")
+    expect(page.get_by_role("spinbutton", name="Region end")).to_have_value("")
 
 
 def test_settings_come_back_from_a_take_and_what_is_wrong_is_said_at_once(page: Page) -> None:
@@ -122,6 +120,9 @@ def test_settings_come_back_from_a_take_and_what_is_wrong_is_said_at_once(page: 
     press(page, "Use these settings")
     expect(page.get_by_label("Prompt", exact=True).locator("visible=true").first).to_have_value("a chiptune for a small robot, 140 bpm")
     unfold(page, "Change the plan")
+    press(page, "Fill in from the words")
+    expect(page.get_by_label("Tempo", exact=True)).to_have_value("140")
+    expect(page.get_by_label("Time signature", exact=True)).to_have_value("4/4")
     fill(page, "Key", "H#")
     expect(page.locator(".plan p")).to_contain_text("Key must be a note and a mode")
 

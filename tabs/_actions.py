@@ -1,0 +1,91 @@
+"""What can be made of a finished take with one press: the buttons under the player, and what each fills in for a run.
+
+Knows the player and the form of the music task; knows no layout.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gradio as gr
+
+from studio.creations import Creation
+from studio.errors import StudioError
+from studio.provenance import record
+from tabs import _form, _player, _status, _takes
+from tabs._form import QUIET, Form
+
+RUN = "(go) => { if (go) [...document.querySelectorAll('.run')].find((button) => button.offsetParent).click(); }"
+BUTTONS = {
+    "extend": "Extend", "lead": "Lead in", "cover": "Another style", "again": "Use these settings",
+    "repaint": "Redo selection", "trim": "Keep selection", "loop": "Loop selection", "fade": "Fade selection",
+}  # fmt: skip
+"""Buttons under the player, with their labels."""
+ACTIONS: Mapping[str, tuple[str, bool]] = {
+    "extend": ("continue", False), "lead": ("lead", False), "repaint": ("repaint", True), "cover": ("cover", False),
+    "trim": ("trim", True), "loop": ("loop", True), "fade": ("fade", True),
+}  # fmt: skip
+"""What they use the chosen take for, and whether a region must be selected."""
+BORROWED = ("reference", "reference_use", "region_start", "region_end", "model")
+"""Fields that such a button fills for one run."""
+EDITS = ("trim", "loop", "fade")
+"""Ways that are no model's: the studio's own editor is taken, whatever model is chosen."""
+
+
+def wire(form: Form, view: dict[str, Any], stage: gr.HTML, done: Any) -> None:
+    """What can be made of the chosen take: a button fills the fields of the reference and runs; after the run they are as before."""
+    fields, picked = form.fields, view["picked"]
+    targets = [fields[name] for name in BORROWED]
+    for name, (way, region) in ACTIONS.items():
+        use = _using(form, way, region=region)
+        outputs = [view["go"], stage, view["before"], fields["prompt"], *targets]
+        view[name].click(use, [picked, fields["prompt"], *targets], outputs, js=_player.CHOSEN, **QUIET)
+    view["go"].change(None, view["go"], js=RUN, api_visibility="private")
+    done.then(lambda before: (None, *(before or [gr.skip()] * len(BORROWED))), view["before"], [view["before"], *targets], **QUIET)
+
+    def again(data: Any, request: gr.Request) -> list[Any]:
+        creation = _picked(form, data, request)
+        values = record.task_of(record.Record.model_validate(creation.record)).model_dump()
+        return [None if name in form.task.files else list(v) if isinstance(v := values[name], tuple) else v for name in fields]
+
+    def stems(data: Any, request: gr.Request) -> Any:
+        from studio.music.package import package
+
+        creation = _picked(form, data, request)
+        try:
+            archive = package(creation, form.studio.settings.soundfont)
+        except StudioError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        kept = _takes.files(creation, "flac")
+        return gr.File(value=[*kept, *_form.show_bytes({f"{_takes.name(creation)}-stems.zip": archive})], visible=True)
+
+    view["again"].click(again, picked, list(fields.values()), js=_player.CHOSEN, **QUIET)
+    view["stems"].click(stems, picked, view["downloads"], js=_player.CHOSEN, **QUIET)
+
+
+def _using(form: Form, way: str, *, region: bool) -> Callable[..., tuple[Any, ...]]:
+    """What a button of ACTIONS does: gives the fields for a run that uses the chosen take, and a new value of "go", which starts it."""
+
+    def use(data: Any, words: str, file: Any, used: Any, begin: Any, stop: Any, model: Any, request: gr.Request) -> tuple[Any, ...]:
+        found = _player.chosen(data)
+        start, end = (found.region if found else None) or (None, None)
+        if found is None or (region and end is None):
+            why = "There is no take yet: make one first." if found is None else "Nothing is selected: drag over the waveform first."
+            return "", _status.message(why, "error"), *(gr.skip(),) * (2 + len(BORROWED))
+        creation = form.creation(found.take, request)
+        prompt = words if (words or "").strip() else str(record.Record.model_validate(creation.record).task.get("prompt"))
+        taken = _form.show(creation.path, f"{_takes.name(creation)}{creation.path.suffix}")
+        before = [file, used, begin, stop, model]
+        return secrets.token_hex(4), "", before, prompt, taken, way, start if region else None, end, "" if way in EDITS else model
+
+    return use
+
+
+def _picked(form: Form, data: Any, request: gr.Request) -> Creation:
+    """The take that is chosen in the player."""
+    found = _player.chosen(data)
+    if found is None:
+        raise gr.Error("There is no take yet: make one first.", print_exception=False)
+    return form.creation(found.take, request)
