@@ -3,6 +3,7 @@
 #   make run OPTIONS="--port 8000 --offline"     options of app.py
 #   make run TORCH_INDEX=ADDRESS                 take torch from that package index (README: CPU-only Linux)
 #   make test TESTS="tests/test_tasks.py -x"     arguments of pytest
+#   make test WORKERS=0                           one test after the other, in this process
 #   make run VENV=/elsewhere                     another place for the environment
 
 VENV ?= .venv
@@ -10,6 +11,7 @@ PYTHON = $(VENV)/bin/python
 TORCH = torch==2.13.0
 OPTIONS ?=
 TESTS ?=
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help run serve starters audiocraft test check format bench eval-starter eval-composer
@@ -31,7 +33,7 @@ audiocraft: $(VENV)/.installed ## add the package audiocraft, for AudioGen and M
 	$(PYTHON) -m pip install --no-deps audiocraft==1.3.0
 
 test: $(VENV)/.installed-dev $(VENV)/.starters ## every test that CI runs
-	HF_HUB_OFFLINE=1 $(PYTHON) -m pytest $(TESTS)
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 check: $(VENV)/.installed-dev ## format, lint, types and licences
 	$(VENV)/bin/ruff format --check .
