@@ -95,7 +95,7 @@ def doctor(context: typer.Context) -> None:
 
 @app.command("replay")
 def replay_file(context: typer.Context, file: Path) -> None:
-    """Make a picture or text again from its record and print the largest difference; exit status 1 when they differ."""
+    """Make a picture, sound or text again from its record and print the largest difference; exit status 1 when they differ."""
     with sentences(), opened(context.obj) as studio:
         record = replay.read(file, studio.library)
         for event in shown(replay.again(studio, record)):

@@ -12,6 +12,7 @@ import mido
 import numpy as np
 import pytest
 
+from studio import replay
 from studio.creations import Creation, Progress, Sound
 from studio.errors import Cancelled, InvalidInput, StudioError
 from studio.music import files, packed
@@ -219,3 +220,11 @@ def test_a_take_that_misses_the_brief_is_tried_again_within_the_budget(studio: S
     assert found.get("attempt", 1) <= 3
     assert not missed or found.get("attempt", 1) >= 1
     assert creation.record["task"]["seed"] == 3  # type: ignore[index,call-overload]
+
+
+def test_a_replay_from_the_file_alone_gives_identical_samples(studio: Studio, take: Creation, tmp_path: Path) -> None:
+    file = tmp_path / "taken-away.flac"
+    file.write_bytes(take.path.read_bytes())
+    record = replay.read(file, studio.library)
+    found = [replay.compare(file, event).words for event in replay.again(studio, record) if isinstance(event, Creation)]
+    assert found == ["identical samples"]
