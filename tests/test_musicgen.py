@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import soundfile
 
 from studio.creations import Preview, Progress, Take
 from studio.device import Device
-from studio.engines import _codec, _codes, _composing, musicgen
+from studio.engines import _codec, _codes, _composing, _hearing, musicgen
 from studio.errors import Cancelled, InvalidInput, MediaUnreadable, ModelUnavailable
 from studio.models import Folder, ModelCard, resolve
 from studio.tasks import Compose
@@ -450,3 +451,12 @@ def test_every_card_says_that_its_weights_are_not_for_commerce_and_what_it_does_
             resolve(task_of(lyrics="la"), card)
         settled = resolve(task_of(duration=None), card)
         assert (settled.duration, settled.guidance_scale, settled.top_k, settled.top_p) == (30, 3.0, 250, 0.0)
+
+
+def test_kept_codes_that_claim_to_be_huge_are_refused_without_being_made(tmp_path: Path) -> None:
+    head = b"{'descr': '<i2', 'fortran_order': False, 'shape': (4, 90000000000), }".ljust(117) + b"\n"
+    file = tmp_path / "codes.npz"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("codes.npy", b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + b"\0" * 100)
+    with pytest.raises(MediaUnreadable, match="continue the take's sound instead"):
+        _hearing.read_codes(file, 4, 64, 32_000, 640)

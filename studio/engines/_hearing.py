@@ -6,6 +6,7 @@ Refuses references in words of the field `reference`.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def read_codes(file: Path, books: int, choices: int, rate: int, step: int) -> ND
             codes, kind = kept["codes"].astype(np.int64), (int(kept["rate"]), int(kept["step"]))
         if codes.ndim != 2 or not codes.shape[1]:
             raise ValueError("shape")
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zlib.error, zipfile.BadZipFile):
         raise MediaUnreadable("The kept codes cannot be read: continue the take's sound instead.", "reference") from None
     if kind != (rate, step) or codes.shape[0] != books or codes.min() < 0 or codes.max() >= choices:
         raise InvalidInput("These codes are of another kind of model: choose the model that made them, or continue the sound.", "reference")
