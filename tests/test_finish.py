@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -30,7 +33,7 @@ def asked(**values: object) -> Compose:
     return Compose.checked({"prompt": "x", **values})
 
 
-def checks(facts: dict[str, object]) -> dict[str, dict[str, object]]:
+def checks(facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     lines = facts["checks"]
     assert isinstance(lines, list)
     return {line["what"]: line for line in lines}
