@@ -306,7 +306,9 @@ class Compose(Task):
         return self.reference_use or ("melody" if self.reference else "make")
 
     def settled(self) -> Mapping[str, object]:
-        """The use of a reference, where it was left open."""
+        """The use of a reference, where it was left open; an edit of sound leaves what it does not read as it was."""
+        if self.way in EDITS:
+            return {name: field.default for name, field in type(self).model_fields.items() if name not in READ_BY_EDITS}
         return {"reference_use": self.way if self.reference else ""}
 
     @model_validator(mode="after")
@@ -321,17 +323,26 @@ class Compose(Task):
             value = getattr(self, name)
             if value and value not in known:
                 _refuse(name, "{title} must be one of {known}.", title=type(self).model_fields[name].title, known=", ".join(known))
-        if self.loop and self.format in ("mp3", "opus"):
-            _refuse("format", "{name} pads what it holds, so a loop would not close: choose WAV, FLAC or OGG.", name=self.format.upper())
+        if self.loop and self.format in PADDED:
+            _refuse("format", PADS)
         if not self.reference and (self.reference_use or self.region_start is not None or self.region_end is not None):
             _refuse("reference", "Reference is missing: choose the sound or MIDI file that this is about.")
         if self.region_start is not None and self.region_end is not None and self.region_start >= self.region_end:
             _refuse("region_end", "Region end must come after its start.")
-        if self.way in ("repaint", "trim", "loop", "fade") and self.region_end is None:
+        if self.way in ("repaint", *EDITS) and self.region_end is None:
             _refuse("region_end", "Nothing is selected: mark the stretch that is meant on the waveform.")
         return self
 
 
+EDITS = ("trim", "loop", "fade")
+"""Uses of a reference that cut what is there and make nothing new."""
+READ_BY_EDITS = (
+    "prompt", "model", "seed", "bpm", "time_signature", "reference", "reference_use", "region_start", "region_end", "format",
+)  # fmt: skip
+"""What such an edit has a use for, or keeps as the title of its result."""
+PADS = "MP3 and Opus pad what they hold, so a loop would not close: choose WAV, FLAC or OGG."
+PADDED = ("mp3", "opus")
+"""Formats that pad what they hold, so that a loop would not close."""
 ENERGIES = {"even": "Even", "rise": "Rising", "fall": "Falling", "arc": "Arc"}
 """How the energy goes over a piece, with titles."""
 LOUDNESS = {"-14": "-14 LUFS (streaming)", "-16": "-16 LUFS (podcasts)", "-23": "-23 LUFS (broadcast)", "as is": "As is"}

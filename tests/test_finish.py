@@ -67,6 +67,11 @@ def test_a_loop_of_sound_is_whole_bars_and_closes(bpm: float | None) -> None:
     assert isinstance(loop, dict) and loop["bars"] == 3 and float(str(loop["jump_db"])) < -40
 
 
+def test_a_sound_shorter_than_its_bar_is_closed_as_a_whole() -> None:
+    sound, facts, _ = finish.finished(beats(2, 100), asked(loop=True, bpm=40), report=quiet)
+    assert 1.9 < sound.seconds < 2 and facts["loop"]["bars"] is None  # type: ignore[index,call-overload]
+
+
 def test_a_stop_is_heard_before_the_measuring() -> None:
     def stopped(event: Progress | Preview) -> None:
         raise Cancelled

@@ -13,15 +13,14 @@ from studio.device import Device
 from studio.errors import InvalidInput, StudioError
 from studio.manager import Recipe
 from studio.models import Bundled, ModelCard
-from studio.tasks import Compose, Task
+from studio.tasks import EDITS, Compose, Task
 
-MODES = ("trim", "loop", "fade")
 CARDS = (
     ModelCard(
         name="Atelier Sound Editor",
         engine="sound_editor",
         serves=("music",),
-        modes=MODES,
+        modes=EDITS,
         source=Bundled(path="sound_editor"),  # its model card: there are no weights to fetch
         licence="Apache-2.0",
         commercial=True,
@@ -67,7 +66,7 @@ def _edited(task: Task, report: Report) -> Iterator[Take]:
     else:
         made, facts = _loop(task, sound, start, end)
     heard = finish.heard(made, loop=task.way == "loop", report=report)
-    yield Take(made, task.seed or 0, facts={**heard, **facts, "plan": {"loop": task.way == "loop"}})
+    yield Take(made, task.seed or 0, facts={**heard, **facts})
 
 
 def _faded(sound: Sound, start: float, end: float) -> Sound:
@@ -93,9 +92,7 @@ def _loop(task: Compose, sound: Sound, start: float, end: float) -> tuple[Sound,
     if score is not None:
         bpm, meter = score.bpm, score.meter
     if bpm is None:
-        rate = sound.rate
-        before = min(start, loops.CROSSFADE)
-        return loops.closed(loops.trim(sound, start - before, end)), {"loop_samples": round((end - start) * rate)}
+        return loops.closed(loops.trim(sound, start - min(start, loops.CROSSFADE), end)), {}
     bars = max(1, round((end - start) / loops.bars_seconds(1, bpm, meter)))
     while bars > 1 and start + loops.bars_seconds(bars, bpm, meter) > sound.seconds:
         bars -= 1

@@ -29,13 +29,7 @@ def finished(
     asked_key = key or (Key.read(task.key).name if task.key else "")
     lines = measure.brief(heard, bpm=bpm or task.bpm, key=asked_key or None, lufs=target, loop=task.loop, steady=steady)
     if task.loop:
-        seam = loops.seam(sound)
-        facts["loop"] = {
-            **_facts(facts.get("loop")),
-            "jump_db": round(seam.jump_db, 1),
-            "score": round(seam.score, 1),
-            "seconds": sound.seconds,
-        }
+        facts["loop"] = _facts(facts.get("loop")) | _seam(sound)
     facts["loudness"] = {"gain_db": round(gain, 6), "limited": limited}
     facts["measured"] = heard.facts()
     checks: list[Json] = [line.facts() for line in lines]
@@ -48,19 +42,23 @@ def heard(sound: Sound, *, loop: bool, report: Report) -> dict[str, Json]:
     report(Progress("running", note="measuring"))
     measured = measure.measure(sound)
     facts: dict[str, Json] = {"measured": measured.facts(), "checks": [line.facts() for line in measure.brief(measured)]}
-    if loop:
-        seam = loops.seam(sound)
-        facts["loop"] = {"jump_db": round(seam.jump_db, 1), "score": round(seam.score, 1), "seconds": sound.seconds}
-    return facts
+    return facts | ({"loop": _seam(sound)} if loop else {})
+
+
+def _seam(sound: Sound) -> dict[str, Json]:
+    seam = loops.seam(sound)
+    return {"jump_db": round(seam.jump_db, 1), "score": round(seam.score, 1), "seconds": sound.seconds}
 
 
 def _cut(sound: Sound, task: Compose, meter: Meter) -> tuple[Sound, dict[str, Json]]:
-    """Whole bars of a sound without notes, closed on themselves: by the asked tempo where there is one, else by the one that is heard."""
-    heard = measure.measure(sound)
-    bpm = task.bpm if task.bpm is not None else heard.bpm
-    if bpm is None:
+    """Whole bars of a sound without notes, closed on themselves: by the asked tempo where there is one, else by the one that is heard.
+
+    A sound without a tempo, or shorter than a bar, is closed as a whole: what was made is never lost for its length.
+    """
+    bpm = task.bpm if task.bpm is not None else measure.measure(sound).bpm
+    bars = 0 if bpm is None else int(sound.seconds / loops.bars_seconds(1, bpm, meter))
+    if bpm is None or not bars:
         return loops.closed(sound), {"bars": None}
-    bars = max(1, int(sound.seconds * bpm / 60 / (meter.bar / meter.beat)))
     return loops.cut(sound, 0.0, bars, bpm, meter), {"bars": bars, "bpm": round(bpm, 2)}
 
 
