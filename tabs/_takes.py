@@ -12,7 +12,7 @@ from typing import Any
 
 from studio.creations import Creation
 from studio.music import packed
-from studio.tasks import SOUND_FORMATS
+from studio.tasks import PADDED, SOUND_FORMATS
 from tabs import _form, _gallery, _player
 
 MOST_DOWN = 0.25
@@ -27,20 +27,23 @@ def shelf(creations: Sequence[Creation], chosen: str = "", runs: Mapping[str, st
 
 
 def files(creation: Creation, kind: str) -> list[str]:
-    """The finished file in a format, and its MIDI where it has notes: paths that Gradio serves."""
+    """The finished file in a format, and its MIDI where it has notes: paths that Gradio serves.
+
+    A format that would pad a loop, so that it no longer closed, gives way to FLAC.
+    """
     title = name(creation)
     midi = creation.attachments.get("score.mid")
     notes = [_form.show(midi, f"{title}.mid")] if midi is not None and midi.exists() else []
-    if kind == "flac":
+    if kind == "flac" or kind not in SOUND_FORMATS or (kind in PADDED and looped(creation)):
         return [_form.show(creation.path, f"{title}.flac"), *notes]
-    return [*_form.show_bytes({f"{title}{_suffix(kind)}": encoded(creation, kind)}), *notes]
-
-
-def encoded(creation: Creation, kind: str) -> bytes:
-    """The take in another format, with its record where the format carries one."""
     from studio.music.package import copy
 
-    return copy(creation.path, kind)
+    return [*_form.show_bytes({f"{title}{SUFFIXES.get(kind, f'.{kind}')}": copy(creation.path, kind)}), *notes]
+
+
+def looped(creation: Creation) -> bool:
+    """Whether it closes on itself, whoever asked for that: the fields, the words, or a selection that was made a loop."""
+    return bool(_gallery.facts_of(creation).get("loop"))
 
 
 def name(creation: Creation) -> str:
@@ -78,11 +81,11 @@ def _take(creation: Creation, run: str, quietest: float | None) -> dict[str, Any
     task, facts = _gallery.task_of(creation), _gallery.facts_of(creation)
     words = str(task.get("prompt") or "")
     rate, seconds, peaks = _heard(creation.path)
-    plan, line = _mapping(facts.get("plan")), facts.get("score")
+    line = facts.get("score")
     score = packed.unpack(line) if isinstance(line, str) else None
     return _player.take_value(
         creation.id, f"{words[:60]}{'…' if len(words) > 60 else ''}", _form.show(creation.path), rate, seconds, peaks,
-        loop=bool(plan.get("loop") or task.get("loop")), bpm=score.bpm if score else None, meter=str(score.meter) if score else "4/4",
+        loop=looped(creation), bpm=score.bpm if score else None, meter=str(score.meter) if score else "4/4",
         bars=score.bars if score else None, sections=_player.sections_of(score) if score else (),
         notes=_player.notes_of(score) if score else None, facts=_rows(facts), run=run, gain=max(MOST_DOWN, gain),
     )  # fmt: skip
@@ -116,15 +119,5 @@ def _bank(bank: Mapping[str, Any]) -> str:
     return f"{bank['name']} ({bank.get('licence')})" if bank.get("name") else ""
 
 
-def _suffix(kind: str) -> str:
-    return SUFFIXES.get(kind, f".{kind}" if kind in SOUND_FORMATS else ".bin")
-
-
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def attached(creation: Creation, file: str) -> Path | None:
-    """One of its companion files, if it is there."""
-    path = creation.attachments.get(file)
-    return path if path is not None and path.exists() else None
