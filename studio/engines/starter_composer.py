@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from studio.creations import Json, Preview, Progress, Report, Take
 from studio.device import Device
-from studio.errors import ModelUnavailable
+from studio.errors import InvalidInput, ModelUnavailable
 from studio.manager import Component, Recipe
 from studio.models import Bundled, ModelCard
-from studio.tasks import SEED_LIMIT, Compose, Task
+from studio.tasks import PADDED, PADS, SEED_LIMIT, Compose, Task
 
 if TYPE_CHECKING:
     from studio.music.banks import Bank
@@ -62,7 +62,13 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     folder = card.files
     size = sum(file.stat().st_size for file in folder.iterdir())
     player = partial(_Player, _soundfont(card))
-    return Recipe({"composer": Component(f"bundled:{folder}", 2 * size, lambda report: _composer(folder))}, player, working_bytes)
+
+    def load(_: Report) -> Composer:
+        from studio.music.composer import Composer
+
+        return Composer.load(folder)
+
+    return Recipe({"composer": Component(f"bundled:{folder}", 2 * size, load)}, player, working_bytes)
 
 
 def working_bytes(task: Task) -> int:
@@ -85,16 +91,17 @@ def plan(task: Compose) -> Mapping[str, Json]:
 
 
 def check(card: ModelCard, task: Task) -> None:
-    """Refuse a plan that cannot be, and a reference without notes. Raises InvalidInput or MediaUnreadable."""
+    """Refuse a plan that cannot be, a format that it would not close in, and a reference without notes.
+
+    Raises InvalidInput or MediaUnreadable.
+    """
     from studio.music import banks
-    from studio.music.reference import read_notes
 
     assert isinstance(task, Compose)
-    _plan(task)
     if task.bank:
         banks.bank_named(task.bank, _soundfont(card))
-    if task.reference:
-        read_notes(Path(task.reference))
+    if _plan(_like(task, _given(task))).loop and task.format in PADDED:
+        raise InvalidInput(PADS, "format")
 
 
 def choices(card: ModelCard) -> Mapping[str, Sequence[tuple[str, str]]]:
@@ -119,9 +126,7 @@ class _Player:
 
     def __call__(self, task: Task, report: Report) -> Iterator[Take]:
         assert isinstance(task, Compose) and task.seed is not None
-        from studio.music.reference import Reference, read_notes
-
-        given = read_notes(Path(task.reference)) if task.reference else Reference()
+        given = _given(task)
         first, task = task.seed, _like(task, given)
         for k in range(task.count):
             one = task.model_copy(update={"seed": (first + k) % (SEED_LIMIT + 1), "count": 1})
@@ -174,21 +179,23 @@ class _Player:
         """The notes: new ones, or new ones where the reference has none or may lose them."""
         from studio.music import arrange, packed
 
-        if task.way != "make":
-            plan = replace(plan, loop=task.loop)
         if task.way in ("melody", "cover") and given.lead is not None:
             return arrange.arrange(_fitting(plan, given.lead), given.lead, genre, seed)
         if given.score is None:
             return self._new(plan, genre, seed, task, report)
         old = given.score
+        plan = _at(plan, old)
+        open_ended = replace(plan, loop=True)  # what goes over into more comes to no end, as a loop does not
         if task.way == "repaint":
             first, bars = _bars(old, task)
-            new = self._new(replace(_at(plan, old), sections=(_section(plan, old, first, bars),)), genre, seed, task, report)
             head, tail = packed.cut(old, 0, first) if first else None, old.bars - first - bars
+            plan = replace(open_ended if tail else plan, sections=(_section(plan, old, first, bars),))
+            new = self._new(plan, genre, seed, task, report)
             middle = packed.joined(head, new) if head is not None else new
             return packed.joined(middle, packed.cut(old, first + bars, tail)) if tail else middle
-        new = self._new(_at(plan, old), genre, seed, task, report)
-        return packed.joined(new, old) if task.way == "lead" else packed.joined(_kept(old, task), new)
+        if task.way == "lead":
+            return packed.joined(self._new(open_ended, genre, seed, task, report), old)
+        return packed.joined(_kept(old, task), self._new(plan, genre, seed, task, report))
 
     def _new(self, plan: Plan, genre: Genre, seed: int, task: Compose, report: Report) -> Score:
         from studio.music import arrange
@@ -204,12 +211,23 @@ def _plan(task: Compose) -> Plan:
     return planning.read(task, _genres())
 
 
+def _given(task: Compose) -> Reference:
+    from studio.music.reference import Reference, read_notes
+
+    return read_notes(Path(task.reference)) if task.reference else Reference()
+
+
 def _facts(plan: Plan) -> dict[str, Json]:
     return cast("dict[str, Json]", plan.facts()) | {"title": _genres()[plan.genre].title}
 
 
 def _like(task: Compose, given: Reference) -> Compose:
-    """The task with tempo, key and meter of what it starts from, and where that is gone on with, its genre and players."""
+    """The task with tempo, key and meter of what it starts from, and where that is gone on with, its genre and players.
+
+    A loop stays one, unless only its melody is taken or the words say otherwise.
+    """
+    from studio.music import brief
+
     if given.lead is None:
         return task
     values: dict[str, object] = {}
@@ -219,6 +237,8 @@ def _like(task: Compose, given: Reference) -> Compose:
         values["key"] = given.key
     if given.score is not None and task.way in ("continue", "lead", "repaint"):
         values |= {"genre": task.genre or given.genre, "instruments": task.instruments or given.instruments[:8]}
+    if given.loop and task.way != "melody" and not brief.ends(task.prompt):
+        values["loop"] = True
     return task.model_copy(update={**values, "time_signature": str(given.lead.meter)})
 
 
@@ -268,9 +288,9 @@ def _bank(task: Compose, genre: Genre, soundfont: Path | None) -> Bank:
 
     if task.bank:
         return banks.bank_named(task.bank, soundfont)
-    usual = "Atelier Synth" if genre.bank == "synth" else "TimGM6mb"
+    usual = banks.OWN if genre.bank == "synth" else banks.CARRIED
     known = {bank.name: bank for bank in banks.banks(soundfont)}
-    return known.get(usual) or known["Atelier Synth"]
+    return known.get(usual) or known[banks.OWN]
 
 
 def _soundfont(card: ModelCard) -> Path | None:
@@ -283,10 +303,3 @@ def _genres() -> Mapping[str, Genre]:
     from studio.music import genres
 
     return genres.genres(Path(__file__).resolve().parents[2] / "presets")
-
-
-@lru_cache(maxsize=1)
-def _composer(folder: Path) -> Composer:
-    from studio.music.composer import Composer
-
-    return Composer.load(folder)

@@ -10,8 +10,9 @@ from studio.errors import InvalidInput
 
 OWN = "Atelier Synth"
 """The name of the studio's own synthesiser."""
+CARRIED = "TimGM6mb"
+"""The name of the General MIDI soundfont that comes with the package pretty_midi."""
 
-_CARRIED = ("TimGM6mb", "pretty_midi", "TimGM6mb.sf2")
 _LARGEST = 1 << 30
 
 
@@ -30,10 +31,9 @@ def banks(soundfont: Path | None = None) -> tuple[Bank, ...]:
     Raises InvalidInput with the field `bank` where that one is no soundfont.
     """
     found = [Bank(OWN, "Apache-2.0")]
-    name, package, file = _CARRIED
-    place = importlib.util.find_spec(package)
-    if place is not None and place.origin is not None and (path := Path(place.origin).parent / file).is_file():
-        found.append(Bank(name, "GPL-2.0 samples", path))
+    place = importlib.util.find_spec("pretty_midi")
+    if place is not None and place.origin is not None and (path := Path(place.origin).parent / f"{CARRIED}.sf2").is_file():
+        found.append(Bank(CARRIED, "GPL-2.0 samples", path))
     if soundfont is not None:
         found.append(_brought(soundfont, {bank.name for bank in found}))
     return tuple(found)

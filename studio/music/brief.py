@@ -140,10 +140,12 @@ def bars_in(text: str) -> int | None:
 
 def loops(text: str) -> bool:
     """Whether the text asks for a loop."""
-    plain = text.casefold()
-    return bool(re.search(r"\bloop(?:s|ed|ing|able)?\b|\bseamless(?:ly)?\b", plain)) and not re.search(
-        r"\b(?:no|not an?|without|non-?)[\s-]*loop", plain
-    )
+    return bool(re.search(r"\bloop(?:s|ed|ing|able)?\b|\bseamless(?:ly)?\b", text.casefold())) and not ends(text)
+
+
+def ends(text: str) -> bool:
+    """Whether the text says that it shall be no loop."""
+    return bool(re.search(r"\b(?:no|not an?|without an?|without|non-?)[\s-]*loop", text.casefold()))
 
 
 def absent_in(text: str) -> str:

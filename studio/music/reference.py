@@ -15,7 +15,10 @@ from studio.music.score import Chord, Lead, Note, Score
 
 @dataclass(frozen=True)
 class Reference:
-    """A melody with chords, in C, with the tempo and key it had; of a take made here the whole score, its genre and its instruments."""
+    """A melody with chords, in C, with the tempo and key it had.
+
+    Of a take made here the whole score, its genre, its instruments, and whether it is a loop.
+    """
 
     score: Score | None = None
     lead: Lead | None = None
@@ -23,6 +26,7 @@ class Reference:
     key: str = ""
     genre: str = ""
     instruments: tuple[str, ...] = ()
+    loop: bool = False
 
 
 def read_notes(file: Path) -> Reference:
@@ -52,7 +56,8 @@ def read_notes(file: Path) -> Reference:
     plan = plan if isinstance(plan, dict) else {}
     players = plan.get("instruments")
     instruments = tuple(str(name) for name in players) if isinstance(players, list) else ()
-    return Reference(score, lead_of(score), score.bpm, score.key.name, str(plan.get("genre") or ""), instruments)
+    genre, loop = str(plan.get("genre") or ""), plan.get("loop") is True
+    return Reference(score, lead_of(score), score.bpm, score.key.name, genre, instruments, loop)
 
 
 def lead_of(score: Score) -> Lead:
