@@ -23,24 +23,25 @@ def page(studio: Studio) -> gr.Blocks:
 
     import tabs
     from tabs import _form, _memory
-    from tabs._form import Form
+    from tabs._form import Desk, Form
 
     with gr.Blocks(title="Atelier", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
         gr.HTML('<header class="masthead"><h1>Atelier</h1><p>A studio for pictures, music and words</p></header>')
-        built: list[tuple[ModuleType, Form, Any]] = []
-        forms = [(module, Form(studio, module.TASK, demo)) for module in tabs.discover()]
+        built: list[tuple[ModuleType, Desk, Any]] = []
+        desks = [(module, Form(studio, demo, task=module.TASK) if module.TASK else Desk(studio, demo)) for module in tabs.discover()]
         with gr.Tabs() as bar:
-            for module, form in forms:
-                with gr.Tab(module.NAME, id=module.TASK.kind) as tab:
-                    module.build(form)
-                built.append((module, form, tab))
-        for source, form, tab in built:
-            for target, other, _ in built:
-                for medium in set(form.outbox) & set(target.ACCEPTS) if target is not source else ():
-                    with tab:
-                        button = gr.Button(f"Send to {target.NAME}", size="sm")
-                    other.inlets.setdefault(medium, (other.fields[target.ACCEPTS[medium]], str))
-                    _form.send(form, other, medium, button, bar)
+            for module, desk in desks:
+                with gr.Tab(module.NAME, id=module.TASK.kind if module.TASK else module.NAME.lower()) as tab:
+                    module.build(desk)
+                built.append((module, desk, tab))
+        for source, desk, tab in built:
+            for target, form, _ in built:
+                if target is not source and isinstance(form, Form):
+                    for medium in set(desk.outbox) & set(target.ACCEPTS):
+                        with tab:
+                            button = gr.Button(f"Send to {target.NAME}", size="sm", elem_classes=["send", f"for-{medium}"])
+                        form.inlets.setdefault(medium, (form.fields[target.ACCEPTS[medium]], str))
+                        _form.send(desk, form, medium, button, bar)
         _memory.build(demo, studio)
     return demo
 

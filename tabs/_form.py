@@ -59,19 +59,50 @@ class Shown:
 
 
 @dataclass
-class Form:
-    """The form of one tab while the page is built.
+class Desk:
+    """What every tab is built on: the studio, the page, and what other tabs may take from here.
 
-    `fields` maps the task's field names to components; `outbox` maps a medium ("text", "picture") to the component that other tabs
-    may take it from: text as it is, a picture as the id of a creation. `inlets` maps a medium to the component that takes it and to
-    what makes its value of a text or a served path, where that is not the field itself.
+    `outbox` maps a medium ("text", "picture", "sound") to the component that other tabs may take it from: text as it is, a picture or
+    a sound as the id of a creation.
     """
 
     studio: Studio
-    task: type[Task]
     demo: gr.Blocks
-    fields: dict[str, Any] = field(default_factory=dict[str, Any])
     outbox: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def owner(self, request: gr.Request | None) -> tuple[str, str]:
+        """Whose run this is: (owner, browser session)."""
+        session = (request.session_hash if request is not None else None) or "http"
+        name = (request.username if request is not None else None) or (GUEST if self.studio.settings.public else "local")
+        return (name, session)
+
+    def seen(self, request: gr.Request) -> tuple[str, str]:
+        """Whose creations a visitor sees: (owner, browser session), the session '' where they see everything of the owner."""
+        owner, session = self.owner(request)
+        return owner, session if self.studio.settings.public else ""
+
+    def creation(self, id: str, request: gr.Request) -> Creation:
+        """One creation that this visitor may see; gr.Error in words otherwise."""
+        owner, session = self.owner(request)
+        try:
+            creation = self.studio.library.get(id, owner)
+            if self.studio.settings.public and id not in {c.id for c in self.studio.library.list("", owner, session, 1000)}:
+                raise StudioError("That creation belongs to another browser session: choose one from this page.")
+            return creation
+        except StudioError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+
+@dataclass
+class Form(Desk):
+    """The form of one tab while the page is built.
+
+    `fields` maps the task's field names to components; `inlets` maps a medium to the component that takes it and to what makes its
+    value of a text or a served path, where that is not the field itself.
+    """
+
+    task: type[Task] = Task
+    fields: dict[str, Any] = field(default_factory=dict[str, Any])
     inlets: dict[str, tuple[Any, Callable[[str], Any]]] = field(default_factory=dict[str, tuple[Any, Callable[[str], Any]]])
 
     def __post_init__(self) -> None:
@@ -107,27 +138,9 @@ class Form:
         """A press stops this browser session's runs; each ends at its next step and keeps what is finished."""
         button.click(self._stop, js=js, queue=False, api_visibility="private", show_progress="hidden")
 
-    def owner(self, request: gr.Request | None) -> tuple[str, str]:
-        """Whose run this is: (owner, browser session)."""
-        session = (request.session_hash if request is not None else None) or "http"
-        name = (request.username if request is not None else None) or (GUEST if self.studio.settings.public else "local")
-        return (name, session)
-
     def recent(self, request: gr.Request, limit: int = 24) -> tuple[Creation, ...]:
         """The newest creations to show when the page opens: everything of the owner at home, this session's alone in public."""
-        owner, session = self.owner(request)
-        return self.studio.library.list(self.task.kind, owner, session if self.studio.settings.public else "", limit)
-
-    def creation(self, id: str, request: gr.Request) -> Creation:
-        """One creation that this visitor may see; gr.Error in words otherwise."""
-        owner, session = self.owner(request)
-        try:
-            creation = self.studio.library.get(id, owner)
-            if self.studio.settings.public and id not in {c.id for c in self.studio.library.list("", owner, session, 1000)}:
-                raise StudioError("That creation belongs to another browser session: choose one from this page.")
-            return creation
-        except StudioError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+        return self.studio.library.list(self.task.kind, *self.seen(request), limit)
 
     def _stop(self, request: gr.Request) -> None:
         self.studio.stop(*self.owner(request))
@@ -278,7 +291,7 @@ def estimate(form: Form, shown: gr.HTML, names: Sequence[str], base: Mapping[str
     gr.on([field.change for field in watched], told, watched, shown, **QUIET)
 
 
-def send(source: Form, target: Form, medium: str, button: Any, bar: gr.Tabs) -> None:
+def send(source: Desk, target: Form, medium: str, button: Any, bar: gr.Tabs) -> None:
     """A press takes what `source` offers of a medium to `target` and opens its tab."""
     component, take = target.inlets[medium]
 
@@ -286,9 +299,9 @@ def send(source: Form, target: Form, medium: str, button: Any, bar: gr.Tabs) -> 
         if not value:
             return gr.skip(), gr.skip()
         given = value
-        if medium == "picture":
+        if medium != "text":
             path = source.creation(value, request).path
-            given = show(path, f"picture{path.suffix}")
+            given = show(path, f"{medium}{path.suffix}")
         return take(given), gr.Tabs(selected=target.task.kind)
 
     button.click(sent, source.outbox[medium], [component, bar], **QUIET)
