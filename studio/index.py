@@ -5,10 +5,13 @@ Knows SQL; knows none of the tables.
 
 from __future__ import annotations
 
+import json
+import re
 import sqlite3
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from studio.errors import StudioError
@@ -16,6 +19,8 @@ from studio.storage import storing
 
 BUSY_TIMEOUT = 5.0
 """Seconds a transaction waits for those of other processes."""
+CACHE = 16 << 20
+"""Bytes of the file that stay in memory."""
 
 
 class Index:
@@ -27,6 +32,8 @@ class Index:
             self._connection = sqlite3.connect(file, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
             try:
                 self._connection.row_factory = sqlite3.Row
+                self._connection.text_factory = _text
+                self._connection.execute(f"PRAGMA cache_size = -{CACHE >> 10}")
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 self._connection.execute("PRAGMA foreign_keys = ON")
                 self._migrate(steps)
@@ -72,3 +79,23 @@ class Index:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+
+def known_id(text: str) -> str:
+    """`text` if it could be an id, else one that nothing has."""
+    return text if re.fullmatch("[0-9A-Z]{26}", text) else "-"
+
+
+def to_text(value: object) -> str:
+    """JSON that is valid UTF-8 whatever strings it holds. Raises ValueError for numbers that are none."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def moment(days: float = 0) -> str:
+    """UTC in ISO 8601 with milliseconds, so many days from now."""
+    return (datetime.now(UTC) + timedelta(days=days)).isoformat(timespec="milliseconds")
+
+
+def _text(data: bytes) -> str:
+    """SQL's JSON functions make half a surrogate pair out of its escape, which is no UTF-8."""
+    return data.decode("utf-8", "replace")

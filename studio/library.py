@@ -1,8 +1,8 @@
-"""Creations on disk with one SQLite index: the journal of runs, what they made, and drafts. Nothing is lost, nothing half-written stays.
+"""Creations on disk with one SQLite index: saved, found again, forgotten. Nothing is lost, nothing half-written stays.
 
 Saving (`keep`) follows one protocol: serialised bytes are read back, room is checked, objects are written to a temporary file, synced
 and renamed, and only then one transaction names them. So a row never lacks its file, and a file without a row is swept at a start.
-Knows tasks and records; knows no model, no engine and no page.
+Holds the parts that share the index: journal, drafts, shelf, originals. Knows tasks and records; knows no model, no engine and no page.
 """
 
 from __future__ import annotations
@@ -10,77 +10,58 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, cast
 
+from studio import thumbs
 from studio.creations import Creation, Json
-from studio.errors import InvalidInput, NotFound, StudioError
-from studio.index import Index
+from studio.drafts import Drafts
+from studio.errors import NotFound, StudioError
+from studio.index import Index, known_id, to_text
+from studio.journal import Journal, Outcome
 from studio.originals import Originals
 from studio.provenance import pictures
 from studio.provenance.record import Record, to_json
 from studio.schema import STEPS
-from studio.storage import ORPHAN_AGE, Store, locked, new_id, storing
-from studio.tasks import Task
+from studio.shelf import Shelf
+from studio.storage import Store, locked, new_id, storing
+from studio.sweep import forget_words, set_aside, sweep
 
-DRAFT_LIMIT = 1_000_000
-MEDIAN_OF = 7
-
-Outcome = Literal["done", "failed", "cancelled"]
+__all__ = ["Library", "Outcome"]
 
 
 class Library:
     """The library in the folder `home`. Safe to use from several threads; several processes may open the same home.
 
     Opening it sweeps: leftovers of dead processes in tmp/ go, their unfinished jobs become 'interrupted' (and are never run again by
-    themselves), creations whose file is gone are flagged, files that no row names go after an hour. If the index is gone but
-    files are there, they are set aside, never removed.
+    themselves), creations whose file is gone are flagged, files that no row names go after an hour, what lay in the trash for 30 days
+    goes for good. If the index is gone but files are there, they are set aside, never removed.
     """
 
     def __init__(self, home: Path) -> None:
+        self.home = home
         file = home / "library.sqlite"
         with storing():
             home.mkdir(parents=True, exist_ok=True)
             with locked(home / "opening.lock"):
                 if not file.exists():
-                    _set_aside(home)
+                    set_aside(home)
                 self._store = Store(home)
                 try:
                     self._index = Index(file, STEPS)
-                    self._sweep()
+                    sweep(self._index, self._store)
                 except BaseException:
                     self._store.close()
                     raise
+        self.journal = Journal(self._index, self._store.run)
+        self.drafts = Drafts(self._index)
+        self.shelf = Shelf(self._index, self.release)
         self.originals = Originals(self._index, self._store, self.release)
-
-    def begin(self, task: Task, model: str, owner: str = "local", session: str = "", units: float = 0) -> str:
-        """Journal a run before it starts, as 'queued'; returns its id. `units` is its size (steps, tokens) for time estimates."""
-        job = new_id()
-        values = (job, owner, session, self._store.run, task.kind, model, _json(task.model_dump(mode="json")), units, _now())
-        with self._index.transaction() as index:
-            index.execute(
-                "INSERT INTO jobs (id, owner, session, run, kind, model, task, state, units, created, schema_version)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, 1)",
-                values,
-            )
-        return job
-
-    def running(self, job: str) -> None:
-        """The run has the device."""
-        with self._index.transaction() as index:
-            index.execute("UPDATE jobs SET state = 'running' WHERE id = ? AND state = 'queued'", (job,))
-
-    def finish(self, job: str, outcome: Outcome, message: str = "", seconds: float = 0) -> None:
-        """The run is over; the first outcome told stays. `seconds` is the time it had the device."""
-        with self._index.transaction() as index:
-            index.execute(
-                "UPDATE jobs SET state = ?, message = ?, seconds = ?, finished = ? WHERE id = ? AND state IN ('queued', 'running')",
-                (outcome, message, seconds, _now(), job),
-            )
+        self.begin, self.running, self.finish = self.journal.begin, self.journal.running, self.journal.finish
+        self.seconds_per_unit = self.journal.seconds_per_unit
+        self.save_draft, self.draft = self.drafts.save, self.drafts.get
 
     def keep(
         self,
@@ -129,7 +110,7 @@ class Library:
                 index.execute(
                     "INSERT INTO creations (id, owner, session, job, kind, model, object, bytes, text, record, parents, created,"
                     " schema_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (*values, to_json(record), _json(lineage), record.created, record.schema_version),
+                    (*values, to_json(record), to_text(lineage), record.created, record.schema_version),
                 )
                 index.executemany(
                     "INSERT INTO attachments (creation, name, object, bytes) VALUES (?, ?, ?, ?)",
@@ -141,24 +122,29 @@ class Library:
             raise
         return creation
 
-    def get(self, creation: str, owner: str = "local") -> Creation:
-        """One creation of that owner; NotFound if there is none or its file is gone."""
-        rows = self._index.rows("SELECT * FROM creations WHERE id = ? AND owner = ?", _id(creation), owner)
+    def get(self, creation: str, owner: str = "local", *, trashed: bool = False) -> Creation:
+        """One creation of that owner; NotFound if there is none, its file is gone, or it is in the trash (unless `trashed`)."""
+        rows = self._index.rows("SELECT * FROM creations WHERE id = ? AND owner = ?", known_id(creation), owner)
         if not rows:
             raise NotFound("This creation is not in the library (any more): choose another.")
+        if rows[0]["trashed"] and not trashed:
+            raise NotFound("This creation is in the trash: take it out of there first, or choose another.")
         (found,) = self._creations(rows)
         if not found.path.exists():
             raise NotFound("The file of this creation is gone from the disk: make it again from its settings, or choose another.")
         return found
 
     def list(self, kind: str = "", owner: str = "local", session: str = "", limit: int = 50, before: str = "") -> tuple[Creation, ...]:
-        """Creations of that owner, the newest first: at most `limit`, older than the creation `before`. '' does not filter."""
+        """Creations of that owner, the newest first: at most `limit`, older than the creation `before`. '' does not filter.
+
+        The trash is left out; see `shelf` for more filters.
+        """
         rows = self._index.rows(
-            "SELECT * FROM creations WHERE seq IN (SELECT seq FROM creations WHERE owner = ?1 AND NOT missing"
+            "SELECT * FROM creations WHERE seq IN (SELECT seq FROM creations WHERE owner = ?1 AND NOT missing AND trashed = ''"
             " AND (?2 = '' OR kind = ?2) AND (?3 = '' OR session = ?3)"
             " AND (?4 = '' OR seq < coalesce((SELECT seq FROM creations WHERE id = ?4),"
             " (SELECT max(seq) + 1 FROM creations WHERE id < ?4), 0)) ORDER BY seq DESC LIMIT ?5) ORDER BY seq DESC",
-            *(owner, kind, session, before and _id(before), limit),
+            *(owner, kind, session, before and known_id(before), limit),
         )
         return self._creations(rows)
 
@@ -170,40 +156,6 @@ class Library:
         """The same for everything of one owner, such as the guests of a public studio."""
         return self._forget("owner", owner)
 
-    def save_draft(self, draft: str, owner: str, fields: Mapping[str, Json], session: str = "") -> str:
-        """Keep a form's fields; returns the draft's id: a new one if `draft` is '' or no draft of this owner."""
-        try:
-            text = _json(dict(fields))
-        except ValueError:
-            raise InvalidInput("This draft holds a number that is none and is not kept: correct it.") from None
-        if len(text.encode()) > DRAFT_LIMIT:
-            raise InvalidInput("This draft is larger than 1 MB and is not kept: shorten it.")
-        with self._index.transaction() as index:
-            known = index.execute("SELECT 1 FROM drafts WHERE id = ? AND owner = ?", (_id(draft), owner)).fetchone()
-            draft = draft if known else new_id()
-            index.execute(
-                "INSERT INTO drafts (id, owner, session, fields, changed, schema_version) VALUES (?, ?, ?, ?, ?, 1)"
-                " ON CONFLICT (id) DO UPDATE SET fields = excluded.fields, changed = excluded.changed",
-                (draft, owner, session, text, _now()),
-            )
-        return draft
-
-    def draft(self, draft: str, owner: str) -> Mapping[str, Json]:
-        """The fields of a draft; NotFound if this owner has none of that id."""
-        rows = self._index.rows("SELECT fields FROM drafts WHERE id = ? AND owner = ?", _id(draft), owner)
-        if not rows:
-            raise NotFound("This draft is not kept here (any more): start a new one.")
-        return json.loads(rows[0]["fields"])
-
-    def seconds_per_unit(self, model: str) -> float | None:
-        """The median pace of the model's last runs on this home, or None before its first."""
-        rows = self._index.rows(
-            "SELECT seconds / units AS pace FROM jobs WHERE state = 'done' AND model = ? AND units > 0 AND seconds > 0"
-            " ORDER BY seq DESC LIMIT ?",
-            *(model, MEDIAN_OF),
-        )
-        return statistics.median(row["pace"] for row in rows) if rows else None
-
     def close(self) -> None:
         """Give the home up. Jobs that still run count as interrupted at the next start."""
         self._index.close()
@@ -212,7 +164,7 @@ class Library:
     def _creations(self, rows: Sequence[sqlite3.Row]) -> tuple[Creation, ...]:
         companions: dict[str, dict[str, Path]] = {row["id"]: {} for row in rows}
         found = self._index.rows(
-            "SELECT * FROM attachments WHERE NOT missing AND creation IN (SELECT value FROM json_each(?))", _json(list(companions))
+            "SELECT * FROM attachments WHERE NOT missing AND creation IN (SELECT value FROM json_each(?))", to_text(list(companions))
         )
         for row in found:
             companions[row["creation"]][row["name"]] = self._store.path(row["object"])
@@ -238,6 +190,8 @@ class Library:
             count = index.execute(creations, (value,)).rowcount
             index.execute(drafts, (value,))
             index.execute(jobs, (value,))
+            if count:
+                forget_words(index)
         self.release([row["object"] for row in gone])
         return count
 
@@ -247,25 +201,7 @@ class Library:
             for name in names:
                 if not index.execute(_NAMES_OF, (name,)).fetchone():
                     self._store.drop(name)
-
-    def _sweep(self) -> None:
-        live = self._store.sweep_parts()
-        on_disk = self._store.names()
-        with self._index.transaction() as index:
-            index.execute(
-                "UPDATE jobs SET state = 'interrupted', finished = ? WHERE state IN ('queued', 'running')"
-                " AND run NOT IN (SELECT value FROM json_each(?))",
-                (_now(), _json(live)),
-            )
-            named: set[str] = set()
-            for named_here, flag in _OBJECTS:
-                rows = index.execute(named_here).fetchall()
-                named |= {row["object"] for row in rows}
-                wrong = [(name, was) for name, was in rows if was == (name in on_disk or self._store.path(name).exists())]
-                index.executemany(flag, wrong)
-            for name in on_disk - named:
-                if self._store.older(name, ORPHAN_AGE):
-                    self._store.drop(name)
+                    thumbs.drop(self._store.home, name)
 
 
 _OBJECTS_OF = {
@@ -286,10 +222,6 @@ _FORGET = {
         "UPDATE jobs SET task = '{}', message = '', session = '' WHERE owner = ?",
     ),
 }
-_OBJECTS = (
-    ("SELECT object, missing FROM creations", "UPDATE creations SET missing = 1 - ?2 WHERE object = ?1 AND missing = ?2"),
-    ("SELECT object, missing FROM attachments", "UPDATE attachments SET missing = 1 - ?2 WHERE object = ?1 AND missing = ?2"),
-)
 _NAMES_OF = "SELECT 1 FROM creations WHERE object = ?1 UNION ALL SELECT 1 FROM attachments WHERE object = ?1 LIMIT 1"
 
 
@@ -302,28 +234,6 @@ def _check(data: bytes, suffix: str) -> None:
         sounds.check(data)
     elif suffix == ".txt":
         data.decode("utf-8")
-
-
-def _set_aside(home: Path) -> None:
-    """The index is gone: whatever objects there are would look unnamed and be swept, so they move out of the way."""
-    for leftover in ("library.sqlite-wal", "library.sqlite-shm"):
-        (home / leftover).unlink(missing_ok=True)
-    objects = home / "objects"
-    if objects.exists() and any(objects.iterdir()):
-        objects.rename(home / f"objects-without-index-{new_id()}")
-
-
-def _id(text: str) -> str:
-    """`text` if it could be an id, else one that nothing has."""
-    return text if re.fullmatch("[0-9A-Z]{26}", text) else "-"
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _file_name(name: str) -> str:

@@ -1,5 +1,25 @@
 """The tables of the library's index, as the steps that lead from each version to the next. Nothing but data."""
 
+# ruff: noqa: S608 - nothing here comes from outside
+
+# Of step 2: what a creation shows, came from and is found by is told from its record; by triggers for what is kept later.
+_RECORD = "iif(json_valid(record), record, '{}')"
+_SHOWN = f"""UPDATE creations SET
+            licence = coalesce(json_extract({_RECORD}, '$.model.licence'), ''),
+            medium = CASE WHEN text IS NOT NULL THEN 'text'
+                WHEN object LIKE '%.png' OR object LIKE '%.jpg' OR object LIKE '%.webp' THEN 'picture' ELSE 'sound' END,
+            caption = substr(coalesce(nullif(trim(text), ''), json_extract({_RECORD}, '$.task.prompt'),
+                json_extract({_RECORD}, '$.task.text'), ''), 1, 200)"""
+_ORIGINS = """INSERT OR IGNORE INTO origins (creation, parent) SELECT c.seq, parent.value
+            FROM creations c, json_each(iif(json_valid(c.parents), c.parents, '[]')) AS parent"""
+_SEARCHED = f"""INSERT INTO search (rowid, title, prompt, negative_prompt, settings, text, tags, note, model) SELECT c.seq, c.title,
+            coalesce(json_extract({_RECORD}, '$.task.prompt'), json_extract({_RECORD}, '$.task.text'), ''),
+            coalesce(json_extract({_RECORD}, '$.task.negative_prompt'), ''),
+            coalesce((SELECT group_concat(setting.atom, ', ') FROM json_tree({_RECORD}, '$.task') AS setting
+                WHERE setting.fullkey NOT IN ('$.task.prompt', '$.task.text', '$.task.negative_prompt')
+                AND (setting.type = 'text' AND setting.atom <> '' AND setting.atom NOT LIKE 'sha256:%' OR setting.key = 'seed')), ''),
+            coalesce(c.text, ''), '', c.note, c.model FROM creations c"""
+
 STEPS = (
     """
     CREATE TABLE jobs (
@@ -23,6 +43,54 @@ STEPS = (
     CREATE TABLE drafts (
         id TEXT PRIMARY KEY, owner TEXT NOT NULL, session TEXT NOT NULL, fields TEXT NOT NULL, changed TEXT NOT NULL,
         schema_version INTEGER NOT NULL);
+    """,
+    f"""
+    ALTER TABLE jobs ADD COLUMN dismissed INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX jobs_by_owner ON jobs (owner, seq);
+    ALTER TABLE creations ADD COLUMN medium TEXT NOT NULL DEFAULT '';
+    ALTER TABLE creations ADD COLUMN licence TEXT NOT NULL DEFAULT '';
+    ALTER TABLE creations ADD COLUMN caption TEXT NOT NULL DEFAULT '';
+    ALTER TABLE creations ADD COLUMN title TEXT NOT NULL DEFAULT '';
+    ALTER TABLE creations ADD COLUMN note TEXT NOT NULL DEFAULT '';
+    ALTER TABLE creations ADD COLUMN project TEXT NOT NULL DEFAULT '';
+    ALTER TABLE creations ADD COLUMN star INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE creations ADD COLUMN trashed TEXT NOT NULL DEFAULT '';
+    DROP INDEX creations_by_owner;
+    CREATE INDEX creations_on_shelf ON creations
+        (owner, seq, trashed, missing, session, kind, star, model, project, licence, bytes, created);
+    CREATE TABLE tags (
+        creation INTEGER NOT NULL REFERENCES creations (seq) ON DELETE CASCADE, tag TEXT NOT NULL COLLATE NOCASE,
+        PRIMARY KEY (creation, tag)) WITHOUT ROWID;
+    CREATE INDEX tags_by_tag ON tags (tag, creation);
+    CREATE TABLE origins (
+        creation INTEGER NOT NULL REFERENCES creations (seq) ON DELETE CASCADE, parent TEXT NOT NULL,
+        PRIMARY KEY (creation, parent)) WITHOUT ROWID;
+    CREATE INDEX origins_by_parent ON origins (parent, creation);
+    CREATE TABLE starts (day TEXT PRIMARY KEY);
+    CREATE VIRTUAL TABLE search USING fts5
+        (title, prompt, negative_prompt, settings, text, tags, note, model, tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3');
+
+    CREATE TRIGGER creation_is_kept AFTER INSERT ON creations BEGIN
+        {_SHOWN} WHERE seq = new.seq;
+        {_ORIGINS} WHERE c.seq = new.seq;
+        {_SEARCHED} WHERE c.seq = new.seq;
+    END;
+    CREATE TRIGGER creation_is_gone AFTER DELETE ON creations BEGIN
+        DELETE FROM search WHERE rowid = old.seq;
+    END;
+    CREATE TRIGGER creation_is_named AFTER UPDATE OF title, note ON creations BEGIN
+        UPDATE search SET title = new.title, note = new.note WHERE rowid = new.seq;
+    END;
+    CREATE TRIGGER tag_is_given AFTER INSERT ON tags BEGIN
+        UPDATE search SET tags = (SELECT group_concat(tag, ', ') FROM tags WHERE creation = new.creation) WHERE rowid = new.creation;
+    END;
+    CREATE TRIGGER tag_is_taken AFTER DELETE ON tags BEGIN
+        UPDATE search SET tags = coalesce((SELECT group_concat(tag, ', ') FROM tags WHERE creation = old.creation), '')
+        WHERE rowid = old.creation;
+    END;
+    {_SHOWN};
+    {_ORIGINS} WHERE TRUE;
+    {_SEARCHED};
     """,
 )
 """Step k brings an index of version k to version k + 1. Never edit one that was released: add the next."""
