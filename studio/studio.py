@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from studio.models import ModelCard
 from studio.presets import TextStyle, styled, text_styles
 from studio.provenance import pictures, record
 from studio.rules import rules
+from studio.runs import Runs
 from studio.settings import Settings
 from studio.starter.own import PREFIX, OwnSet, OwnSets
 from studio.stream import Stream
@@ -66,8 +66,7 @@ class Studio:
         self.styles: Mapping[str, TextStyle] = text_styles(settings.presets)
         self._engines: Mapping[str, ModuleType] = models.engines()
         self._rules = rules(settings.public)
-        self._streams: dict[Stream, tuple[str, str]] = {}
-        self._lock = threading.Lock()
+        self._runs = Runs()
 
     @classmethod
     def open(cls, settings: Settings) -> Studio:
@@ -80,11 +79,11 @@ class Studio:
             OwnSets(settings.home).forget(GUEST)
         return cls(settings, models.discover(settings.models), device, manager, library)
 
-    def run(self, asked: Task, owner: str = "local", session: str = "") -> Iterator[Event]:
+    def run(self, asked: Task, owner: str = "local", session: str = "", *, stays: bool = False) -> Iterator[Event]:
         """Yield progress, previews and each finished creation, at least four events a second, until the run ends.
 
         Refusals are raised at the first step, before anything is queued. A stopped run raises Cancelled after its last creation;
-        leaving the iteration stops it too. What was finished by then is kept.
+        leaving the iteration stops it too, unless it `stays`: then it goes on, and `join` follows it. What was finished is kept.
         """
         # 1. Files are taken in by their content, and let go at the end unless a creation came of them.
         asked, files = self._taken_in(asked, owner)
@@ -102,15 +101,16 @@ class Studio:
             raise
         # 4. The pipeline runs in a thread; its events come out here.
         run = _Run(job, asked, task, worded, files, card, owner, session)
-        yield from self._followed(Stream(lambda stream: self._work(stream, run), name=f"run {job}"), owner, session)
+        stream = Stream(lambda stream: self._work(stream, run), name=f"run {job}")
+        yield from self._runs.follow(stream, owner, session, asked, stays=stays)
+
+    def join(self, kind: str, owner: str = "local", session: str = "") -> tuple[Task, Iterator[Event]] | None:
+        """The owner's newest run of a kind that outlived its page, if there is one: what was asked, and its events from now on."""
+        return self._runs.join(kind, owner, session)
 
     def stop(self, owner: str = "local", session: str | None = None) -> int:
         """Stop the runs of an owner, or of one of their browser sessions; returns how many. Each ends at its next report."""
-        with self._lock:
-            mine = [s for s, (o, n) in self._streams.items() if o == owner and session in (None, n) and not s.stopped]
-        for stream in mine:
-            stream.stop()
-        return len(mine)
+        return self._runs.stop(owner, session)
 
     def enhance(self, asked: TextToImage, owner: str = "local", session: str = "") -> Iterator[Event]:
         """Make the prompt longer by a writer: progress, then one Preview with the new prompt. Stops like a run; nothing is kept.
@@ -132,7 +132,7 @@ class Studio:
             return enhance.described(asked.prompt, answer) if wording is None else wording.filled(asked.prompt, answer, asked.style)
 
         self._room()
-        yield from self._followed(Stream(lambda stream: self._enhance(stream, writer, task, finished), name="enhance"), owner, session)
+        yield from self._runs.follow(Stream(lambda stream: self._enhance(stream, writer, task, finished), name="enhance"), owner, session)
 
     def card_for(self, task: Task) -> ModelCard:
         """The card this task gets now, with its files."""
@@ -153,7 +153,7 @@ class Studio:
         `force`, for a person's own click, tries again even though the service could not be reached a moment ago.
         """
         card = models.named(self.cards, name, kind)
-        yield from self._followed(Stream(lambda stream: self._fetch(stream, card, force), name=f"download {card.name}"), "local", "")
+        yield from self._runs.follow(Stream(lambda stream: self._fetch(stream, card, force), name=f"download {card.name}"), "local", "")
 
     def missing_starters(self) -> tuple[ModelCard, ...]:
         """Starter cards that are not whole on this machine yet, companions included."""
@@ -168,11 +168,7 @@ class Studio:
         """A browser session of a public studio has ended: its runs stop, its creations and drafts go. At home nothing is forgotten."""
         if not self.settings.public or not session:
             return
-        self.stop(GUEST, session)
-        with self._lock:
-            ending = [stream for stream, (_, whose) in self._streams.items() if whose == session]
-        for stream in ending:
-            stream.wait(10)
+        self._runs.stop(GUEST, session, wait=True)
         self.library.forget_session(session)
         self.sets.forget(GUEST, session)
 
@@ -195,12 +191,7 @@ class Studio:
 
     def close(self) -> None:
         """Stop every run, unload the models, close the library."""
-        with self._lock:
-            streams = list(self._streams)
-        for stream in streams:
-            stream.stop()
-        for stream in streams:
-            stream.wait(10)
+        self._runs.stop(wait=True)
         self.manager.close()
         self.library.close()
 
@@ -212,16 +203,6 @@ class Studio:
         """Raise Busy while the queue is full."""
         if self.manager.waiting() > self.settings.max_queue:
             raise Busy(f"The studio is busy: {self.settings.max_queue} runs wait. Try again in a few minutes.")
-
-    def _followed(self, stream: Stream, owner: str, session: str) -> Iterator[Event]:
-        """The events of a stream that `stop` can stop while it lasts."""
-        with self._lock:
-            self._streams[stream] = (owner, session)
-        try:
-            yield from stream
-        finally:
-            with self._lock:
-                self._streams.pop(stream, None)
 
     def _with_sets(self, card: ModelCard, asked: Task, owner: str, session: str) -> ModelCard:
         """The card with the owner's own sets among its styles, where it can draw with them and one is asked for."""

@@ -124,6 +124,7 @@ class Form(Desk):
         the task's fields, and gives them back. Returns the event for `.then`.
         """
         handler = self._handler(outputs, draw)
+        self.demo.load(self._follower(outputs, draw), None, [*outputs, stage], **PRIVATE, **self.device_limits)
         return gr.on(
             list(triggers), handler, inputs_kwargs=self.fields, outputs=[*outputs, stage], api_name=self.task.kind, show_progress="hidden",
             api_description=(self.task.__doc__ or "").split("\n")[0], trigger_mode="once", js=js, **self.device_limits,
@@ -147,26 +148,12 @@ class Form(Desk):
 
     def _handler(self, outputs: Sequence[Any], draw: Callable[[Shown], Sequence[Any]]) -> Callable[..., Iterator[Any]]:
         def handler(request: gr.Request, **values: Any) -> Iterator[Any]:
-            keep = (gr.skip(),) * len(outputs)
-            run: Run | None = None
-            try:
+            def begun() -> Run:
                 asked = self.task.checked(values)
-                run = Run(self.studio, asked, request, *self.owner(request))
-                for moment in run:
-                    drawn = tuple(draw(moment))
-                    yield (*drawn, *keep[len(drawn) :], run.stage())
-            except Cancelled:
-                drawn = tuple(draw(run.ended())) if run else ()
-                yield (*drawn, *keep[len(drawn) :], _status.message(run.stopped_words() if run else "Stopped.", "stopped"))
-            except StudioError as error:
-                yield (*keep, _status.message(str(error), "error"))
-                raise gr.Error(str(error), print_exception=False) from None
-            except gr.Error:
-                raise
-            except Exception:
-                log.exception("a run of %s failed", self.task.kind)
-                yield (*keep, _status.message(UNEXPECTED, "error"))
-                raise gr.Error(UNEXPECTED, print_exception=False) from None
+                owner, session = self.owner(request)
+                return Run(asked, self.studio.run(asked, owner, session, stays=self._stays(request)), request)
+
+            yield from self._drawn(begun, len(outputs), draw)
 
         named = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in self.fields]
         request = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=gr.Request)
@@ -174,14 +161,53 @@ class Form(Desk):
         handler.__annotations__ = {"request": gr.Request}
         return handler
 
+    def _follower(self, outputs: Sequence[Any], draw: Callable[[Shown], Sequence[Any]]) -> Callable[..., Iterator[Any]]:
+        """For a page that opens: it follows the run that its owner left behind, as if it had been started here."""
+
+        def follow(request: gr.Request) -> Iterator[Any]:
+            found = self.studio.join(self.task.kind, *self.owner(request))
+            if found is None:
+                yield (gr.skip(),) * (len(outputs) + 1)
+                return
+            run = Run(found[0], found[1], request)
+            yield from self._drawn(lambda: run, len(outputs), draw)
+
+        return follow
+
+    def _stays(self, request: gr.Request) -> bool:
+        """Whether a run goes on when its page is left: at home, where a reload finds it again. A program that leaves has had enough."""
+        return not self.studio.settings.public and bool(request.headers.get("origin"))
+
+    def _drawn(self, begun: Callable[[], Run], width: int, draw: Callable[[Shown], Sequence[Any]]) -> Iterator[Any]:
+        """What a run shows, moment by moment: `width` outputs and the stage. What goes wrong becomes a sentence there."""
+        keep = (gr.skip(),) * width
+        run: Run | None = None
+        try:
+            run = begun()
+            for moment in run:
+                drawn = tuple(draw(moment))
+                yield (*drawn, *keep[len(drawn) :], run.stage())
+        except Cancelled:
+            drawn = tuple(draw(run.ended())) if run else ()
+            yield (*drawn, *keep[len(drawn) :], _status.message(run.stopped_words() if run else "Stopped.", "stopped"))
+        except StudioError as error:
+            yield (*keep, _status.message(str(error), "error"))
+            raise gr.Error(str(error), print_exception=False) from None
+        except gr.Error:
+            raise
+        except Exception:
+            log.exception("a run of %s failed", self.task.kind)
+            yield (*keep, _status.message(UNEXPECTED, "error"))
+            raise gr.Error(UNEXPECTED, print_exception=False) from None
+
 
 class Run:
     """One run as the page follows it: iterating yields a `Shown` for each event; `stage()` is the progress beside it."""
 
-    def __init__(self, studio: Studio, asked: Task, request: gr.Request, owner: str, session: str) -> None:
+    def __init__(self, asked: Task, events: Iterator[Event], request: gr.Request) -> None:
         self._asked = asked
         self._request = request
-        self._events: Iterator[Event] = studio.run(asked, owner, session)
+        self._events = events
         self._creations: tuple[Creation, ...] = ()
         self._preview: Preview | None = None
         self._heard: dict[int, int] = {}

@@ -120,3 +120,29 @@ def test_no_stretch_of_sound_is_lost_however_slow_the_reader_is() -> None:
     for item, expected in ((1, made[:5]), (2, made[5:])):
         heard = [preview.sound.samples for preview in seen if preview.item == item and preview.sound]
         assert np.array_equal(np.concatenate(heard, axis=1), np.concatenate([sound.samples for sound in expected], axis=1))
+
+
+def test_one_who_comes_late_sees_what_is_finished_and_whoever_leaves_stops_nothing() -> None:
+    made, go_on = threading.Event(), threading.Event()
+
+    def work(stream: Stream) -> None:
+        stream.report(Preview(text="half"))
+        stream.deliver(creation(1))
+        stream.report(Progress("running", 1, 2))
+        made.set()
+        go_on.wait(10)
+        stream.deliver(creation(2))
+
+    stream = Stream(work)
+    first = stream.follow()
+    next(first)
+    first.close()  # type: ignore[attr-defined]
+    assert made.wait(10) and not stream.stopped
+    late = stream.follow()
+    seen = [next(late), next(late)]
+    go_on.set()
+    seen += list(late)
+    assert [e.id for e in seen if isinstance(e, Creation)] == ["1", "2"]
+    assert seen[0] == Progress("running", 1, 2) and not any(isinstance(e, Preview) for e in seen)
+    assert stream.wait(10) and stream.over
+    assert [e.id for e in stream.follow() if isinstance(e, Creation)] == ["1", "2"]

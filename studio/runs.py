@@ -1,0 +1,69 @@
+"""The runs under way: whose they are, who follows them, and how their people stop them. Knows no model, no journal and no page."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from studio.creations import Event
+from studio.stream import Stream
+from studio.tasks import Task
+
+PATIENCE = 10.0
+"""Seconds that an ending run is waited for; it ends at its next step."""
+
+
+@dataclass
+class _Run:
+    owner: str
+    sessions: set[str]
+    asked: Task | None = None
+    stream: Stream = field(kw_only=True)
+
+
+class Runs:
+    """Thread-safe."""
+
+    def __init__(self) -> None:
+        self._runs: list[_Run] = []
+        self._lock = threading.Lock()
+
+    def follow(self, stream: Stream, owner: str, session: str, asked: Task | None = None, *, stays: bool = False) -> Iterator[Event]:
+        """Start a stream and yield its events. Leaving the iteration stops it, unless it `stays`: then others may `join` it."""
+        with self._lock:
+            self._runs = [run for run in self._runs if not run.stream.over]
+            self._runs.append(_Run(owner, {session}, asked if stays else None, stream=stream))
+        return stream.follow() if stays else iter(stream)
+
+    def join(self, kind: str, owner: str, session: str) -> tuple[Task, Iterator[Event]] | None:
+        """The newest run of this kind and owner that stays, for a page that came later: what was asked, and its events from now on.
+
+        From then on it is this session's run too: `stop` ends it.
+        """
+        with self._lock:
+            for run in reversed(self._runs):
+                if (
+                    run.owner == owner
+                    and run.asked is not None
+                    and run.asked.kind == kind
+                    and not run.stream.over
+                    and not run.stream.stopped
+                ):
+                    run.sessions.add(session)
+                    return run.asked, run.stream.follow()
+        return None
+
+    def stop(self, owner: str | None = None, session: str | None = None, *, wait: bool = False) -> int:
+        """Stop the runs of an owner (None: everybody's) or of one of their browser sessions; returns how many there were.
+
+        Each ends at its next report; `wait` for that.
+        """
+        with self._lock:
+            mine = [run.stream for run in self._runs if owner in (None, run.owner) and (session is None or session in run.sessions)]
+        ending = [stream for stream in mine if not stream.stopped]
+        for stream in ending:
+            stream.stop()
+        for stream in mine if wait else ():
+            stream.wait(PATIENCE)
+        return len(ending)
