@@ -15,7 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
 
 from studio import weights
 from studio.creations import Report
@@ -24,6 +26,7 @@ from studio.errors import ModelUnavailable, ModelUnsafe, NotEnoughMemory
 from studio.manager import Component
 from studio.models import Hub, ModelCard
 
+Options = TypeVar("Options", bound=BaseModel)
 PRESETS = Path(__file__).resolve().parents[1] / "presets" / "models"
 STEMS = ("diffusion_pytorch_model", "model")
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "allocate memory")
@@ -54,6 +57,15 @@ def files_of(card: ModelCard) -> Path:
     if card.files is None or not card.files.exists():
         raise ModelUnavailable(f"The files of {card.name} are not on this machine (any more): press Download under the model's name.")
     return card.files
+
+
+def options(card: ModelCard, kind: type[Options], used_for: str) -> Options:
+    """The card's options as an engine reads them. Raises ModelUnavailable that names the first one it cannot use."""
+    try:
+        return kind.model_validate(card.options)
+    except ValidationError as error:
+        place = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise ModelUnavailable(f"The card of {card.name} has an option that cannot be used for {used_for}: {place}.") from None
 
 
 def number_format(device: Device, wanted: str | None = None) -> Any:

@@ -22,11 +22,13 @@ LABEL = "Written with a machine"
 RECORD_NAMESPACE = "urn:atelier:record"
 PROPERTY_LIMIT = 255
 """Characters that a core property of Word holds."""
+SENTENCE_END = r"[.!?…]+[\"'”’»)\]]*(?=\s|$)|[。！？]+[」』”]*"
+"""A pattern: the marks that end a sentence, with what closes after them."""
 _BLOCK = re.compile(r"(?P<level>#{1,6})\s+(?P<heading>.+)|[-*•]\s+(?P<bullet>.+)|(?P<number>\d{1,3})[.)]\s+(?P<item>.+)")
 _STYLED = re.compile(r"((?<!\*)(?:\*\*[^*\s](?:[^*]*[^*\s])?\*\*|\*[^*\s](?:[^*]*[^*\s])?\*)(?!\*))")
 _WORD = re.compile(r"[^\W_]+(?:['’.,-][^\W_]+)*")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s|$)|[。！？]+[」』”]*|\n\s*\n")
+_SENTENCE_END = re.compile(rf"{SENTENCE_END}|\n\s*\n")
 
 
 @dataclass(frozen=True)

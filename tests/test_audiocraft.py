@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import io
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -37,10 +36,7 @@ def package() -> None:
     """The package, on one thread: its tiny models are thirty times slower on many."""
     import torch
 
-    if importlib.util.find_spec("audiocraft") is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("audiocraft is not installed: run make audiocraft before the tests")
-        pytest.skip("audiocraft is not installed: make audiocraft")
+    tiny_music.needs_audiocraft()
     torch.set_num_threads(1)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -132,10 +130,7 @@ def test_what_it_does_not_use_is_refused_with_the_field_named(studio: Studio, tm
 
 
 def test_audiocrafts_own_debug_model_makes_sound_the_same_way(studio: Studio) -> None:
-    if importlib.util.find_spec("audiocraft") is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("audiocraft is not installed: run make audiocraft before the tests")
-        pytest.skip("audiocraft is not installed: make audiocraft")
+    tiny_music.needs_audiocraft()
     take = made(studio, task(model="audiocraft debug", duration=1))
     sound = files.read(take.path)
     assert sound.rate == 32_000 and sound.seconds == pytest.approx(1, abs=0.1)

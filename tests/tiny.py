@@ -213,15 +213,15 @@ def flux(folder: Path, pipeline: str = "FluxPipeline", channels: int = 16) -> Pa
             pooled_projection_dim=32,
             axes_dims_rope=[4, 4, 8],
         )
-        pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((chr(c), -2.0) for c in range(32, 127)), ("▁", -2.0)]
-        t5 = t.T5Config(vocab_size=len(pieces) + 100, d_model=32, d_kv=8, d_ff=37, num_layers=2, num_heads=4, pad_token_id=0)
+        words = t5_words(model_max_length=77)
+        t5 = t.T5Config(vocab_size=len(words), d_model=32, d_kv=8, d_ff=37, num_layers=2, num_heads=4, pad_token_id=0)
         return getattr(d, pipeline)(
             transformer=transformer,
             vae=_vae(4, scaling_factor=0.3611, shift_factor=0.1159),
             text_encoder=_clip(),
             tokenizer=clip_words(),
             text_encoder_2=t.T5EncoderModel(t5),
-            tokenizer_2=t.T5TokenizerFast(vocab=pieces, model_max_length=77),
+            tokenizer_2=words,
             scheduler=d.FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
         )
 
@@ -421,6 +421,12 @@ def clip_words() -> Any:
     letters = sorted(ByteLevel.alphabet())
     pieces = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
     return CLIPTokenizer(vocab={piece: number for number, piece in enumerate(pieces)}, merges=[], model_max_length=77)
+
+
+def t5_words(**settings: Any) -> Any:
+    """A tokenizer of the T5 kind whose every word is a letter."""
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((chr(c), -2.0) for c in range(32, 127)), ("▁", -2.0)]
+    return import_module("transformers").T5TokenizerFast(vocab=pieces, extra_ids=0, **settings)
 
 
 def byte_words(longest: int) -> Any:

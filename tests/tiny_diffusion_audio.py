@@ -10,6 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from tests.tiny import t5_words
+
 RATE = 16_000
 HOP = 320
 """Samples of a frame."""
@@ -25,7 +27,7 @@ def ace_step(folder: Path, *, turbo: bool = False) -> Path:
     def build() -> Any:
         import torch
 
-        d, t, words = import_module("diffusers"), import_module("transformers"), _words()
+        d, t, words = import_module("diffusers"), import_module("transformers"), t5_words()
         shape = {
             "hidden_size": 32,
             "intermediate_size": 48,
@@ -101,7 +103,7 @@ def stable_audio_3(folder: Path, *, distilled: bool = False) -> Path:
     """StableAudio3Pipeline; `distilled` is the kind that draws noise anew at every step and knows no guidance."""
 
     def build() -> Any:
-        d, t, words = import_module("diffusers"), import_module("transformers"), _words()
+        d, t, words = import_module("diffusers"), import_module("transformers"), t5_words()
         words.padding_side = "right"
         words.model_max_length = 256
         part = {
@@ -147,14 +149,8 @@ def stable_audio_3(folder: Path, *, distilled: bool = False) -> Path:
     return _saved(build, folder)
 
 
-def _words() -> Any:
-    """A tokenizer whose every word is a letter."""
-    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((chr(c), -2.0) for c in range(32, 127)), ("▁", -2.0)]
-    return import_module("transformers").T5TokenizerFast(vocab=pieces, extra_ids=0)
-
-
 def _text() -> tuple[Any, Any, Any]:
-    t, words = import_module("transformers"), _words()
+    t, words = import_module("transformers"), t5_words()
     words.model_max_length = 128
     config = t.T5Config(vocab_size=len(words), d_model=16, d_kv=4, d_ff=24, num_layers=1, num_heads=2, pad_token_id=0)
     return import_module("diffusers"), words, t.T5EncoderModel(config)

@@ -128,6 +128,12 @@ def config_folder(card: ModelCard) -> Path:
     return Path(config)
 
 
+def offered(pipe: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the arguments that the pipeline's class takes and that are not None."""
+    known = inspect.signature(type(pipe).__call__).parameters
+    return {name: value for name, value in wanted.items() if value is not None and name in known}
+
+
 def assembled(found: Layout, values: Mapping[str, Any]) -> Any:
     """A pipeline over loaded components. Its scheduler is a copy, since running changes it."""
     parts = {**values, **values.get("small", {}), **values.get("file", {})}

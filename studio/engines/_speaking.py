@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from studio.documents import SENTENCE_END
+
 SENTENCE, PARAGRAPH, CLAUSE = 0.3, 0.7, 0.1
 """Seconds of silence after a sentence, after a paragraph, and where a sentence was too long for one breath."""
 ABBREVIATIONS = frozenset("mr mrs ms dr prof st sr jr vs etc no fig vol e.g i.e z.b bzw ca u.a d.h".split())
 """Words whose full stop ends no sentence."""
 
-_END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？]+[」』”]*")
+_END = re.compile(SENTENCE_END)
 _MARKS = re.compile(r"^\s*(?:#{1,6}\s+|>\s?|[-*+]\s+|```.*$|(?:-{3,}|\*{3,}|_{3,})\s*$)")
 _EMPHASIS = re.compile(r"(\*\*|__|\*|_|`)(?=\S)(.+?)(?<=\S)\1")
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)\s]*\)")

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from studio import audiocraft_stand_ins, components
 from studio.creations import Progress, Report, Sound, Take
@@ -49,11 +49,7 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     assert isinstance(task, Compose)
     if importlib.util.find_spec("audiocraft") is None:
         raise ModelUnavailable(f"{card.name} needs the package audiocraft, which is not installed: run make audiocraft, then try again.")
-    try:
-        options = _Options.model_validate(card.options)
-    except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise ModelUnavailable(f"The card of {card.name} has an option that audiocraft does not know or cannot use: {place}.") from None
+    options = components.options(card, _Options, "audiocraft")
     folder = components.files_of(card)
     files = sorted(path for path in folder.rglob("*.safetensors")) if folder.is_dir() else []
     if not files and not options.debug:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from studio import components
 from studio.creations import Json, Picture, Preview, Progress, Report
@@ -106,7 +106,8 @@ class _Painter:
     def pictures(self, task: Task, report: Report) -> Iterator[Picture]:
         """The pictures of a text-to-image task."""
         assert isinstance(task, TextToImage)
-        arguments = _arguments(self._pipe, task, self._options) | _offered(self._pipe, {"width": task.width, "height": task.height})
+        size = {"width": task.width, "height": task.height}
+        arguments = _arguments(self._pipe, task, self._options) | _pipelines.offered(self._pipe, size)
         facts = self._facts(task.prompt)
         for item in range(task.count):
             seed = (task.seed or 0) + item
@@ -136,7 +137,7 @@ class _Painter:
             for number, region in enumerate(plan.regions):
                 place = item * len(plan.regions) + number + 1, task.count * len(plan.regions)
                 given = _given(region, strength, images=images)
-                arguments = _arguments(pipe, task, self._options) | _offered(pipe, given)
+                arguments = _arguments(pipe, task, self._options) | _pipelines.offered(pipe, given)
                 call = _Call(seed, region.size, place, _note(facts), region if held else None, strength, begins)
                 made.append(self._drawn(task, arguments, call, report))
             yield plan.finished(made, seed, facts | self._ways())
@@ -254,20 +255,11 @@ def _arguments(pipe: Any, task: TextToImage | Inpaint, options: _Options) -> dic
         "max_sequence_length": options.max_sequence_length,
         "clean_caption": False,  # it would need two more packages
     }
-    return _offered(pipe, wanted)
-
-
-def _offered(pipe: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    offered = inspect.signature(type(pipe).__call__).parameters
-    return {name: value for name, value in wanted.items() if value is not None and name in offered}
+    return _pipelines.offered(pipe, wanted)
 
 
 def _options(card: ModelCard) -> _Options:
-    try:
-        return _Options.model_validate(card.options)
-    except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise ModelUnavailable(f"The card of {card.name} has an option that pictures do not know or cannot use: {place}.") from None
+    return components.options(card, _Options, "pictures")
 
 
 def _check_size(card: ModelCard, task: Task, options: _Options) -> None:

@@ -6,14 +6,13 @@ whatever the model computes in. Knows no manager, no download and no page.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from studio import components
 from studio.creations import Json, Preview, Progress, Report, Sound, Take
@@ -165,7 +164,7 @@ class _Maker:
             torch.manual_seed(place.seed)
             told = self._family.arguments(pipe, Asked(task, words, seconds, canvas, generator, options.shift, options.language))
             told |= _watched(pipe, self._family, place)
-            latents = pipe(**_offered(pipe, told), generator=generator, output_type="latent").audios
+            latents = pipe(**_pipelines.offered(pipe, told), generator=generator, output_type="latent").audios
             place.told(Progress("running", note="Decoding"))
             return _audio_codecs.decoded(pipe, latents)
 
@@ -218,17 +217,8 @@ def _quieter(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return samples / max(1.0, float(np.abs(samples).max(initial=0.0)))
 
 
-def _offered(pipe: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    offered = inspect.signature(type(pipe).__call__).parameters
-    return {name: value for name, value in wanted.items() if value is not None and name in offered}
-
-
 def _options(card: ModelCard) -> _Options:
-    try:
-        return _Options.model_validate(card.options)
-    except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise ModelUnavailable(f"The card of {card.name} has an option that this engine does not know or cannot use: {place}.") from None
+    return components.options(card, _Options, "sound")
 
 
 def _family(card: ModelCard) -> Family:

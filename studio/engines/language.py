@@ -10,13 +10,13 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from studio import components
 from studio.creations import Json, Passage, Preview, Progress, Report
 from studio.device import Device
 from studio.engines import _words
-from studio.errors import Cancelled, InvalidInput, ModelUnavailable
+from studio.errors import Cancelled, InvalidInput
 from studio.manager import Component, Pipeline, Recipe
 from studio.models import ModelCard
 from studio.tasks import Task, Write
@@ -46,11 +46,7 @@ class _Options(BaseModel):
 
 def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     """The model, its tokenizer, and the pipeline over them. Raises ModelUnavailable and ModelUnsafe for files that are no usable model."""
-    try:
-        options = _Options.model_validate(card.options)
-    except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise ModelUnavailable(f"The card of {card.name} has an option that writing does not know or cannot use: {place}.") from None
+    options = components.options(card, _Options, "writing")
     folder = components.files_of(card)
     config = components.read_json(card, folder / "config.json")
     dtype = components.number_format(device, options.dtype)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from studio import components, weights
 from studio.creations import Report
@@ -43,11 +43,7 @@ class _Options(BaseModel):
 def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     """The model with its codec, the tokenizer, and the pipeline over them. Raises ModelUnavailable and ModelUnsafe for unusable files."""
     assert isinstance(task, Compose)
-    try:
-        options = _Options.model_validate(card.options)
-    except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise ModelUnavailable(f"The card of {card.name} has an option that MusicGen does not know or cannot use: {place}.") from None
+    options = components.options(card, _Options, "MusicGen")
     folder = components.files_of(card)
     config = components.read_json(card, folder / "config.json")
     if config.get("model_type") not in CLASSES or not _codec.can_stream(config.get("audio_encoder", {})):

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from studio import components
 from studio.creations import Json, Preview, Progress, Report, Sound, Take
@@ -66,11 +66,7 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     import torch
 
     assert isinstance(task, Narrate)
-    try:
-        options = _Options.model_validate(card.options)
-    except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise ModelUnavailable(f"The card of {card.name} has an option that narration does not know or cannot use: {place}.") from None
+    options = components.options(card, _Options, "narration")
     folder = components.files_of(card)
     kind = str(components.read_json(card, folder / "config.json").get("model_type"))
     if kind not in CLASSES:
