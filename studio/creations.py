@@ -65,7 +65,8 @@ class Picture:
     """One finished picture: `pixels` (H, W), (H, W, 3) or (H, W, 4) uint8; made from `seed` alone. sRGB, or as the profile `icc` says.
 
     `facts` go into the record (JSON values; e.g. attribution shares). `attachments` are companion files kept beside
-    the picture, name to bytes (e.g. {"drawing.svg": ..., "attribution.png": ...}).
+    the picture, name to bytes (e.g. {"drawing.svg": ..., "attribution.png": ...}). `drawn` (H, W) bool is where nothing of a given
+    picture is left, None for everywhere.
     """
 
     pixels: NDArray[np.uint8]
@@ -73,6 +74,7 @@ class Picture:
     facts: Mapping[str, Json] = field(default_factory=dict[str, "Json"])
     attachments: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
     icc: bytes | None = None
+    drawn: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,7 @@ class ModelCard(_Data):
     memory_gb: float | None = None
     quality: int = Field(default=0, ge=0, le=100, description="Order among cards that fit; the starters are 0")
     starter: bool = False
+    trained: bool = Field(default=True, description="Whether a model that was trained makes what is new, rather than a plain method")
     languages: tuple[str, ...] = ()
     defaults: Mapping[str, int | float | str] = Field(default_factory=dict)
     limits: Mapping[str, tuple[float, float]] = Field(default_factory=dict)

@@ -31,6 +31,7 @@ CARDS = (
         "picture, on any computer; a larger model invents what the picture does not show.",
         memory_gb=0.3,
         starter=True,
+        trained=False,
     ),
 )
 

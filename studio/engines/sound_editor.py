@@ -28,6 +28,7 @@ CARDS = (
         summary="Atelier Sound Editor cuts, loops and fades what is there, sample by sample, on any computer; it makes nothing of its own.",
         memory_gb=0.1,
         starter=True,
+        trained=False,
     ),
 )
 

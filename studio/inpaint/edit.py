@@ -110,7 +110,7 @@ class Edit:
         told["edit"] = edit
         own: Json = told.get("notes")
         told["notes"] = [*(own if isinstance(own, list) else []), *self.notes, summary(edit)]
-        return Picture(pixels, seed, told, dict(attachments or {}), self.source.icc)
+        return Picture(pixels, seed, told, dict(attachments or {}), self.source.icc, None if self.whole else weights >= 1)
 
     def _feathers(self, box: Box, hole: masks.Hole) -> tuple[float, ...]:
         """Those to try, none wider than the room between the hole and a side of the crop that is no side of the picture."""

@@ -20,10 +20,10 @@ from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from studio.creations import Media, Passage, Take
+from studio.creations import Media, Passage, Picture, Take
 from studio.errors import InvalidInput, MediaUnreadable
 from studio.models import Hub, ModelCard, Package, SingleFile, Source
-from studio.tasks import TASKS, Task
+from studio.tasks import TASKS, Compose, Task
 
 VERSION = "0.1.0"
 SCHEMA_VERSION = 1
@@ -31,8 +31,13 @@ SIZE_LIMIT = 1 << 20
 DEPTH_LIMIT = 32
 FILES_LIMIT = 64
 
-TRAINED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+_SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+TRAINED = f"{_SOURCE_TYPES}trainedAlgorithmicMedia"
 """IPTC NewsCodes, scheme digitalsourcetype: media made by a model trained on sampled content."""
+COMPOSITE = f"{_SOURCE_TYPES}compositeWithTrainedAlgorithmicMedia"
+"""The same: parts that such a model made, beside parts of something given."""
+ENHANCED = f"{_SOURCE_TYPES}algorithmicallyEnhanced"
+"""The same: something given that a method without a model changed."""
 
 LIBRARIES = {
     "PIL": "pillow",
@@ -58,7 +63,8 @@ class Record(BaseModel):
     """What was asked, what made it, and what it is. Keys that this version does not know are kept as they are.
 
     `task` is resolved (seed of this very medium, count 1), `asked` is as the artist left it. `model.files` maps a weight file to
-    "sha256:<hex>" where the hash is known, else to its size in bytes. `seconds` is the run's, `created` UTC in ISO 8601.
+    "sha256:<hex>" where the hash is known, else to its size in bytes. `seconds` is the run's, `created` UTC in ISO 8601. `marks` says how
+    its file can be recognised (see studio/marks.py), or why not.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
@@ -77,6 +83,7 @@ class Record(BaseModel):
     digital_source_type: str = TRAINED
     parents: list[str] = Field(default_factory=list[str])
     facts: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
+    marks: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
 
 
 def compose(task: Task, asked: Task, card: ModelCard, media: Media, device: str, seconds: float, parents: Sequence[str] = ()) -> Record:
@@ -104,6 +111,7 @@ def compose(task: Task, asked: Task, card: ModelCard, media: Media, device: str,
         "device": device,
         "seconds": round(seconds, 3),
         "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "digital_source_type": _source_type(task, card, media, parents),
         "parents": list(parents),
         "facts": facts,
     }
@@ -147,6 +155,17 @@ def task_of(record: Record) -> Task:
 
 
 _DAMAGED = "The settings in this file are damaged and were not read: set the fields by hand."
+
+
+def _source_type(task: Task, card: ModelCard, media: Media, parents: Sequence[str]) -> str:
+    """What was kept of a given file counts as given, unless it was made here too."""
+    if isinstance(task, Compose):
+        keeps = task.way not in ("make", "melody")
+    else:
+        keeps = isinstance(media, Picture) and media.drawn is not None
+    if not keeps or parents:
+        return TRAINED
+    return COMPOSITE if card.trained else ENHANCED
 
 
 def _model(card: ModelCard) -> dict[str, object]:
