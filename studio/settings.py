@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, CliImplicitFlag, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,6 +43,14 @@ class Settings(BaseSettings):
     auth_file: Path | None = Field(default=None, description="File with lines made by `python -m studio password`")
     allow_host: str = Field(default="", description="Further host names that pages may be served under, separated by commas")
     max_queue: int = Field(default=32, ge=1, le=1000, description="Runs that may wait")
+    secret: SecretStr | None = Field(
+        default=None, description="At least 16 characters that keep the studio's marks and signatures the same wherever it starts"
+    )
+    signing_key: SecretStr | None = Field(
+        default=None, description="PEM file, or its text, with a key and its certificates that sign in place of the studio's own"
+    )
+    no_watermark: str = Field(default="", description="Reason for which results get no invisible mark; it is logged")
+    no_signature: str = Field(default="", description="Reason for which results are not signed; it is logged")
     mode: Literal["local", "public"] | None = Field(default=None, description="public: results belong to a browser session alone")
 
     @property
