@@ -50,7 +50,7 @@ def wire(form: Form, view: dict[str, Any], stage: gr.HTML, done: Any) -> None:
         values = record.task_of(record.Record.model_validate(creation.record)).model_dump()
         return [None if name in form.task.files else list(v) if isinstance(v := values[name], tuple) else v for name in fields]
 
-    def stems(data: Any, request: gr.Request) -> Any:
+    def stems(data: Any, kind: str | None, request: gr.Request) -> Any:
         from studio.music.package import package
 
         creation = _picked(form, data, request)
@@ -58,11 +58,11 @@ def wire(form: Form, view: dict[str, Any], stage: gr.HTML, done: Any) -> None:
             archive = package(creation, form.studio.settings.soundfont)
         except StudioError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        kept = _takes.files(creation, "flac")
-        return gr.File(value=[*kept, *_form.show_bytes({f"{_takes.name(creation)}-stems.zip": archive})], visible=True)
+        kept = _takes.files(creation, kind or "")
+        return gr.File(value=[*kept, *_form.show_bytes({f"{_takes.name(creation)}-stems.zip": archive})])
 
     view["again"].click(again, picked, list(fields.values()), js=_player.CHOSEN, **QUIET)
-    view["stems"].click(stems, picked, view["downloads"], js=_player.CHOSEN, **QUIET)
+    view["stems"].click(stems, [picked, fields["format"]], view["downloads"], js=_player.CHOSEN, **QUIET)
 
 
 def _using(form: Form, way: str, *, region: bool) -> Callable[..., tuple[Any, ...]]:

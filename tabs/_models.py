@@ -35,6 +35,46 @@ def picked(studio: Studio, name: str, kind: str, way: str = "") -> ModelCard:
     return max(able or here, key=lambda c: (c.starter, c.quality))
 
 
+class Tuned:
+    """The fields of a form that some model of its task does not use: each is disabled, says so and is emptied while such a model is chosen.
+
+    Made once all fields are there; until another model is chosen they are as the studio's own choice for `way` has them.
+    """
+
+    def __init__(self, form: Form, way: str = "") -> None:
+        task = form.task
+        self.names = [n for n in task.model_fields if any(n in card.ignores for card in form.studio.cards if task.kind in card.serves)]
+        self.fields = [form.fields[name] for name in self.names]
+        self._form, self._way = form, way
+        self._words = {name: (field.info, field.label) for name, field in zip(self.names, self.fields, strict=True)}
+        for name, values in self.of("").items():
+            for key, value in values.items():
+                setattr(form.fields[name], key, value)
+
+    def of(self, model: str | None) -> dict[str, dict[str, Any]]:
+        """What each field of `names` becomes under a model; nothing where there is no such model."""
+        task = self._form.task
+        try:
+            card = picked(self._form.studio, model or "", task.kind, self._way)
+        except (StudioError, ValueError):
+            return {}
+        return {name: self._under(card, name) for name in self.names}
+
+    def updates(self, model: str | None, borrowed: Any = None) -> list[Any]:
+        """The same for an event whose outputs are `fields`. While a run has borrowed the model field, they stay as they are."""
+        found = {} if borrowed else self.of(model)
+        return [gr.update(**values) for values in found.values()] or [gr.skip()] * len(self.names)
+
+    def _under(self, card: ModelCard, name: str) -> dict[str, Any]:
+        info, label = self._words[name]
+        file, default = name in self._form.task.files, self._form.task.model_fields[name].default
+        if name not in card.ignores:
+            return {"interactive": True, **({"label": label} if file else {"info": info or ""})}
+        reason = f"{card.name} does not use this"
+        said = {"label": f"{label} ({reason})", "value": None} if file else {"info": reason, "value": [] if default == () else default}
+        return {"interactive": False, **said}
+
+
 def picker(form: Form, stage: gr.HTML, way: str = "", ways: Any = None) -> tuple[Any, gr.HTML]:
     """The model field with its facts and, where the model is not here, a Download button.
 

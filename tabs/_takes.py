@@ -1,6 +1,6 @@
-"""What a tab shows of finished takes of music: their cards in the player, their details, their downloads.
+"""Finished takes of music and speech on the page: their cards in the player, their details, their downloads.
 
-Knows creations and their records; knows no single tab.
+Knows the form of a tab, creations and their records; knows no single tab and no layout.
 """
 
 from __future__ import annotations
@@ -10,14 +10,57 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from studio.creations import Creation
-from studio.music import packed
-from studio.tasks import PADDED, SOUND_FORMATS
-from tabs import _form, _gallery, _player
+import gradio as gr
 
+from studio.creations import Creation
+from studio.errors import StudioError
+from studio.music import packed
+from studio.tasks import PADDED, SOUND_FORMATS, Compose, Narrate
+from tabs import _form, _gallery, _player
+from tabs._form import QUIET, Form, Shown
+
+SHOWN = 8
+"""Takes in the player at once."""
+LONGEST = 10_800.0
+"""Seconds: the longest text, read slowly, with room to spare."""
 MOST_DOWN = 0.25
 """A take is turned down to no less than this for the comparison."""
 SUFFIXES = {"wav16": ".wav", "wav24": ".wav"}
+
+
+def parts() -> dict[str, Any]:
+    """What goes with the player: finished files for HTTP, downloads, details, and the id of the take that these are about."""
+    return {
+        "files": gr.File(label="Finished files", file_count="multiple", interactive=False, visible="hidden"),
+        "downloads": gr.File(label="Download", file_count="multiple", interactive=False, elem_classes="downloads"),
+        "details": gr.HTML(elem_classes="details"),
+        "take": gr.State(""),
+    }
+
+
+def wire(form: Form, view: Mapping[str, Any], run: gr.Button, stage: gr.HTML) -> Any:
+    """Bind a run that makes takes, and show them: while they are made, when they are finished, and when one is chosen.
+
+    `view` is `parts()` with the "player" beside it. Returns the run's event for `.then`.
+    """
+    format = form.fields["format"]  # noqa: A001 - the word of the task
+    shown = [view[part] for part in ("player", "details", "downloads", "take")]
+
+    def newest(kind: str | None, request: gr.Request) -> tuple[Any, ...]:
+        return _newest(form, request, kind or "")
+
+    def choose(event: gr.EventData, kind: str | None, request: gr.Request) -> tuple[Any, ...]:
+        found = _player.chosen(event._data)  # noqa: SLF001 - where Gradio keeps what an event tells
+        return _chosen(form, found.take if found else "", request, kind or "")
+
+    def converted(take: str, kind: str | None, request: gr.Request) -> Any:
+        return _downloads(form.creation(take, request), kind or "") if take else gr.skip()
+
+    done = form.bind([run.click], stage, [view["files"], *shown], lambda moment: _drawn(form, moment))
+    form.demo.load(newest, format, shown, **QUIET)
+    view["player"].choose(choose, format, shown[1:], **QUIET)
+    format.change(converted, [view["take"], format], view["downloads"], trigger_mode="always_last", **QUIET)
+    return done
 
 
 def shelf(creations: Sequence[Creation], chosen: str = "", runs: Mapping[str, str] | None = None, *, play: bool = False) -> dict[str, Any]:
@@ -55,7 +98,8 @@ def details(creation: Creation) -> str:
     """What was asked, and what every creation says; what was measured stands in the player."""
     task, facts = _gallery.task_of(creation), _gallery.facts_of(creation)
     return _gallery.details(creation, {
-        "Prompt": task.get("prompt"), "Plan": plan_words(_mapping(facts.get("plan"))), "Seed": task.get("seed"),
+        "Prompt": task.get("prompt"), "Text": task.get("text"), "Voice": task.get("voice"), "Speed": task.get("speed"),
+        "Plan": plan_words(_mapping(facts.get("plan"))), "Seed": task.get("seed"), "Notes": " ".join(map(str, _list(facts.get("notes")))),
         "Sounds": _bank(_mapping(facts.get("bank"))), "Off the brief": ", ".join(_missed(facts)),
         "Ended": "stopped before its end; what was made by then is kept" if facts.get("finish") == "stopped" else "",
         "Lossy copies": "lose a little; FLAC and WAV keep every sample",
@@ -74,17 +118,57 @@ def plan_words(plan: Mapping[str, Any]) -> str:
     return " · ".join(part for part in parts if part)
 
 
+def _drawn(form: Form, moment: Shown) -> tuple[Any, ...]:
+    """A moment of a run: sound that grows, and at the end the takes, of which the first one plays."""
+    asked = moment.asked
+    assert isinstance(asked, Compose | Narrate)
+    if moment.over:
+        made = {creation.id: files(creation, asked.format) for creation in moment.creations}
+        runs = {id: f"{moment.run}-{k}" for k, id in enumerate(made, 1)}
+        return ([file for some in made.values() for file in some], *_newest(form, moment.request, asked.format, made, runs))
+    if moment.preview is not None and moment.preview.sound is not None:
+        run, expected = f"{moment.run}-{moment.preview.item}", (asked.duration or 0.0) if isinstance(asked, Compose) else 0.0
+        title = _short(asked.prompt if isinstance(asked, Compose) else asked.text)
+        return gr.skip(), _player.live_value(moment.preview.sound, run, moment.heard, expected, title)
+    return ()
+
+
+def _newest(
+    form: Form, request: gr.Request, kind: str, made: Mapping[str, list[str]] | None = None, runs: Mapping[str, str] | None = None
+) -> tuple[Any, ...]:
+    """The newest takes in the player, and what goes with the chosen one: the first of `made`, with its files, if there is any."""
+    creations = form.recent(request, SHOWN)
+    chosen = next(iter(made or {}), "") or (creations[0].id if creations else "")
+    return shelf(creations, chosen, runs, play=bool(made)), *_chosen(form, chosen, request, kind, (made or {}).get(chosen))
+
+
+def _chosen(form: Form, id: str, request: gr.Request, kind: str, ready: list[str] | None = None) -> tuple[Any, ...]:
+    """What goes with the chosen take: details and downloads, and its id. `ready` are its files, where they are made already."""
+    if not id:
+        return "", None, ""
+    creation = form.creation(id, request)
+    return details(creation), _downloads(creation, kind, ready), id
+
+
+def _downloads(creation: Creation, kind: str, ready: list[str] | None = None) -> gr.File:
+    try:
+        found = ready or files(creation, kind)
+    except StudioError as error:
+        raise gr.Error(str(error), print_exception=False) from None
+    padded = kind in PADDED and looped(creation)
+    return gr.File(value=found, label="Download (FLAC: that format would not close a loop)" if padded else "Download")
+
+
 def _take(creation: Creation, run: str, quietest: float | None) -> dict[str, Any]:
     """One card. Takes of different loudness are turned down to the quietest of the shelf, so that none wins by being louder."""
     loud = _loudness(creation)
     gain = 1.0 if quietest is None or loud is None else 10 ** ((quietest - loud) / 20)
     task, facts = _gallery.task_of(creation), _gallery.facts_of(creation)
-    words = str(task.get("prompt") or "")
     rate, seconds, peaks = _heard(creation.path)
     line = facts.get("score")
     score = packed.unpack(line) if isinstance(line, str) else None
     return _player.take_value(
-        creation.id, f"{words[:60]}{'…' if len(words) > 60 else ''}", _form.show(creation.path), rate, seconds, peaks,
+        creation.id, _short(str(task.get("prompt") or task.get("text") or "")), _form.show(creation.path), rate, seconds, peaks,
         loop=looped(creation), bpm=score.bpm if score else None, meter=str(score.meter) if score else "4/4",
         bars=score.bars if score else None, sections=_player.sections_of(score) if score else (),
         notes=_player.notes_of(score) if score else None, facts=_rows(facts), run=run, gain=max(MOST_DOWN, gain),
@@ -96,7 +180,7 @@ def _heard(path: Path) -> tuple[int, float, list[list[float]]]:
     """Rate, seconds and waveform of a file, which never changes: it is named by its content."""
     from studio.music import files
 
-    sound = files.read(path)
+    sound = files.read(path, LONGEST)
     return sound.rate, sound.seconds, _player.peaks_of(sound.samples)
 
 
@@ -117,6 +201,14 @@ def _rows(facts: Mapping[str, Any]) -> list[list[Any]]:
 
 def _bank(bank: Mapping[str, Any]) -> str:
     return f"{bank['name']} ({bank.get('licence')})" if bank.get("name") else ""
+
+
+def _short(words: str) -> str:
+    return f"{words[:60]}{'…' if len(words) > 60 else ''}"
+
+
+def _list(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import gradio as gr
 from studio.errors import StudioError
 from studio.tasks import ENERGIES, LOUDNESS, REFERENCE_USES, SOUND_FORMATS, Compose
 from tabs import _actions, _fields, _form, _gallery, _models, _player, _status, _takes
-from tabs._form import QUIET, Form, Shown
+from tabs._form import QUIET, Form
 
 NAME = "Music"
 TASK = Compose
@@ -24,8 +24,6 @@ PROMPTS = (
 )
 PLAN = ("genre", "mood", "bpm", "key", "time_signature", "energy", "instruments", "form")
 NUMBERS = ("temperature", "top_p", "top_k", "guidance_scale", "steps", "reference_strength")
-SHOWN = 8
-"""Takes in the player at once."""
 
 
 def build(form: Form) -> None:
@@ -84,7 +82,7 @@ def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
         reuse = gr.Button("Last seed", size="sm", min_width=80)
     form.add("count", _fields.slider(TASK, "count", min_width=150))
     _models.picker(form, stage, "make")
-    with gr.Accordion("Start from a sound or a melody", open=False) as origin:
+    with gr.Accordion("Start from a sound or a melody", open=False):
         form.add("reference", gr.File(label=TASK.model_fields["reference"].title, type="filepath", height=90,
                                       file_types=["audio", ".mid", ".midi", ".flac", ".npz"]))  # fmt: skip
         uses = [("Automatic", ""), *((title, name) for name, title in REFERENCE_USES.items())]
@@ -104,138 +102,77 @@ def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
             form.add("loudness", _fields.Dropdown([(t, n) for n, t in LOUDNESS.items()], value="-14", label="Loudness", min_width=140))
             form.add("retries", _fields.number(TASK, "retries", min_width=90))
         form.add("format", _fields.Dropdown([(t, n) for n, t in SOUND_FORMATS.items()], value="flac", label="Format of the download"))
-    return {"seed": seed, "dice": dice, "reuse": reuse, "origin": origin}
+    return {"seed": seed, "dice": dice, "reuse": reuse}
 
 
 def _answer() -> dict[str, Any]:
     player = _player.Player(_spectrogram)
-    chosen = gr.JSON(visible="hidden")
     actions: dict[str, gr.Button] = {}
     for row in (("extend", "lead", "cover", "again"), ("repaint", "trim", "loop", "fade")):
         with gr.Row(elem_classes="actions"):
             for name in row:
                 actions[name] = gr.Button(_actions.BUTTONS[name], size="sm", min_width=100)
-    files = gr.File(label="Finished files", file_count="multiple", interactive=False, visible="hidden")
-    downloads = gr.File(label="Download", file_count="multiple", interactive=False, visible="hidden", elem_classes="downloads")
     stems = gr.Button("All parts as a zip", size="sm")
-    details = gr.HTML(elem_classes="details")
     return {
-        "player": player, "picked": chosen, "files": files, "downloads": downloads, "details": details, "stems": stems,
-        **actions,
-        "last_seed": gr.State(None), "before": gr.State(None), "go": gr.Textbox(visible="hidden"),
+        **_takes.parts(), **actions, "player": player, "picked": gr.JSON(visible="hidden"), "stems": stems,
+        "before": gr.State(None), "go": gr.Textbox(visible="hidden"),
     }  # fmt: skip
 
 
 def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
     form.stop_on(ask["stop"])
-    fields, player = form.fields, view["player"]
-    refresh = [player, view["details"], view["downloads"], view["last_seed"]]
+    fields = form.fields
+    done = _takes.wire(form, view, ask["run"], ask["stage"])
 
-    def newest(request: gr.Request) -> tuple[Any, ...]:
-        return _newest(form, request)
+    def last_seed(take: str, request: gr.Request) -> Any:
+        return _gallery.task_of(form.creation(take, request)).get("seed") if take else gr.skip()
 
-    def drawn(moment: Shown) -> tuple[Any, ...]:
-        assert isinstance(moment.asked, Compose)
-        if moment.over:
-            made = [file for c in moment.creations for file in _takes.files(c, moment.asked.format)]
-            runs = {c.id: f"{moment.run}-{k}" for k, c in enumerate(moment.creations, 1)}
-            first = moment.creations[0].id if moment.creations else ""
-            return (made, *_newest(form, moment.request, first, runs))
-        if moment.preview is not None and moment.preview.sound is not None:
-            run = f"{moment.run}-{moment.preview.item}"
-            expected = moment.asked.duration or 0.0
-            return gr.skip(), _player.live_value(moment.preview.sound, run, moment.heard, expected, moment.asked.prompt[:60])
-        return ()
-
-    def choose(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
-        found = _player.chosen(event._data)  # noqa: SLF001 - where Gradio keeps what an event tells
-        return _chosen(form, found.take if found else "", request)
-
-    done = form.bind([ask["run"].click], ask["stage"], [view["files"], *refresh], drawn)
-    form.demo.load(newest, None, refresh, **QUIET)
-    player.choose(choose, None, refresh[1:], **QUIET)
     _wire_plan(form, ask)
     _actions.wire(form, view, ask["stage"], done)
     ask["dice"].click(None, js="() => Math.floor(Math.random() * 4294967295)", outputs=ask["seed"], api_visibility="private")
-    ask["reuse"].click(lambda seed: gr.skip() if seed is None else seed, view["last_seed"], ask["seed"], **QUIET)
+    ask["reuse"].click(last_seed, view["take"], ask["seed"], **QUIET)
     _form.estimate(form, ask["estimate"], ("model", "count", "duration", "steps"), {"prompt": "x"})
-    fields["model"].change(lambda model: _useful(form, model), fields["model"], [fields[name] for name in _tuned(form)], **QUIET)
+    tuned = _models.Tuned(form, "make")
+    fields["model"].change(tuned.updates, [fields["model"], view["before"]], tuned.fields, **QUIET)
     _form.remember(form, done, (*TASK.files, "reference_use", "region_start", "region_end"))
 
 
 def _wire_plan(form: Form, ask: dict[str, Any]) -> None:
-    """The plan in one line, as soon as the words or a field of the plan change; a wrong value is said there at once.
+    """The plan in one line, as soon as the words or a field of the plan change; what is wrong is said there at once.
 
-    A press writes it into the fields, to be changed there.
+    A press writes it into the fields, to be changed there; the line says why where there is none.
     """
     names = ("prompt", "model", "duration", "loop", "seed", *PLAN)
 
-    def told(*values: Any) -> str:
-        given = dict(zip(names, values, strict=True))
-        if not str(given["prompt"] or "").strip():
-            return ""
+    def read(values: Sequence[Any], **more: Any) -> tuple[str, Mapping[str, Any]]:
+        given = {**more, **{name: value for name, value in zip(names, values, strict=True) if value is not None}}
+        if not str(given.get("prompt") or "").strip():
+            return "", {}
         try:
-            found = form.studio.plan(TASK.checked({name: value for name, value in given.items() if value is not None}))
+            found = form.studio.plan(TASK.checked(given))
+            card = _models.picked(form.studio, str(given.get("model") or ""), TASK.kind, "make")
         except StudioError as error:
-            return _status.message(str(error), "error")
+            return _status.message(str(error), "error"), {}
         words = _takes.plan_words(found)
-        return _status.note(f"Plan: {words}") if words else ""
+        return _status.note(f"Plan: {words}" if words else f"{card.name} makes no plan: it goes by your words and the fields."), found
+
+    def told(*values: Any) -> str:
+        return read(values)[0]
 
     def written(*values: Any) -> list[Any]:
-        given = {name: value for name, value in zip(names, values, strict=True) if value is not None}
-        try:
-            found = form.studio.plan(TASK.checked({**given, "seed": given.get("seed", 0)}))
-        except StudioError:
-            return [gr.skip()] * len(PLAN)  # the line above the fields says why
-        shown = {"time_signature": found.get("meter"), **found}
-        return [shown.get(name, gr.skip()) for name in PLAN]
+        line, found = read(values, seed=0)
+        shown = {"time_signature": found.get("meter"), **found} if found else {}
+        return [line or _status.note("Say what it should sound like first."), *(shown.get(name, gr.skip()) for name in PLAN)]
 
     watched = [form.fields[name] for name in names]
     gr.on([field.change for field in watched], told, watched, ask["plan"], trigger_mode="always_last", **QUIET)
-    ask["write"].click(written, watched, [form.fields[name] for name in PLAN], **QUIET)
-
-
-def _newest(form: Form, request: gr.Request, chosen: str = "", runs: Mapping[str, str] | None = None) -> tuple[Any, ...]:
-    creations = form.recent(request, SHOWN)
-    first = chosen or (creations[0].id if creations else "")
-    return _takes.shelf(creations, first, runs, play=bool(chosen)), *_chosen(form, first, request)
-
-
-def _chosen(form: Form, id: str, request: gr.Request) -> tuple[Any, ...]:
-    """What goes with the chosen take: details, downloads, its seed."""
-    if not id:
-        return "", gr.File(visible="hidden"), None
-    creation = form.creation(id, request)
-    seed = _gallery.task_of(creation).get("seed")
-    return _takes.details(creation), gr.File(value=_takes.files(creation, "flac"), visible=True), seed
+    ask["write"].click(written, watched, [ask["plan"], *(form.fields[name] for name in PLAN)], **QUIET)
 
 
 def _spectrogram(file: Path) -> bytes:
     from studio.music import files
 
     return files.spectrogram_png(files.read(file))
-
-
-def _tuned(form: Form) -> list[str]:
-    """Fields that some model of this task does not use."""
-    return [n for n in TASK.model_fields if any(n in card.ignores for card in form.studio.cards if TASK.kind in card.serves)]
-
-
-def _useful(form: Form, model: str | None) -> list[Any]:
-    """The fields of `_tuned`: what a model does not use is disabled, says so, and is emptied."""
-    try:
-        card = _models.picked(form.studio, model or "", TASK.kind, "make")
-    except StudioError:
-        return [gr.skip()] * len(_tuned(form))
-    found: list[Any] = []
-    for name in _tuned(form):
-        unused = name in card.ignores
-        default = TASK.model_fields[name].default
-        values: dict[str, Any] = {"interactive": not unused, "info": f"{card.name} does not use this" if unused else ""}
-        if unused:
-            values["value"] = [] if default == () else default
-        found.append(gr.update(**values))
-    return found
 
 
 def _words(form: Form, name: str) -> list[tuple[str, str]]:
