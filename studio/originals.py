@@ -72,6 +72,14 @@ class Originals:
             found += [row["id"] for row in rows]
         return tuple(found)
 
+    def marked(self, number: str, owner: str = "local") -> tuple[str, ...]:
+        """The ids of that owner's creations whose invisible mark has this number (five hexadecimal digits), the newest first."""
+        rows = self._index.rows(
+            "SELECT id FROM creations WHERE json_extract(record, '$.marks.watermark.payload') = ? AND owner = ? ORDER BY seq DESC LIMIT 10",
+            *(number, owner),
+        )
+        return tuple(row["id"] for row in rows)
+
     def _read(self, file: Path) -> tuple[str, Path]:
         try:
             data = file.read_bytes()

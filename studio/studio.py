@@ -9,6 +9,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -16,9 +17,10 @@ from types import ModuleType
 from studio import enhance, models, sources
 from studio.creations import Creation, Event, Json, Media, Passage, Picture, Preview, Progress, Take
 from studio.device import Device
-from studio.errors import Busy, Cancelled, StudioError
+from studio.errors import Busy, Cancelled, NotFound, StudioError
 from studio.library import Library, Outcome
 from studio.manager import Manager, Recipe
+from studio.marks import Marks
 from studio.models import ModelCard
 from studio.presets import TextStyle, styled, text_styles
 from studio.provenance import pictures, record
@@ -61,6 +63,7 @@ class Studio:
         self.device = device
         self.manager = manager
         self.library = library
+        self.marks = Marks(settings)
         self.sets = OwnSets(settings.home)
         self.places = places(settings)
         self.styles: Mapping[str, TextStyle] = text_styles(settings.presets)
@@ -279,8 +282,11 @@ class Studio:
         return styled(task, self.styles) if isinstance(task, TextToImage) and not card.styles else task
 
     def _keep(self, media: Media, run: _Run, seconds: float) -> Creation:
+        # 1. The record, then the invisible mark, which the record tells of.
         parents = self.library.originals.creations([str(getattr(run.task, name)) for name in run.files], run.owner)
         entry = record.compose(run.task, run.asked, run.card, media, self.device.name, seconds, parents)
+        media, entry = self.marks.marked(media, entry, self._records(parents, run.owner))
+        # 2. The file with the record inside, signed last.
         match media:
             case Picture():
                 data, suffix, text = pictures.encode_png(media.pixels, entry, media.icc), ".png", None
@@ -290,9 +296,20 @@ class Studio:
                 from studio.provenance import sounds  # brings a sound library, which the first page does without
 
                 data, suffix, text = sounds.encode_flac(media.sound, entry), ".flac", None
+        given = {name: (path.read_bytes(), path.suffix) for name, path in run.files.items()}
+        data = self.marks.signed(data, suffix, entry, [(name, *given[name]) for name in given if name != "mask"])
+        # 3. The file and what belongs to it, all of it or nothing.
         companions = {} if isinstance(media, Passage) else dict(media.attachments)
-        companions |= {f"{name}{path.suffix}": path.read_bytes() for name, path in run.files.items()}
+        companions |= {f"{name}{suffix}": content for name, (content, suffix) in given.items()}
         return self.library.keep(data, suffix, entry, owner=run.owner, session=run.session, job=run.job, text=text, attachments=companions)
+
+    def _records(self, ids: Sequence[str], owner: str) -> list[record.Record]:
+        """The records of creations, without those that are gone."""
+        found: list[record.Record] = []
+        for id in ids:
+            with suppress(NotFound):
+                found.append(record.Record.model_validate(dict(self.library.get(id, owner).record)))
+        return found
 
     def _fetch(self, stream: Stream, card: ModelCard, force: bool) -> None:
         for source in (card.source, *card.companions.values()):

@@ -1,0 +1,114 @@
+"""What a finished result is given so that it can be recognised anywhere: an invisible mark, and at last a signature.
+
+The order matters: mark, encode with the record inside, sign (the signature covers every byte). `Record.marks` says what a file carries,
+or in one sentence why it does not. Nothing is ever lost for a mark: what cannot hold one is kept without. Knows no model and no page.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from studio.creations import Media, Passage, Picture, Take
+from studio.provenance.identity import Identity
+from studio.settings import Settings
+from studio.tasks import EDITS
+
+if TYPE_CHECKING:
+    from studio.provenance.record import Record
+
+log = logging.getLogger("atelier.marks")
+
+SIGNED = (".png", ".jpg", ".webp", ".wav", ".flac", ".mp3")
+"""Formats that hold a C2PA signature."""
+NO_SIGNATURE = "This format holds no signature; the record beside it says how it was made."
+PLAIN_TEXT = "Plain text holds neither an invisible mark nor a signature; the library keeps its record."
+NO_SOUND_MARK = "Sound gets no invisible mark."
+SAME_SAMPLES = "An edit that makes nothing new keeps the samples as they are."
+
+
+class Marks:
+    """The marks of one studio. Thread-safe."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises StudioError for an identity that is damaged or cannot be kept."""
+        self.identity = Identity.open(settings)
+        self._off = {"watermark": settings.no_watermark, "signature": settings.no_signature}
+        for what, reason in self._off.items():
+            if reason:
+                log.warning("no %s is put into results: %s", what, reason)
+
+    def marked(self, media: Media, record: Record, parents: Sequence[Record] = ()) -> tuple[Media, Record]:
+        """The medium with an invisible mark and its record, which says so, or why not.
+
+        The mark carries the number of the task, or of the first of the `parents` that has one: equal tasks give equal pixels, and what is
+        left of a marked file agrees with what was added to it.
+        """
+        number = next((n for n in map(_number, parents) if n is not None), None)
+        if number is None:
+            from studio.provenance import watermark  # brings numpy
+
+            number = watermark.payload(json.dumps(record.task, sort_keys=True))
+        reason = _unmarked(media, record) or self._turned_off("watermark")
+        if not reason:
+            media, reason = self._with_mark(media, number)
+        said: dict[str, JsonValue] = {"watermark": {"none": reason} if reason else {"payload": f"{number:05x}"}}
+        suffix = ".flac" if isinstance(media, Take) else ".png"
+        why = PLAIN_TEXT if isinstance(media, Passage) else self._unsigned(suffix)
+        said["signature"] = {"none": why} if why else {"standard": "C2PA"}
+        others = () if isinstance(media, Passage) else [name for name in media.attachments if Path(name).suffix not in SIGNED]
+        if others:
+            said["companions"] = dict.fromkeys(others, NO_SIGNATURE)
+        return media, record.model_copy(update={"marks": said})
+
+    def signed(self, data: bytes, suffix: str, record: Record, parents: Sequence[tuple[str, bytes, str]] = ()) -> bytes:
+        """The file with a signature, where its format holds one and the operator has not turned it off; else as it is.
+
+        `parents` are the files it was made from, as (title, bytes, suffix).
+        """
+        if suffix not in SIGNED or self._turned_off("signature"):
+            return data
+        from studio.provenance import signing  # brings a library that only saving needs
+
+        return signing.sign(data, suffix, record, self.identity, parents)
+
+    def _with_mark(self, media: Media, number: int) -> tuple[Media, str]:
+        """The marked medium and '', or the medium as it is and the reason."""
+        from studio.provenance import picture_mark
+        from studio.provenance.watermark import TooSmall
+
+        try:
+            if isinstance(media, Picture):
+                return replace(media, pixels=picture_mark.embed(media.pixels, number, self.identity.secret, media.drawn)), ""
+        except TooSmall as error:
+            return media, str(error)
+        return media, NO_SOUND_MARK
+
+    def _unsigned(self, suffix: str) -> str:
+        return NO_SIGNATURE if suffix not in SIGNED else self._turned_off("signature")
+
+    def _turned_off(self, what: str) -> str:
+        return f"Turned off here: {self._off[what]}" if self._off[what] else ""
+
+
+def _unmarked(media: Media, record: Record) -> str:
+    """Why this medium gets no mark by its kind; '' if it gets one."""
+    if isinstance(media, Passage):
+        return PLAIN_TEXT
+    return SAME_SAMPLES if isinstance(media, Take) and record.task.get("reference_use") in EDITS else ""
+
+
+def _number(record: Record) -> int | None:
+    """The number in a record's marks; None where it has none."""
+    said = record.marks.get("watermark")
+    text = said.get("payload") if isinstance(said, Mapping) else None
+    try:
+        return int(text, 16) if isinstance(text, str) and len(text) == 5 else None
+    except ValueError:
+        return None

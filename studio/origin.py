@@ -1,0 +1,212 @@
+"""Was this made here? Every layer of a file of any origin is read, and each says what it found and how sure that is.
+
+The layers, from the surest: the very file in the library, a signature, the invisible mark, the record, the source type, other programs'
+settings. Nothing found proves nothing: every layer can be removed. Knows no page.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from studio.errors import InvalidInput, MediaUnreadable, StudioError
+from studio.library import Library
+from studio.originals import BY_CONTENT
+from studio.provenance.identity import Identity
+from studio.provenance.record import COMPOSITE, ENHANCED, TRAINED, Record
+
+FILE_LIMIT = 40_000_000
+SEARCHED_SECONDS = 60.0
+"""Of a sound, so much is searched for a mark."""
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+SOUNDS = (".flac", ".wav", ".mp3", ".ogg", ".opus")
+OTHERS = (".txt", ".avif", ".gif", ".svg")
+"""Read for the library and for other programs' settings alone."""
+
+Sure = Literal["proof", "claim", "nothing", "warning"]
+
+SOURCES = {
+    TRAINED: "made by a trained model",
+    COMPOSITE: "something given, with parts made by a trained model",
+    ENHANCED: "something given, changed by a method without a model",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one layer says. proof: nobody else could have put it there. claim: anybody could. warning: it is there and broken."""
+
+    layer: str
+    sure: Sure
+    words: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """All findings, one sentence that sums them up, the creation in the library that this is or was (its id or ''), and settings.
+
+    `settings` are those that the file carries, ours or another program's, as (name, value); `left_out` what could not be read of them.
+    """
+
+    verdict: str
+    findings: tuple[Finding, ...]
+    creation: str = ""
+    settings: tuple[tuple[str, str], ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+def examine(file: Path, library: Library, identity: Identity, owner: str = "local") -> Origin:
+    """Read every layer of a file. Raises InvalidInput for a kind of file that nothing here could have made."""
+    suffix = file.suffix.lower()
+    if suffix not in PICTURES + SOUNDS + OTHERS:
+        raise InvalidInput("Choose a picture (PNG, JPEG, WebP), a sound (FLAC, WAV, MP3, OGG, Opus) or a text.")
+    try:
+        if file.stat().st_size > FILE_LIMIT:
+            raise InvalidInput(f"This file is larger than {FILE_LIMIT // 1_000_000} MB: choose a smaller one.")
+        data = file.read_bytes()
+    except OSError:
+        raise MediaUnreadable("This file cannot be opened: choose it again.") from None
+    kept = library.originals.creations([BY_CONTENT + hashlib.sha256(data).hexdigest()], owner)
+    exact = kept[0] if kept else ""
+    findings = [_exact(exact)]
+    findings.append(_signature(data, suffix, identity))
+    mark, number = _mark(file, suffix, identity)
+    findings.append(mark)
+    found, told = _record(data, suffix)
+    findings.append(told)
+    findings += _source_type(data, suffix)
+    settings, left_out, others = _foreign(data) if found is None else (_settings(found), (), ())
+    findings += others
+    alike = exact or next(iter(library.originals.marked(number, owner) if number else ()), "")
+    return Origin(_verdict(findings, found), tuple(findings), alike, settings, left_out)
+
+
+def _exact(creation: str) -> Finding:
+    if creation:
+        return Finding("Library", "proof", "This very file is in the library.")
+    return Finding("Library", "nothing", "This very file is not in the library.")
+
+
+def _signature(data: bytes, suffix: str, identity: Identity) -> Finding:
+    from studio.provenance import signing  # brings a library that only saving and this need
+
+    if suffix not in PICTURES + SOUNDS:
+        return Finding("Signature", "nothing", "This kind of file holds no signature.")
+    signature = signing.read(data, suffix, identity)
+    said = " ".join(signature.claims)
+    match signature.state:
+        case "none":
+            return Finding("Signature", "nothing", "It is not signed.")
+        case "valid":
+            return Finding("Signature", "proof", f"Signed by this studio, and no byte was changed since. {said}".strip())
+        case "foreign":
+            return Finding("Signature", "claim", f"Signed by {signature.signer or 'someone else'}, unchanged since. {said}".strip())
+        case "altered":
+            return Finding("Signature", "warning", "It is signed, and was changed after that.")
+        case "unreadable":
+            return Finding("Signature", "warning", "It holds a signature that is damaged or of a kind that is not read here.")
+
+
+def _mark(file: Path, suffix: str, identity: Identity) -> tuple[Finding, str]:
+    """What the invisible mark says, and its number as five hexadecimal digits, or ''."""
+    from studio.provenance.watermark import ODDS
+
+    try:
+        if suffix in PICTURES:
+            from studio.inpaint.read import read_picture
+            from studio.provenance import picture_mark
+
+            marked = picture_mark.detect(read_picture(file).pixels, identity.secret)
+        elif suffix in SOUNDS:
+            from studio.music import files
+            from studio.provenance import sound_mark
+
+            sound = files.read(file)
+            first = type(sound)(sound.samples[:, : round(SEARCHED_SECONDS * sound.rate)], sound.rate)
+            marked = sound_mark.detect(first, identity.secret)
+        else:
+            return Finding("Invisible mark", "nothing", "This kind of file holds no invisible mark."), ""
+    except StudioError as error:
+        return Finding("Invisible mark", "warning", f"It could not be looked for: {error}"), ""
+    if marked is None:
+        return Finding("Invisible mark", "nothing", "No mark of this studio was found; one may have been removed."), ""
+    odds = f"by chance in fewer than one file in {round(1 / ODDS):,}"
+    if marked.payload is None:
+        return Finding("Invisible mark", "proof", f"It carries this studio's mark ({odds}); its number can no longer be read."), ""
+    number = f"{marked.payload:05x}"
+    return Finding("Invisible mark", "proof", f"It carries this studio's mark, number {number} ({odds})."), number
+
+
+def _record(data: bytes, suffix: str) -> tuple[Record | None, Finding]:
+    if suffix not in PICTURES + SOUNDS:
+        return None, Finding("Record", "nothing", "This kind of file carries no record of ours.")
+    try:
+        if suffix in PICTURES:
+            from studio.provenance import pictures
+
+            found = pictures.read_record(data)
+        else:
+            from studio.provenance import sounds
+
+            found = sounds.read_record(data)
+    except StudioError as error:
+        return None, Finding("Record", "warning", str(error))
+    if found is None:
+        return None, Finding("Record", "nothing", "It carries no record of how it was made.")
+    model = found.model.get("name")
+    return found, Finding("Record", "claim", f"Its record says: made by {found.made_by} with {model}, {found.created[:10]}.")
+
+
+def _source_type(data: bytes, suffix: str) -> Iterator[Finding]:
+    """IPTC's DigitalSourceType, as pictures carry it in XMP."""
+    if suffix not in PICTURES:
+        return
+    from studio.provenance import containers
+
+    try:
+        xmp = containers.read(data, ()).xmp
+    except StudioError:
+        return
+    found = re.search(r"DigitalSourceType[^>]{0,40}?[>=]\s*[\"']?\s*(http[^\s\"'<]{1,200})", xmp)
+    if found is None:
+        yield Finding("Source type", "nothing", "It does not say whether a model made it.")
+    else:
+        yield Finding("Source type", "claim", f"It says: {SOURCES.get(found[1], found[1].rpartition('/')[2])}.")
+
+
+def _foreign(data: bytes) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...], tuple[Finding, ...]]:
+    from studio.provenance import foreign
+
+    try:
+        found = foreign.read(data)
+    except StudioError as error:
+        return (), (), (Finding("Other programs", "warning", str(error)),)
+    if found is None:
+        return (), (), ()
+    settings = tuple((name.replace("_", " ").capitalize(), str(value)) for name, value in found.settings.items())
+    return settings, found.left_out, (Finding("Other programs", "claim", f"It carries settings of {found.tool}."),)
+
+
+def _settings(found: Record) -> tuple[tuple[str, str], ...]:
+    shown = {name: value for name, value in found.task.items() if value not in (None, "", [], 0, False)}
+    return tuple((name.replace("_", " ").capitalize(), str(value)) for name, value in shown.items())
+
+
+def _verdict(findings: list[Finding], found: Record | None) -> str:
+    proofs = {finding.layer for finding in findings if finding.sure == "proof"}
+    claims = {finding.layer for finding in findings if finding.sure == "claim"}
+    if proofs & {"Library", "Signature"}:
+        return "Yes, this was made here, and it is as it was made."
+    if "Invisible mark" in proofs:
+        return "Yes, this was made here; it may have been changed since."
+    if found is not None:
+        return "It says that a studio like this one made it, but nothing proves it: a record can be copied into any file."
+    if "Other programs" in claims:
+        return "It was most likely made by another program."
+    if "Signature" in claims:
+        return "Someone else signed it; nothing says that it was made here."
+    return "Nothing says that it was made here. That proves nothing: marks can be removed."
