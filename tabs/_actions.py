@@ -14,10 +14,9 @@ import gradio as gr
 from studio.creations import Creation
 from studio.errors import StudioError
 from studio.provenance import record
-from tabs import _form, _player, _status, _takes
+from tabs import _form, _player, _scripts, _status, _takes
 from tabs._form import QUIET, Form
 
-RUN = "(go) => { if (go) [...document.querySelectorAll('.run')].find((button) => button.offsetParent).click(); }"
 BUTTONS = {
     "extend": "Extend", "lead": "Lead in", "cover": "Another style", "again": "Use these settings",
     "repaint": "Redo selection", "trim": "Keep selection", "loop": "Loop selection", "fade": "Fade selection",
@@ -42,7 +41,7 @@ def wire(form: Form, view: dict[str, Any], stage: gr.HTML, done: Any) -> None:
         use = _using(form, way, region=region)
         outputs = [view["go"], stage, view["before"], fields["prompt"], *targets]
         view[name].click(use, [picked, fields["prompt"], *targets], outputs, js=_player.CHOSEN, **QUIET)
-    view["go"].change(None, view["go"], js=RUN, api_visibility="private")
+    view["go"].change(None, view["go"], js=f"(go) => {{ if (go) ({_scripts.RUN})(); }}", api_visibility="private")
     done.then(lambda before: (None, *(before or [gr.skip()] * len(BORROWED))), view["before"], [view["before"], *targets], **QUIET)
 
     def again(data: Any, request: gr.Request) -> list[Any]:

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 import numpy as np
-from gradio.utils import get_upload_folder
 
 from studio.errors import InvalidInput, MediaUnreadable, StudioError
+from tabs._untrusted import inside, served
 
 if TYPE_CHECKING:
     from studio.inpaint.read import Pixels, Source
@@ -68,7 +68,7 @@ def opened(image: str | Path, notes: Sequence[str] = (), mask: str | Path | None
 
     The picture that was open, with its mask, stays one step back. `notes` are sentences shown with the picture.
     """
-    file = {"image": _file(image), "mask": _file(mask) if mask else None}
+    file = {"image": served(image), "mask": served(mask) if mask else None}
     return {**file, "notes": list(notes), "token": secrets.token_hex(8)}
 
 
@@ -120,7 +120,7 @@ def select(data: Any) -> dict[str, Any]:
 def kept(data: Any) -> dict[str, Any]:
     """For the editor: {paths} to {kept}: whether each upload is still here."""
     paths = data.get("paths") if isinstance(data, dict) else None
-    return {"kept": [_inside(path) is not None for path in paths[:8]] if isinstance(paths, list) else []}
+    return {"kept": [inside(path) is not None for path in paths[:8]] if isinstance(paths, list) else []}
 
 
 def _in_turn(function: Callable[[Any], dict[str, Any]], turns: threading.Semaphore) -> Callable[[Any], dict[str, Any]]:
@@ -150,21 +150,10 @@ def _answered(answer: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 def _uploaded(data: Any, key: str) -> Path:
     """The file that a browser names. Raises MediaUnreadable unless it is one in the upload folder."""
-    path = _inside(data.get(key)) if isinstance(data, dict) else None
+    path = inside(data.get(key)) if isinstance(data, dict) else None
     if path is None:
         raise MediaUnreadable("The file is still uploading or is gone: wait a moment, or choose it again.")
     return path
-
-
-def _inside(path: Any) -> Path | None:
-    """The path, every link followed, if it is a file in the upload folder."""
-    if not isinstance(path, str) or not path or len(path) > 4096 or "\0" in path:
-        return None
-    try:
-        found = Path(path).resolve(strict=True)
-        return found if found.is_file() and found.is_relative_to(Path(get_upload_folder()).resolve()) else None
-    except (OSError, RuntimeError, ValueError):
-        return None
 
 
 def _whole(data: Any, key: str) -> int:
@@ -202,7 +191,3 @@ def _colours(pixels: Pixels) -> Pixels:
 
 def _packed(mask: Pixels) -> str:
     return base64.b64encode(zlib.compress(np.ascontiguousarray(mask, np.uint8).tobytes(), 1)).decode()
-
-
-def _file(path: str | Path) -> dict[str, Any]:
-    return {"path": str(path), "orig_name": Path(path).name, "meta": {"_type": "gradio.FileData"}}

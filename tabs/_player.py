@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 import numpy as np
-from gradio.utils import get_upload_folder
 
 from studio.errors import StudioError
+from tabs._untrusted import inside, served
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -109,10 +109,10 @@ def take_value(
     picture.
     """
     return {
-        "id": id, "title": title, "file": _file(path), "rate": rate, "seconds": seconds, "peaks": [list(peak) for peak in peaks],
+        "id": id, "title": title, "file": served(path), "rate": rate, "seconds": seconds, "peaks": [list(peak) for peak in peaks],
         "loop": loop, "bpm": bpm, "meter": meter, "bars": bars, "first": first, "sections": [dict(section) for section in sections],
         "notes": [dict(note) for note in notes] if notes is not None else None, "gain": gain, "facts": [list(row) for row in facts],
-        "run": run, "spectrogram": _file(spectrogram) if spectrogram else None,
+        "run": run, "spectrogram": served(spectrogram) if spectrogram else None,
     }  # fmt: skip
 
 
@@ -161,7 +161,7 @@ def _drawing(draw: Callable[[Path], bytes]) -> Callable[[Any], dict[str, Any]]:
 
     def spectrogram(data: Any) -> dict[str, Any]:
         """For the player: {path} of a served sound to {image (PNG in base64)}, or {error}."""
-        path = _inside(data.get("path")) if isinstance(data, dict) else None
+        path = inside(data.get("path")) if isinstance(data, dict) else None
         if path is None:
             return {"error": "This take is no longer here: open it again from the library."}
         if not turns.acquire(timeout=_PATIENCE):
@@ -179,20 +179,5 @@ def _drawing(draw: Callable[[Path], bytes]) -> Callable[[Any], dict[str, Any]]:
     return spectrogram
 
 
-def _inside(path: Any) -> Path | None:
-    """The path, every link followed, if it is a file in the upload folder."""
-    if not isinstance(path, str) or not path or len(path) > 4096 or "\0" in path:
-        return None
-    try:
-        found = Path(path).resolve(strict=True)
-        return found if found.is_file() and found.is_relative_to(Path(get_upload_folder()).resolve()) else None
-    except (OSError, RuntimeError, ValueError):
-        return None
-
-
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) else None
-
-
-def _file(path: str | Path) -> dict[str, Any]:
-    return {"path": str(path), "orig_name": Path(path).name, "meta": {"_type": "gradio.FileData"}}

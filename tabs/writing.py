@@ -11,7 +11,7 @@ from studio import documents
 from studio.errors import StudioError
 from studio.tasks import Write
 from studio.writing_presets import WritingPreset, writing_presets
-from tabs import _fields, _form, _models
+from tabs import _fields, _form, _models, _scripts
 from tabs._form import QUIET, Form, Shown
 
 NAME = "Writing"
@@ -116,7 +116,7 @@ def _wire(form: Form, presets: Mapping[str, WritingPreset], ask: dict[str, Any],
 
     document.input(_count, document, view["count"], trigger_mode="always_last", **QUIET)
     view["retry"].click(lambda before: (before, None), view["before"], [document, seed], **QUIET).then(
-        None, js="() => { [...document.querySelectorAll('.run')].find((b) => b.offsetParent).click(); }", api_visibility="private"
+        None, js=_scripts.RUN, api_visibility="private"
     )
     view["fresh"].click(lambda: ("", "", "", _count("")), None, [document, view["before"], view["draft"], view["count"]], **QUIET)
     view["keep"].click(_downloads, [document, prompt], view["files"], **QUIET)

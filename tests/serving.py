@@ -1,4 +1,4 @@
-"""A real studio in a process of its own, for the tests that come in by HTTP or by a browser."""
+"""A real studio, or a page alone, in a process of its own: for the tests that come in by HTTP or by a browser."""
 
 from __future__ import annotations
 
@@ -22,19 +22,33 @@ ROOT = Path(__file__).resolve().parents[1]
 def running(cache: Path, folder: Path, *options: str, environment: dict[str, str] | None = None) -> Generator[tuple[str, int]]:
     """Yield the address and the process id of a studio that is offline, with its home and temp folders in `folder`."""
     port = _free_port()
+    options = ("--port", str(port), "--home", str(folder / "home"), "--cache", str(cache), "--offline", *options)
+    with _serving(["app.py", *options], port, folder, {"HF_HUB_OFFLINE": "1", **(environment or {})}) as process:
+        yield f"http://127.0.0.1:{port}", process.pid
+
+
+@contextmanager
+def alone(page: str, folder: Path) -> Generator[str]:
+    """Yield the address of a page without a studio behind it: a module of tests/browser that serves one at the port it is given."""
+    port = _free_port()
+    with _serving(["-m", f"tests.browser.{page}", str(port)], port, folder, {}):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def _serving(command: list[str], port: int, folder: Path, environment: dict[str, str]) -> Generator[subprocess.Popen[bytes]]:
+    """Yield the process of a Python command once it serves at `port`."""
     log = folder / "server.txt"
-    variables = {**os.environ, "GRADIO_TEMP_DIR": str(folder / "web"), "HF_HUB_OFFLINE": "1", **(environment or {})}
-    command = [sys.executable, "app.py", "--port", str(port), "--home", str(folder / "home"), "--cache", str(cache), "--offline", *options]
+    variables = {**os.environ, "GRADIO_TEMP_DIR": str(folder / "web"), **environment}
     with log.open("w") as out:
-        process = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=out, stderr=subprocess.STDOUT)
-    url = f"http://127.0.0.1:{port}"
+        process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=variables, stdout=out, stderr=subprocess.STDOUT)
     try:
-        deadline = time.monotonic() + 90
-        while not _answers(url):
+        deadline = time.monotonic() + 240
+        while not _answers(f"http://127.0.0.1:{port}"):
             if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"The studio did not start:\n{log.read_text()[-3000:]}")
+                pytest.fail(f"The page did not start:\n{log.read_text()[-3000:]}")
             time.sleep(0.2)
-        yield url, process.pid
+        yield process
     finally:
         process.send_signal(signal.SIGTERM)  # not SIGINT, which a shell's background jobs ignore, and so do their children
         try:

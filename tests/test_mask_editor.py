@@ -18,15 +18,6 @@ from PIL import Image
 from tabs import _mask_editor
 
 
-@pytest.fixture
-def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Gradio's upload folder."""
-    folder = tmp_path / "uploads"
-    folder.mkdir()
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder))
-    return folder
-
-
 def saved(path: Path, image: Image.Image, **options: Any) -> str:
     image.save(path, **options)
     return str(path)

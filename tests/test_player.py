@@ -15,15 +15,6 @@ from studio.music.score import Key, Meter, Note, Part, Score, Section
 from tabs import _player
 
 
-@pytest.fixture
-def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Gradio's upload folder."""
-    folder = tmp_path / "uploads"
-    folder.mkdir()
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder))
-    return folder
-
-
 def spectrogram(draw: Any) -> Any:
     """The function that a browser calls for a player whose spectrograms `draw` makes."""
     return _player.Player(spectrogram=draw).spectrogram

@@ -5,13 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
 import re
 import secrets
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +19,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.mask_page import HEIGHT, WIDTH, picture, png
+from tests.serving import alone
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
@@ -31,28 +27,8 @@ RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("editor")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = folder / "log.txt"
-    variables = {**os.environ, "GRADIO_TEMP_DIR": str(folder / "web")}
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.browser.mask_page", str(port)], cwd=ROOT, env=variables, stdout=out, stderr=out
-        )
-    try:
-        for _ in range(300):
-            with socket.socket() as probe:
-                if process.poll() is None and probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.2)
-        else:
-            pytest.fail(f"The page did not start:\n{log.read_text()[-2000:]}")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
+    with alone("mask_page", tmp_path_factory.mktemp("editor")) as url:
+        yield url
 
 
 @pytest.fixture
