@@ -36,6 +36,7 @@ class Index:
                 self._connection.execute(f"PRAGMA cache_size = -{CACHE >> 10}")
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 self._connection.execute("PRAGMA foreign_keys = ON")
+                self._connection.execute("PRAGMA secure_delete = ON")  # what is forgotten is overwritten
                 self._migrate(steps)
             except BaseException:
                 self._connection.close()

@@ -3,13 +3,15 @@
 # ruff: noqa: S608 - nothing here comes from outside
 
 # Of step 2: what a creation shows, came from and is found by is told from its record; by triggers for what is kept later.
+_SPACELESS = "GLOB '*[\u0e00-\u1fff\u2070-\U0010ffff]*'"  # scripts that may go without spaces, and emoji: not words to FTS5
 _RECORD = "iif(json_valid(record), record, '{}')"
 _SHOWN = f"""UPDATE creations SET
             licence = coalesce(json_extract({_RECORD}, '$.model.licence'), ''),
             medium = CASE WHEN text IS NOT NULL THEN 'text'
                 WHEN object LIKE '%.png' OR object LIKE '%.jpg' OR object LIKE '%.webp' THEN 'picture' ELSE 'sound' END,
             caption = substr(coalesce(nullif(trim(text), ''), json_extract({_RECORD}, '$.task.prompt'),
-                json_extract({_RECORD}, '$.task.text'), ''), 1, 200)"""
+                json_extract({_RECORD}, '$.task.text'), ''), 1, 200),
+            spaceless = record || coalesce(text, '') {_SPACELESS}"""
 _ORIGINS = """INSERT OR IGNORE INTO origins (creation, parent) SELECT c.seq, parent.value
             FROM creations c, json_each(iif(json_valid(c.parents), c.parents, '[]')) AS parent"""
 _SEARCHED = f"""INSERT INTO search (rowid, title, prompt, negative_prompt, settings, text, tags, note, model) SELECT c.seq, c.title,
@@ -55,9 +57,15 @@ STEPS = (
     ALTER TABLE creations ADD COLUMN project TEXT NOT NULL DEFAULT '';
     ALTER TABLE creations ADD COLUMN star INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE creations ADD COLUMN trashed TEXT NOT NULL DEFAULT '';
+    ALTER TABLE creations ADD COLUMN spaceless INTEGER NOT NULL DEFAULT 0;
     DROP INDEX creations_by_owner;
     CREATE INDEX creations_on_shelf ON creations
-        (owner, seq, trashed, missing, session, kind, star, model, project, licence, bytes, created);
+        (owner, seq, trashed, missing, session, kind, medium, star, model, project, licence, bytes, created);
+    CREATE INDEX creations_by_kind ON creations (owner, trashed, kind);
+    CREATE INDEX creations_by_model ON creations (owner, trashed, model);
+    CREATE INDEX creations_by_project ON creations (owner, trashed, project);
+    CREATE INDEX creations_by_licence ON creations (owner, trashed, licence);
+    CREATE INDEX creations_spaceless ON creations (owner, seq) WHERE spaceless = 1;
     CREATE TABLE tags (
         creation INTEGER NOT NULL REFERENCES creations (seq) ON DELETE CASCADE, tag TEXT NOT NULL COLLATE NOCASE,
         PRIMARY KEY (creation, tag)) WITHOUT ROWID;
@@ -68,7 +76,7 @@ STEPS = (
     CREATE INDEX origins_by_parent ON origins (parent, creation);
     CREATE TABLE starts (day TEXT PRIMARY KEY);
     CREATE VIRTUAL TABLE search USING fts5
-        (title, prompt, negative_prompt, settings, text, tags, note, model, tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3');
+        (title, prompt, negative_prompt, settings, text, tags, note, model, tokenize = 'unicode61 remove_diacritics 2', prefix = '1 2 3');
 
     CREATE TRIGGER creation_is_kept AFTER INSERT ON creations BEGIN
         {_SHOWN} WHERE seq = new.seq;
@@ -80,9 +88,11 @@ STEPS = (
     END;
     CREATE TRIGGER creation_is_named AFTER UPDATE OF title, note ON creations BEGIN
         UPDATE search SET title = new.title, note = new.note WHERE rowid = new.seq;
+        UPDATE creations SET spaceless = 1 WHERE seq = new.seq AND new.title || new.note {_SPACELESS};
     END;
     CREATE TRIGGER tag_is_given AFTER INSERT ON tags BEGIN
         UPDATE search SET tags = (SELECT group_concat(tag, ', ') FROM tags WHERE creation = new.creation) WHERE rowid = new.creation;
+        UPDATE creations SET spaceless = 1 WHERE seq = new.creation AND new.tag {_SPACELESS};
     END;
     CREATE TRIGGER tag_is_taken AFTER DELETE ON tags BEGIN
         UPDATE search SET tags = coalesce((SELECT group_concat(tag, ', ') FROM tags WHERE creation = old.creation), '')

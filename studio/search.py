@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+COLUMNS = ("title", "prompt", "negative_prompt", "settings", "text", "tags", "note", "model")
 TERMS_LIMIT = 32
 TERM_LIMIT = 100
 
@@ -58,15 +59,19 @@ def question(filter: Filter, owner: str, session: str) -> Question:
     match, letters = _terms(filter.words)
     source, age = "creations c", "c.seq"
     if letters:
-        source = "creations c JOIN search s ON s.rowid = c.seq"
-        conditions += [(f"({_ALL_WORDS}) LIKE ? ESCAPE '\\'", "%" + re.sub(r"([\\%_])", r"\\\1", term) + "%") for term in letters]
+        source = "creations c INDEXED BY creations_spaceless CROSS JOIN search s ON s.rowid = c.seq"
+        conditions += [(_LETTERS, term) for term in letters]
     if match and letters:
         conditions.append(("c.seq IN (SELECT rowid FROM search WHERE search MATCH ?)", match))
     elif match:
         # The words first: they come in the order of age, so that a page is full long before all have been seen.
-        source, age = "search s CROSS JOIN creations c ON c.seq = s.rowid", "s.rowid"
+        source, age = "search s CROSS JOIN creations c INDEXED BY creations_on_shelf ON c.seq = s.rowid", "s.rowid"
         conditions.append(("s.search MATCH ?", match))
-    always = f"c.trashed {'<>' if filter.trashed else '='} ''" + (" AND c.star = 1" if filter.starred else "")
+    always = (
+        f"c.trashed {'<>' if filter.trashed else '='} ''"
+        + (" AND c.star = 1" if filter.starred else "")
+        + (" AND c.spaceless = 1" if letters else "")
+    )
     condition = " AND ".join((*(words for words, _ in conditions), always))
     return Question(source, condition, tuple(value for _, value in conditions), age)
 
@@ -105,6 +110,4 @@ def _split(words: str) -> Iterator[tuple[str, bool]]:
 _UNUSABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _WITHOUT_SPACES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 """Thai, Lao, Burmese, Khmer, Japanese and Chinese; Korean has spaces."""
-_ALL_WORDS = (
-    "s.title || ' ' || s.prompt || ' ' || s.negative_prompt || ' ' || s.settings || ' ' || s.text || ' ' || s.tags || ' ' || s.note"
-)
+_LETTERS = "instr(" + " || ' ' || ".join(f"s.{column}" for column in COLUMNS) + ", ?)"

@@ -88,15 +88,13 @@ class Shelf:
 
     def choices(self, owner: str = "local", session: str = "") -> Choices:
         """The values that filters can take here."""
-        mine = "owner = ?1 AND trashed = '' AND (?2 = '' OR session = ?2)"
-        kept = self._index.rows(f"SELECT DISTINCT kind, model, project, licence FROM creations WHERE {mine}", owner, session)
-        tags = self._index.rows(f"SELECT DISTINCT tag FROM tags JOIN creations ON seq = creation WHERE {mine}", owner, session)
-
-        def sorted_values(rows: Sequence[sqlite3.Row], name: str) -> tuple[str, ...]:
-            return tuple(sorted({row[name] for row in rows} - {""}, key=str.casefold))
-
-        kinds, models, projects, licences = (sorted_values(kept, name) for name in ("kind", "model", "project", "licence"))
-        return Choices(kinds, models, projects, sorted_values(tags, "tag"), licences)
+        columns = [self._values(column, owner, session) for column in ("kind", "model", "project", "licence")]
+        tags = self._index.rows(
+            f"SELECT DISTINCT tag FROM tags t WHERE EXISTS (SELECT 1 FROM creations WHERE seq = t.creation AND trashed = '' AND {_MINE})",
+            *(owner, session, session),
+        )
+        kinds, models, projects, licences = columns
+        return Choices(kinds, models, projects, tuple(sorted({row["tag"] for row in tags}, key=str.casefold)), licences)
 
     def item(self, id: str, owner: str = "local", session: str = "") -> Item:
         """One item, in the trash or not."""
@@ -162,6 +160,19 @@ class Shelf:
             relatives.append(items if order == "DESC" else items[::-1])
         return relatives[0], relatives[1]
 
+    def _values(self, column: str, owner: str, session: str) -> tuple[str, ...]:
+        """The different values of a column, from one to the next in its index: there are few of them and many rows."""
+        if session:
+            rows = self._index.rows(f"SELECT DISTINCT {column} FROM creations WHERE trashed = '' AND {_MINE}", owner, session, session)
+        else:
+            following = f"(SELECT min({column}) FROM creations WHERE owner = ?1 AND trashed = '' AND {column} > value)"
+            rows = self._index.rows(
+                f"WITH RECURSIVE found (value) AS (SELECT '' UNION ALL SELECT {following} FROM found WHERE value IS NOT NULL)"
+                f" SELECT value AS {column} FROM found WHERE value <> ''",
+                owner,
+            )
+        return tuple(sorted((row[column] for row in rows if row[column]), key=str.casefold))
+
     def _items(self, seqs: str, *values: object) -> tuple[Item, ...]:
         """The items of a SELECT of `seq`s, the newest first."""
         rows = self._index.rows(f"{_ITEMS} WHERE seq IN ({seqs}) ORDER BY seq DESC", *values)
@@ -190,7 +201,7 @@ class Shelf:
         return ids
 
 
-_MINE = "owner = ? AND (? = '' OR session = ?)"
+_MINE = "+owner = ? AND (? = '' OR session = ?)"  # the + keeps its index out of questions about ids
 _THESE = f"FROM creations WHERE id IN (SELECT value FROM json_each(?)) AND {_MINE}"
 _PLACE = "SELECT coalesce((SELECT seq FROM creations WHERE id = ?1), (SELECT max(seq) + 1 FROM creations WHERE id < ?1), 0) AS seq"
 _ITEMS = (

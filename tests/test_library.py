@@ -1,4 +1,4 @@
-"""The library: saving all or nothing, listing, forgetting, drafts, the journal, and older homes."""
+"""The library: saving all or nothing, listing, forgetting, what a start puts in order, and older homes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ import pytest
 
 from studio import library as module
 from studio.creations import Creation
-from studio.errors import InvalidInput, MediaUnreadable, NotFound, StorageFull, StudioError
+from studio.errors import MediaUnreadable, NotFound, StorageFull, StudioError
 from studio.library import Library
 from studio.provenance.pictures import read_record
 from studio.provenance.record import Record
+from studio.shelf import Filter
 from studio.tasks import TextToImage, Write
 from tests.samples import png, record
 
@@ -217,63 +218,6 @@ def test_no_session_is_nobodys_and_forgets_nothing(library: Library) -> None:
     assert len(library.list()) == 1
 
 
-# Drafts
-
-
-def test_a_draft_is_kept_changed_and_private(library: Library) -> None:
-    draft = library.save_draft("", "local", {"prompt": "once", "count": 2})
-    assert library.save_draft(draft, "local", {"prompt": "half an emoji \ud83c"}) == draft
-    assert library.draft(draft, "local") == {"prompt": "half an emoji \ud83c"}
-    with pytest.raises(NotFound, match="draft"):
-        library.draft(draft, "ann")
-    other = library.save_draft(draft, "ann", {"prompt": "mine"})
-    assert other != draft
-    assert library.draft(draft, "local") == {"prompt": "half an emoji \ud83c"}
-
-
-@pytest.mark.parametrize(("fields", "words"), [({"a": "🍎" * 300_000}, "1 MB"), ({"a": float("nan")}, "number")])
-def test_a_draft_that_cannot_be_kept_is_refused(library: Library, fields: Any, words: str) -> None:
-    draft = library.save_draft("", "local", {"prompt": "before"})
-    with pytest.raises(InvalidInput, match=words):
-        library.save_draft(draft, "local", fields)
-    assert library.draft(draft, "local") == {"prompt": "before"}
-
-
-# The journal
-
-
-def test_a_job_goes_from_queued_to_its_first_outcome(home: Path, library: Library) -> None:
-    job = library.begin(TASK, "M")
-    assert states(home) == {job: "queued"}
-    library.running(job)
-    assert states(home) == {job: "running"}
-    library.finish(job, "cancelled", "Stopped.")
-    library.finish(job, "done")
-    library.running(job)
-    assert states(home) == {job: "cancelled"}
-
-
-def test_the_pace_is_the_median_of_the_last_seven_finished_runs(library: Library) -> None:
-    assert library.seconds_per_unit("M") is None
-    for seconds in (1000, 1000, 10, 20, 30, 40, 50, 60, 700):
-        library.finish(library.begin(TASK, "M", units=10), "done", seconds=seconds)
-    library.finish(library.begin(TASK, "M", units=10), "failed", seconds=9999)
-    library.finish(library.begin(TASK, "M", units=0), "done", seconds=9999)
-    library.finish(library.begin(TASK, "Other", units=1), "done", seconds=9999)
-    assert library.seconds_per_unit("M") == 4.0
-
-
-def test_unfinished_runs_of_a_dead_process_become_interrupted_and_those_of_a_living_one_do_not(home: Path) -> None:
-    dead, living = Library(home), Library(home)
-    jobs = [dead.begin(TASK, "M") for _ in range(3)]
-    dead.running(jobs[1])
-    dead.finish(jobs[2], "done")
-    alive = living.begin(TASK, "M")
-    dead.close()
-    Library(home)
-    assert states(home) == {jobs[0]: "interrupted", jobs[1]: "interrupted", jobs[2]: "done", alive: "queued"}
-
-
 # Opening
 
 
@@ -350,13 +294,12 @@ def test_a_home_that_cannot_be_written_is_refused_in_words(tmp_path: Path) -> No
         Library(tmp_path / "file" / "home")
 
 
-def test_a_home_of_version_1_opens_and_keeps_everything(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = hashlib.sha256(b"old words").hexdigest() + ".txt"
-    (home / "objects" / name[:2]).mkdir(parents=True)
-    (home / "objects" / name[:2] / name).write_bytes(b"old words")
-    with sqlite3.connect(home / "library.sqlite") as index:
-        index.executescript((Path(__file__).parent / "homes" / "version_1.sql").read_text("utf-8").replace("OBJECT", name))
-    index.close()
+HOMES = Path(__file__).parent / "homes"
+
+
+@pytest.mark.parametrize("version", range(1, len(module.STEPS) + 1))
+def test_a_home_of_every_earlier_version_opens_and_keeps_everything(home: Path, version: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen(home, version)
     steps = (*module.STEPS, "ALTER TABLE creations ADD COLUMN star_of_tests INTEGER NOT NULL DEFAULT 0")
     for known in (module.STEPS, steps):
         monkeypatch.setattr(module, "STEPS", known)
@@ -367,9 +310,55 @@ def test_a_home_of_version_1_opens_and_keeps_everything(home: Path, monkeypatch:
         assert opened.seconds_per_unit("M") == 0.5
         opened.close()
     with sqlite3.connect(home / "library.sqlite") as index:
-        assert index.execute("SELECT star_of_tests FROM creations").fetchall() == [(0,)]
+        assert set(index.execute("SELECT star_of_tests FROM creations").fetchall()) == {(0,)}
         assert index.execute("PRAGMA user_version").fetchone() == (len(steps),)
     index.close()
+
+
+def test_creations_of_version_1_are_on_the_shelf_as_if_they_were_made_now(home: Path) -> None:
+    with sqlite3.connect(frozen(home, 1)) as index:
+        index.execute("UPDATE creations SET parents = '[\"01JD0000000000000000000009\"]'")
+        index.execute("UPDATE creations SET record = json_set(record, '$.model.licence', 'MIT', '$.task.system', 'Be a poet.')")
+        columns = "owner, session, job, kind, model, object, bytes, created, schema_version"
+        for id, text, record, parents in (
+            ("01JD0000000000000000000004", None, "no JSON", "neither"),
+            ("01JD0000000000000000000005", None, '{"task":{"prompt":"half \\ud83c a rose","negative_prompt":"thorns"}}', "[]"),
+        ):
+            index.execute(
+                f"INSERT INTO creations (id, text, record, parents, {columns}) SELECT ?, ?, ?, ?, {columns} FROM creations LIMIT 1",
+                (id, text, record, parents),
+            )
+    index.close()
+    library = Library(home)
+    found = library.shelf.item("01JD0000000000000000000001")
+    assert (found.words, found.medium, found.licence, found.star, found.tags) == ("old words", "text", "MIT", False, ())
+    for words in ("old", "poem", "poet", "M"):
+        assert [item.id for item in library.shelf.page(Filter(words=words))][-1:] == [found.id], words
+    assert library.shelf.item("01JD0000000000000000000004").words == ""
+    assert library.shelf.item("01JD0000000000000000000005").words.endswith("a rose")
+    assert len(library.shelf.page(Filter(words="thorns rose"))) == 1
+    with pytest.raises(NotFound):
+        library.shelf.lineage("01JD0000000000000000000009")
+
+
+def test_what_version_2_knew_of_a_creation_is_kept(home: Path) -> None:
+    frozen(home, 2)
+    library = Library(home)
+    (found,) = library.shelf.page(Filter(words="autumn"))
+    assert (found.star, found.title, found.note, found.project, found.tags) == (True, "Old times", "the first one", "Poems", ("autumn",))
+    assert [item.trashed[:10] for item in library.shelf.page(Filter(trashed=True))] == ["2026-11-22"]
+    assert [item.id[-1] for item in library.shelf.lineage(found.id)[1]] == ["3"]
+
+
+def frozen(home: Path, version: int) -> Path:
+    """A home of that version; returns its index."""
+    name = hashlib.sha256(b"old words").hexdigest() + ".txt"
+    (home / "objects" / name[:2]).mkdir(parents=True)
+    (home / "objects" / name[:2] / name).write_bytes(b"old words")
+    with sqlite3.connect(home / "library.sqlite") as index:
+        index.executescript((HOMES / f"version_{version}.sql").read_text("utf-8").replace("OBJECT", name))
+    index.close()
+    return home / "library.sqlite"
 
 
 # Several at once
