@@ -1,0 +1,104 @@
+"""The period of the sound's mark: half a second of noise that repeats, and how well a sound that is folded on it fits.
+
+Knows no channels and no files: works on one row of samples at `RATE`. A sound made of equal periods resembles itself at their distance,
+so its autocorrelation says its speed without the secret; the secret's period then decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from studio.provenance import watermark
+from studio.provenance.watermark import Complex, Floats, Lines
+
+RATE = 16_000
+"""Samples a second at which a mark is looked for."""
+PERIOD = 0.512
+"""Seconds of the pattern: no whole tempo has beats, or parts of beats, at its multiples."""
+BAND = (600, 7_000)
+"""Hertz of its lines, 1.95 Hz apart."""
+FINE = 4
+"""Steps a sample at `RATE` in which the beginning of a period is searched."""
+SPEEDS = (0.62, 1.6)
+"""Slowest and fastest playing searched: 32,000 read as 48,000 samples a second, and the other way round."""
+SPEED_STEP = 4e-6
+
+_SPAN = round(PERIOD * RATE) * FINE
+_WINDOWS = 10_000
+_DEPTH = 8
+THRESHOLD = watermark.threshold(_SPAN * ((SPEEDS[1] - SPEEDS[0]) / SPEED_STEP + _WINDOWS))
+"""What a peak must reach: every speed and beginning, and every part of a sound at its own speed, count as tried."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """How well a sound fits: the statistic `peak`, the number that gave it, and the `speed` at which it did."""
+
+    peak: float
+    number: int
+    speed: float = 1.0
+
+
+@dataclass(frozen=True)
+class Period:
+    """One secret's pattern. `places` (n,) are its lines, in periods of PERIOD."""
+
+    places: NDArray[np.intp]
+    roles: Lines
+
+    @classmethod
+    def of(cls, secret: bytes) -> Period:
+        """The pattern of a secret."""
+        places = np.arange(round(BAND[0] * PERIOD), round(BAND[1] * PERIOD))
+        return cls(places, watermark.lines(secret, "sound", len(places)))
+
+    def wave(self, number: int, rate: int, length: int) -> Floats:
+        """(length,) at any rate: the pattern, repeated, with standard deviation 1; without the lines above 0.45 of the rate."""
+        spectrum = np.zeros((1 << 17) // 2 + 1, np.complex64)
+        kept = self.places < 0.45 * rate * PERIOD
+        spectrum[self.places[kept]] = (self.roles.phases * watermark.signs(self.roles, number))[kept]
+        fine: Floats = np.asarray(fft.irfft(spectrum), np.float32)
+        where = np.arange(length) * (len(fine) / (PERIOD * rate)) % len(fine)
+        whole = where.astype(np.intp)
+        part = (where - whole).astype(np.float32)
+        found = fine[whole] * (1 - part) + fine[(whole + 1) % len(fine)] * part
+        return found / max(float(fine.std()), 1e-9)
+
+    def match(self, rest: Floats, speed: float = 1.0) -> Match | None:
+        """The best beginning and number for whitened samples (n,) at RATE; None where no number fits."""
+        fold = np.bincount((np.arange(len(rest)) * (FINE * speed) % _SPAN).astype(np.intp), rest, _SPAN)
+        found = np.asarray(fft.rfft(fold))[self.places]
+        size = np.abs(found)
+        weights = np.sqrt(np.minimum(size / max(float(np.sqrt((size**2).mean())), 1e-9), 3)).astype(np.float32)
+        lines: Complex = (found / np.maximum(size, 1e-9) * self.roles.phases.conj()).astype(np.complex64)
+        mine = self.roles.sync
+        spectrum = np.zeros(_SPAN // 2 + 1, np.complex64)
+        spectrum[self.places[mine]] = (lines * weights)[mine]
+        begin = int(np.argmax(np.asarray(fft.irfft(spectrum))))
+        cosines = (lines * np.exp(2j * np.pi / _SPAN * begin * self.places)).real.astype(np.float32)
+        number = watermark.number(self.roles, cosines * weights)
+        return None if number is None else Match(watermark.peak(self.roles, cosines, weights, number), number, speed)
+
+
+def speeds(rest: Floats, count: int = 4) -> list[float]:
+    """The likeliest speeds of whitened samples at RATE that are periodic, best first."""
+    size = fft.next_fast_len(2 * len(rest), real=True)
+    alike = np.asarray(fft.irfft(np.abs(np.asarray(fft.rfft(rest, size))) ** 2))
+    tried = np.exp(np.arange(np.log(SPEEDS[0]), np.log(SPEEDS[1]), SPEED_STEP))
+    score = np.zeros(len(tried))
+    for depth in range(1, _DEPTH + 1):
+        lags = depth * PERIOD * RATE / tried
+        whole = np.minimum(lags.astype(np.intp), len(rest) - 2)
+        part = lags - whole
+        score += np.where(lags < len(rest) - 2, alike[whole] * (1 - part) + alike[whole + 1] * part, 0)
+    found = list[float]()
+    for _ in range(count):
+        best = int(np.argmax(score))
+        found.append(float(tried[best]))
+        near = round(2e-4 / SPEED_STEP)
+        score[max(0, best - near) : best + near] = -np.inf
+    return found
