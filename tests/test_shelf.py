@@ -82,10 +82,11 @@ def test_every_filter_keeps_what_it_names_and_nothing_else(library: Library, she
     shelf.tag([kept.id], add=["cover"])
     size = kept.path.stat().st_size
     day = kept.created[:10]
-    for chosen in (
+    alone: tuple[dict[str, Any], ...] = (
         *({"medium": "picture"}, {"model": "Sample"}, {"licence": "MIT"}, {"project": "Winter"}, {"tag": "COVER"}, {"starred": True}),
         *({"smallest": size}, {"words": "apple"}),
-    ):
+    )
+    for chosen in alone:
         assert found(shelf, **chosen) == [kept.id], chosen
     assert found(shelf, largest=size - 1) == [other]
     assert found(shelf, kind="text_to_image", since=day, until=day, largest=size) == [other, kept.id]
