@@ -37,14 +37,14 @@ class Contents:
     exif: bytes = b""
 
 
-def read(data: bytes, keywords: tuple[str, ...]) -> Contents:
+def read(data: bytes, keywords: tuple[str, ...], most: int = MAX_PIXELS) -> Contents:
     """What the file says beside its pixels; of PNG texts only `keywords`.
 
-    Raises MediaUnreadable for another format, a damaged or cut-off file, more than 16 megapixels, or text over 1 MB.
+    Raises MediaUnreadable for another format, a damaged or cut-off file, more than `most` pixels, or text over 1 MB.
     """
     try:
         if data.startswith(PNG_START):
-            found = _png(data, (*keywords, XMP_KEYWORD))
+            found = _png(data, (*keywords, XMP_KEYWORD), most)
         elif data.startswith(b"\xff\xd8\xff"):
             found = _jpeg(data)
         elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
@@ -53,7 +53,7 @@ def read(data: bytes, keywords: tuple[str, ...]) -> Contents:
             raise MediaUnreadable("This is no picture that can be read here: use a PNG, JPEG or WebP file.")
     except (struct.error, IndexError, zlib.error, ValueError):
         raise MediaUnreadable("This picture is damaged or cut off: use another copy of it.") from None
-    if not 0 < found.width * found.height <= MAX_PIXELS:
+    if not 0 < found.width * found.height <= most:
         raise MediaUnreadable("This picture is larger than 16 megapixels or has no pixels: use a smaller copy of it.")
     return found
 
@@ -91,6 +91,15 @@ def user_comment(exif: bytes) -> bytes:
     return exif[place : place + length]
 
 
+def comment_words(comment: bytes) -> str:
+    """A UserComment as text, by its character code; '' for a code that is not known."""
+    code, words = comment[:8], comment[8:]
+    if code == b"UNICODE\x00":
+        little = words[1:2] == b"\x00"  # programs disagree on the order; settings begin with a Latin letter more often than not
+        return words.decode("utf-16-le" if little else "utf-16-be", "replace")
+    return words.decode("utf-8", "replace") if code in (b"ASCII\x00\x00\x00", bytes(8)) else ""
+
+
 def _tag(exif: bytes, order: str, directory: int, wanted: int) -> tuple[int, int]:
     """Length and value (or its place) of a tag in an image file directory (TIFF 6.0, section 2)."""
     (entries,) = struct.unpack_from(f"{order}H", exif, directory)
@@ -101,17 +110,17 @@ def _tag(exif: bytes, order: str, directory: int, wanted: int) -> tuple[int, int
     raise LookupError
 
 
-def _png(data: bytes, keywords: tuple[str, ...]) -> Contents:
+def _png(data: bytes, keywords: tuple[str, ...], most: int) -> Contents:
     width = height = 0
     exif, texts = b"", dict[str, str]()
     for kind, content in _png_chunks(data):
         if kind == b"IHDR":
             width, height = struct.unpack(">II", content[:8])
-            if not 0 < width * height <= MAX_PIXELS:
+            if not 0 < width * height <= most:
                 break
         elif kind == b"eXIf":
             exif = content
-        elif kind in (b"tEXt", b"zTXt", b"iTXt"):
+        elif kind in (b"tEXt", b"zTXt", b"iTXt", b"comf"):
             keyword = content[:80].split(b"\x00", 1)[0].decode("latin-1")
             if keyword in keywords and keyword not in texts:
                 texts[keyword] = _png_words(kind, content[len(keyword) + 1 :])
@@ -134,7 +143,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _png_words(kind: bytes, content: bytes) -> str:
-    if kind == b"tEXt":
+    if kind in (b"tEXt", b"comf"):  # comf: what ComfyUI writes into animated files, with the same layout
         return _short(content).decode("latin-1")
     if kind == b"zTXt":
         return _unpacked(content[1:]).decode("latin-1")

@@ -1,7 +1,7 @@
 """Pictures as files: pixels and record in, bytes out, and the record back from bytes of any origin.
 
 Our own record is exact. Beside it stand the words that other programs read: A1111's `parameters` and IPTC's DigitalSourceType in XMP.
-Knows no library and no disk layout; other programs' own formats beyond A1111's infotext are not read here.
+Knows no library and no disk layout; other programs' own formats beyond A1111's infotext are read in foreign/.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def read_record(data: bytes | Path) -> Record | None:
 def read_infotext(data: bytes | Path) -> str:
     """A1111's `parameters` text in a PNG, JPEG or WebP file (for `read_parameters`), or ''. Raises as `read_record` does."""
     found = _contents(data)
-    return found.texts.get(PARAMETERS, "") or _words(containers.user_comment(found.exif))
+    return found.texts.get(PARAMETERS, "") or containers.comment_words(containers.user_comment(found.exif))
 
 
 _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
@@ -199,12 +199,3 @@ def _exif(comment: str) -> bytes:
     exif.get_ifd(0x8769)[0x9286] = b"UNICODE\x00" + comment.encode("utf-16-be", "replace")
     data = exif.tobytes()
     return data if len(data) < 65_000 else b""
-
-
-def _words(comment: bytes) -> str:
-    """A UserComment as text, by its character code."""
-    code, words = comment[:8], comment[8:]
-    if code == b"UNICODE\x00":
-        little = words[1:2] == b"\x00"  # programs disagree on the order; settings begin with a Latin letter more often than not
-        return words.decode("utf-16-le" if little else "utf-16-be", "replace")
-    return words.decode("utf-8", "replace") if code in (b"ASCII\x00\x00\x00", bytes(8)) else ""

@@ -9,7 +9,7 @@ OpusTags (RFC 7845), RIFF (Multimedia Programming Interface 1.0), ID3v2.3 and ID
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -17,6 +17,9 @@ from studio.errors import MediaUnreadable
 
 TEXT_LIMIT = (1 << 20) + 4096
 PARTS_LIMIT = 10_000
+COMMENTS = frozenset((b"COMMENT", b"DESCRIPTION"))
+SETTINGS = COMMENTS | {b"PROMPT", b"WORKFLOW"}
+"""Names of tags that hold settings; the last two are ComfyUI's."""
 
 _DAMAGED = "This sound file is damaged or cut off: use another copy of it."
 _TOO_MUCH = "This sound file carries more than 1 MB of text and was not read: save it again without its tags."
@@ -57,21 +60,27 @@ def with_info(wav: bytes, tags: Tags) -> bytes:
     return whole[:4] + struct.pack("<I", len(whole) - 8) + whole[8:]
 
 
-def comments(file: BinaryIO) -> list[str]:
+def comments(file: BinaryIO, names: Collection[bytes] = COMMENTS) -> list[str]:
     """Every comment in a FLAC, Ogg, WAV or MP3 file that is open at its beginning. [] where the format or the file has none.
+
+    `names` are those of Vorbis comments, in capitals, and of an MP3's own texts (TXXX).
 
     Raises MediaUnreadable for a file of another format, one that is cut off before its tags end, or a comment of more than 1 MB.
     """
     try:
         start = file.read(12)
         if start[:4] == b"fLaC":
-            return list(_flac(file))
+            file.seek(4)
+            return list(_flac(file, names))
         if start[:4] == b"OggS":
-            return list(_ogg(file))
+            return list(_ogg(file, names))
         if start[:4] in (b"RIFF", b"RF64") and start[8:] == b"WAVE":
             return list(_wav(file))
         if start[:3] == b"ID3":
-            return list(_id3(file, start))
+            file.seek(10 + _whole(start[6:10]))
+            if file.read(4) == b"fLaC":  # a signature stands before it (C2PA)
+                return list(_flac(file, names))
+            return list(_id3(file, start, names))
         if len(start) > 1 and start[0] == 0xFF and start[1] & 0xE0 == 0xE0:
             return []
     except (struct.error, IndexError, ValueError):
@@ -122,20 +131,20 @@ def _exactly(file: BinaryIO, length: int) -> bytes:
     return data
 
 
-def _flac(file: BinaryIO) -> Iterator[str]:
-    file.seek(4)
+def _flac(file: BinaryIO, names: Collection[bytes]) -> Iterator[str]:
+    """From where the file stands, behind its first four bytes."""
     for _ in range(PARTS_LIMIT):
         head = _exactly(file, 4)
         length = int.from_bytes(head[1:], "big")
         if head[0] & 0x7F == 4:
-            yield from _vorbis_comments(_exactly(file, length))
+            yield from _vorbis_comments(_exactly(file, length), names)
         else:
             file.seek(length, 1)
         if head[0] & 0x80:
             return
 
 
-def _vorbis_comments(data: bytes) -> Iterator[str]:
+def _vorbis_comments(data: bytes, names: Collection[bytes]) -> Iterator[str]:
     """From a vendor, a count and that many NAME=text, each with its length before it."""
     (vendor,) = struct.unpack_from("<I", data)
     (count,) = struct.unpack_from("<I", data, 4 + vendor)
@@ -146,11 +155,11 @@ def _vorbis_comments(data: bytes) -> Iterator[str]:
         place += 4 + length
         if place > len(data):
             raise ValueError("cut off")
-        if name.upper() in (b"COMMENT", b"DESCRIPTION"):
+        if name.upper() in names:
             yield text.decode("utf-8", "replace")
 
 
-def _ogg(file: BinaryIO) -> Iterator[str]:
+def _ogg(file: BinaryIO, names: Collection[bytes]) -> Iterator[str]:
     """Its second packet, put together from as many pages as it needs."""
     file.seek(0)
     packets, parts, size = 0, list[bytes](), 0
@@ -171,7 +180,7 @@ def _ogg(file: BinaryIO) -> Iterator[str]:
                 packet = b"".join(parts)
                 start = next((len(mark) for mark in (b"\x03vorbis", b"OpusTags") if packet.startswith(mark)), 0)
                 if start:
-                    yield from _vorbis_comments(packet[start:])
+                    yield from _vorbis_comments(packet[start:], names)
                 return
 
 
@@ -200,7 +209,7 @@ def _info(data: bytes) -> Iterator[str]:
         place += 8 + length + (length & 1)
 
 
-def _id3(file: BinaryIO, start: bytes) -> Iterator[str]:
+def _id3(file: BinaryIO, start: bytes, names: Collection[bytes]) -> Iterator[str]:
     version, flags, length = start[3], start[5], _whole(start[6:10])
     file.seek(10)
     if version not in (3, 4) or flags & 0xC0:  # unsynchronised or extended tags are none that we write
@@ -213,13 +222,17 @@ def _id3(file: BinaryIO, start: bytes) -> Iterator[str]:
         if not head[0] or left < 0:
             return
         if head[:4] == b"COMM":
-            yield _id3_words(_exactly(file, size))
+            yield _id3_words(_exactly(file, size), 4)[1]
+        elif head[:4] == b"TXXX" and names is not COMMENTS:
+            name, words = _id3_words(_exactly(file, size), 1)
+            if name.upper().encode() in names:
+                yield words
         else:
             file.seek(size, 1)
 
 
-def _id3_words(content: bytes) -> str:
-    """A COMM frame without its language and its short description."""
+def _id3_words(content: bytes, start: int) -> tuple[str, str]:
+    """The short description and the text of a COMM (after its language) or TXXX frame."""
     coding = ("latin-1", "utf-16", "utf-16-be", "utf-8")[content[0]]
-    words = content[4:].decode(coding, "replace")
-    return words.partition("\x00")[2].lstrip("\ufeff").rstrip("\x00")
+    name, _, words = content[start:].decode(coding, "replace").partition("\x00")
+    return name, words.lstrip("\ufeff").rstrip("\x00")
