@@ -1,7 +1,7 @@
 """Reads the signature (C2PA 2.2) in a file of any origin: who signed it, whether it is as it was signed, and what it says of itself.
 
 What a file says is untrusted text: `Signature` holds it as short plain sentences, to be shown as text. Nothing is fetched: a manifest that
-lies elsewhere is named and left there. A file with more boxes than BOXES is not taken apart, so that reading ends soon. Knows no record.
+lies elsewhere is named and left there. What would cost much to take apart is not (manifests.py). Knows no record.
 """
 
 from __future__ import annotations
@@ -11,24 +11,12 @@ import json
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from studio.provenance.certificates import Certified
 from studio.provenance.identity import Identity
+from studio.provenance.manifests import SIGNED, boxes, container, context, excessive, native
 
-FORMATS = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".webp": "image/webp",
-    ".wav": "audio/wav",
-    ".flac": "audio/flac",
-    ".mp3": "audio/mpeg",
-}
-SIGNED = tuple(FORMATS)
-"""Suffixes of what can be signed and read."""
-SIZE_LIMIT = 1 << 30
-BOXES = 800
-"""Most JUMBF boxes (ISO 19566-5) in a file that is read: a manifest has about eight, and one for each thing it was made from."""
 SHOWN = 12
 """Most sentences of one kind."""
 
@@ -59,62 +47,16 @@ def read(data: bytes, suffix: str, identity: Identity | None) -> Signature:
         known = ", ".join(name[1:].upper() for name in SIGNED)
         told = suffix.lstrip(".").upper()[:8]
         return Signature("none", problems=(f"Signatures are read in {known} files, not in {told or 'this kind'}.",))
-    if len(data) > SIZE_LIMIT or boxes(data) > BOXES:
+    if excessive(data):
         return Signature("unreadable", problems=("The file or the history in its signature is too large to be read here.",))
     anchors = [identity.root] if identity else []
     found = _store(data, anchors)
     if isinstance(found, Signature):
         return found
-    ours = _VOUCHED <= _codes(found, "success")
+    ours = _codes(found, "success") >= _VOUCHED
     if identity is not None and identity.operator is not None and not ours:
         ours = _by(identity.operator, data)
     return _told(found, ours)
-
-
-def container(data: bytes) -> str:
-    """The media type of a file that can be signed, by its first bytes; '' for any other."""
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if data.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if data.startswith(b"RIFF"):
-        return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(data[8:12], "")
-    after = (
-        10 + sum((byte & 0x7F) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=False)) if data.startswith(b"ID3") else 0
-    )
-    if data[after : after + 4] == b"fLaC":  # a signature stands before it, in an ID3 tag
-        return "audio/flac"
-    if after or (len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0):
-        return "audio/mpeg"
-    return ""
-
-
-def boxes(data: bytes) -> int:
-    """How many JUMBF boxes the file holds, packed manifests for a hundred each; 0 means that it carries no signature."""
-    return data.count(b"jumd") + 100 * data.count(b"jumdc2cm")
-
-
-def native() -> Any:
-    """The library c2pa, whose objects are to be closed; 0.2 s when it is first asked for."""
-    import c2pa  # pyright: ignore[reportMissingTypeStubs]
-
-    return c2pa
-
-
-def context(root: str = "") -> Any:
-    """How manifests are read and written: offline, without pictures of pictures. `root`: certificates (PEM) to trust."""
-    settings: dict[str, object] = {
-        "version": 1,
-        "core": {
-            "allowed_network_hosts": [],
-            "allow_redirects": False,
-            "decode_identity_assertions": False,
-            "max_decompressed_manifest_size_in_mb": 2,
-        },
-        "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
-        "builder": {"thumbnail": {"enabled": False}},
-    }
-    return native().Context.from_dict(settings | ({"trust": {"user_anchors": root}} if root else {}))
 
 
 def plain(value: object, most: int = 100) -> str:

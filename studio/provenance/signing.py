@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import io
+import mimetypes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any
 
 from studio.errors import StudioError
 from studio.provenance.identity import Identity
+from studio.provenance.manifests import FORMATS, SIGNED, boxes, container, context, excessive, native
 from studio.provenance.record import VERSION, Record, to_json
-from studio.provenance.signatures import BOXES, FORMATS, SIGNED, Signature, boxes, container, context, native, plain, read
+from studio.provenance.signatures import Signature, plain, read
 
 __all__ = ["SIGNED", "Signature", "read", "sign"]
 
@@ -30,7 +30,9 @@ APART = ("", "make", "melody")
 
 _UNREADABLE = "It carries a signature that could not be read."
 _LONG = "Its own history is not repeated here, since it is too long."
+_BYTES = "application/octet-stream"
 _AGENT = {"name": "Atelier", "version": VERSION}
+_Parent = tuple[str, bytes, str]
 
 
 def sign(data: bytes, suffix: str, record: Record, identity: Identity, parents: Sequence[tuple[str, bytes, str]] = ()) -> bytes:
@@ -42,24 +44,14 @@ def sign(data: bytes, suffix: str, record: Record, identity: Identity, parents: 
     kind = FORMATS.get(suffix)
     if suffix not in SIGNED or kind is None or container(data) != kind:
         raise ValueError(f"{suffix!r} is no format that can be signed, or the bytes are of another one")
-    sources = [
-        _Source(plain(title) or "untitled", inside, f".{PurePath(suffix).name.lstrip('.')}".lower()) for title, inside, suffix in parents
-    ]
-    signed = _signed(data, kind, record, identity, sources, whole=True)
+    signed = _signed(data, kind, record, identity, parents, whole=True)
     if len(signed) - len(data) > MANIFEST_LIMIT:
-        signed = _signed(data, kind, record, identity, sources, whole=False)
+        signed = _signed(data, kind, record, identity, parents, whole=False)
     return signed
 
 
-@dataclass(frozen=True)
-class _Source:
-    title: str
-    data: bytes
-    suffix: str
-
-
-def _signed(data: bytes, kind: str, record: Record, identity: Identity, sources: Sequence[_Source], whole: bool) -> bytes:
-    """`whole`: with the manifests that the sources carry."""
+def _signed(data: bytes, kind: str, record: Record, identity: Identity, parents: Sequence[_Parent], whole: bool) -> bytes:
+    """`whole`: with the manifests that the parents carry."""
     c2pa = native()
     signer = identity.signer
     algorithm, chain, key = (text.encode() for text in (signer.algorithm, signer.chain, signer.key))
@@ -68,33 +60,33 @@ def _signed(data: bytes, kind: str, record: Record, identity: Identity, sources:
         with (
             c2pa.Signer.from_info(c2pa.C2paSignerInfo(algorithm, chain, key, None)) as pen,
             context(identity.root) as settings,
-            c2pa.Builder(_manifest(record, len(sources)), settings) as builder,
+            c2pa.Builder(_manifest(record, len(parents)), settings) as builder,
         ):
-            for number, source in enumerate(sources):
-                _add(builder, source, {"relationship": _relation(record, number), "label": _label(number)}, whole)
+            for number, parent in enumerate(parents):
+                _add(builder, parent, {"relationship": _relation(record, number), "label": _label(number)}, whole)
             builder.sign(pen, kind, io.BytesIO(data), out)
     except c2pa.C2paError as error:
         raise StudioError("This could not be signed: check the signing key and this machine's clock, then run it again.") from error
     return out.getvalue()
 
 
-def _add(builder: Any, source: _Source, entry: dict[str, str], whole: bool) -> None:
+def _add(builder: Any, parent: _Parent, entry: dict[str, str], whole: bool) -> None:
     """An ingredient with the manifest it carries; where that is broken or too long, by its name alone."""
-    c2pa = native()
-    entry |= {"title": source.title}
-    kind = container(source.data)
-    why = _LONG if not whole or boxes(source.data) > BOXES else ""
+    title, data, suffix = parent
+    entry |= {"title": plain(title) or "untitled"}
+    kind = container(data)
+    why = "" if whole and not excessive(data) else _LONG
     if kind and not why:
         try:
-            builder.add_ingredient(entry, kind, io.BytesIO(source.data))
-        except c2pa.C2paError:
+            builder.add_ingredient(entry, kind, io.BytesIO(data))
+        except native().C2paError:
             why = _UNREADABLE
         else:
             return
-    if kind and boxes(source.data):
-        entry |= {"description": why}
-    bare = {"format": kind or "application/octet-stream"}
-    builder.add_ingredient(entry | bare, "application/octet-stream", io.BytesIO(b""))
+    if boxes(data):
+        entry |= {"description": why or _UNREADABLE}
+    entry |= {"format": mimetypes.guess_type(f"file{suffix}")[0] or _BYTES}
+    builder.add_ingredient(entry, _BYTES, io.BytesIO(b""))
 
 
 def _manifest(record: Record, sources: int) -> dict[str, object]:
