@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import StudioError
@@ -17,40 +16,11 @@ if TYPE_CHECKING:
     from studio.studio import Studio
 
 
-def page(studio: Studio) -> gr.Blocks:
-    """The whole page: a tab for every module in tabs/, the ways between them, and the foot."""
-    import gradio as gr
-
-    import tabs
-    from tabs import _form, _memory
-    from tabs._form import Desk, Form
-
-    with gr.Blocks(title="Atelier", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
-        gr.HTML('<header class="masthead"><h1>Atelier</h1><p>A studio for pictures, music and words</p></header>')
-        built: list[tuple[ModuleType, Desk, Any]] = []
-        desks = [(module, Form(studio, demo, task=module.TASK) if module.TASK else Desk(studio, demo)) for module in tabs.discover()]
-        with gr.Tabs() as bar:
-            for module, desk in desks:
-                with gr.Tab(module.NAME, id=module.TASK.kind if module.TASK else module.NAME.lower()) as tab:
-                    module.build(desk)
-                built.append((module, desk, tab))
-        for source, desk, tab in built:
-            for target, form, _ in built:
-                if target is not source and isinstance(form, Form):
-                    for medium in set(desk.outbox) & set(target.ACCEPTS):
-                        with tab:
-                            button = gr.Button(f"Send to {target.NAME}", size="sm", elem_classes=["send", f"for-{medium}"])
-                        form.inlets.setdefault(medium, (form.fields[target.ACCEPTS[medium]], str))
-                        _form.send(desk, form, medium, button, bar)
-        _memory.build(demo, studio)
-    return demo
-
-
 def serve(studio: Studio, **options: Any) -> tuple[gr.Blocks, str]:
     """Launch the page and return it with its address; `options` go to Gradio's launch on top of the studio's own."""
-    from tabs import _web
+    from tabs import _page, _web
 
-    demo = page(studio)
+    demo = _page.page(studio)
     demo.queue(max_size=studio.settings.max_queue * 4, default_concurrency_limit=4, api_open=True)
     _, address, _ = demo.launch(**(_web.launch_options(studio.settings) | options))
     return demo, address

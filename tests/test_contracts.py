@@ -202,9 +202,9 @@ def test_the_cards_of_a_file_are_of_the_engine_it_is_named_after(path: Path) -> 
 def test_the_page_is_built_without_what_only_a_run_needs(tmp_path: Path) -> None:
     places = {"home": str(tmp_path / "home"), "cache": str(tmp_path / "cache")}
     code = (
-        "import sys, app; from studio.settings import Settings, prepare_environment; from studio.studio import Studio;"
+        "import sys; from studio.settings import Settings, prepare_environment; from studio.studio import Studio;"
         f"settings = Settings(**{places!r}, offline=True); prepare_environment(settings);"
-        f"app.page(Studio.open(settings)); print(sorted({LATER!r} & set(sys.modules)))"
+        f"from tabs import _page; _page.page(Studio.open(settings)); print(sorted({LATER!r} & set(sys.modules)))"
     )
     answer = subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert answer.stdout.strip().splitlines()[-1:] == ["[]"], answer.stdout + answer.stderr

@@ -1,0 +1,45 @@
+"""The whole page: a tab for every module in tabs/, the ways between them, and the foot. Knows no single tab."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import gradio as gr
+
+import tabs
+from studio.studio import Studio
+from tabs import _form, _memory
+from tabs._form import Desk, Form
+from tabs._interrupted import Interrupted
+
+
+def page(studio: Studio) -> gr.Blocks:
+    """The page of a studio, not yet served."""
+    with gr.Blocks(title="Atelier", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
+        gr.HTML('<header class="masthead"><h1>Atelier</h1><p>A studio for pictures, music and words</p></header>')
+        desks = [(module, Form(studio, demo, task=module.TASK) if module.TASK else Desk(studio, demo)) for module in tabs.discover()]
+        built: list[tuple[ModuleType, Desk, Any]] = []
+        with gr.Tabs() as bar:
+            for module, desk in desks:
+                with gr.Tab(module.NAME, id=module.TASK.kind if module.TASK else module.NAME.lower()) as tab:
+                    line = Interrupted(desk) if isinstance(desk, Form) else None
+                    module.build(desk)
+                    if line is not None:
+                        line.wire()
+                built.append((module, desk, tab))
+        for source, desk, tab in built:
+            for target, form, _ in built:
+                if target is not source and isinstance(form, Form):
+                    _sends(desk, target, form, tab, bar)
+        _memory.build(demo, studio)
+    return demo
+
+
+def _sends(desk: Desk, target: ModuleType, form: Form, tab: Any, bar: gr.Tabs) -> None:
+    """A button in `tab` for each medium that the one tab has and the other takes."""
+    for medium in set(desk.outbox) & set(target.ACCEPTS):
+        with tab:
+            button = gr.Button(f"Send to {target.NAME}", size="sm", elem_classes=["send", f"for-{medium}"])
+        form.inlets.setdefault(medium, (form.fields[target.ACCEPTS[medium]], str))
+        _form.send(desk, form, medium, button, bar)
