@@ -32,11 +32,17 @@ def attempted(text: str, *words: str) -> dict[str, object] | None:
     text = text.strip().strip("\x00\ufeff")
     if not text.startswith("{") or (words and not any(word in text for word in words)):
         return None
+    found = anything(text)
+    return cast("dict[str, object]", found) if isinstance(found, dict) else None
+
+
+def anything(text: str) -> object:
+    """The value that a JSON text of a checked length holds, None where it is none."""
     try:
         found: object = json.loads(text, object_pairs_hook=_pairs, parse_constant=str, parse_int=_int, parse_float=_float)
     except (ValueError, RecursionError):
         return None
-    return cast("dict[str, object]", found) if isinstance(found, dict) else None
+    return found
 
 
 def parts(value: object) -> list[object]:
