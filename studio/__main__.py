@@ -1,4 +1,4 @@
-"""The command line, `python -m studio`: make things, list models, fetch the starters, check the machine, replay, make a password.
+"""The command line, `python -m studio`: make things, list models, fetch the starters, check machine and library, back up, replay.
 
 Words and exit status only; what happens is decided elsewhere.
 """
@@ -13,8 +13,9 @@ import typer
 from pydantic import ValidationError
 
 from studio import doctor as doctors
+from studio import fsck, passwords, replay, sources
 from studio import models as catalogue
-from studio import passwords, replay, sources
+from studio.backup import backup
 from studio.creations import Creation
 from studio.device import Device
 from studio.errors import InvalidInput
@@ -128,6 +129,37 @@ def teach(
             typer.echo(words, err=True)
         typer.echo(f"{made.name} holds {', '.join(made.pictures)}")
         typer.echo(f'Draw with them by --style "{made.style}"')
+
+
+@app.command("fsck")
+def check_library(
+    context: typer.Context,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended without losing anything")] = False,
+) -> None:
+    """Hold the library against its disk, every file and the index; exit status 1 when something does not fit."""
+    with sentences():
+        found = fsck.check(context.obj.home, repair)
+        for finding in found:
+            typer.echo(f"{finding.what}: {finding.repaired or finding.advice}")
+        if not found:
+            typer.echo("The library is whole")
+    if any(not finding.repaired for finding in found):
+        raise typer.Exit(1)
+
+
+@app.command("backup")
+def make_backup(context: typer.Context, file: Annotated[Path, typer.Argument(help="The zip to write, such as atelier.zip")]) -> None:
+    """Write the whole library into one zip, also while the studio runs; unzip it into an empty folder to use it again."""
+    with sentences():
+        made = backup(context.obj.home, file)
+        creations, files = (
+            f"{count:,} {what}{'' if count == 1 else 's'}" for count, what in ((made.creations, "creation"), (made.files, "file"))
+        )
+        typer.echo(f"{creations} in {files}, {made.bytes / 1e6:,.1f} MB")
+        for name in made.lacking:
+            typer.echo(f"{name} is gone or was changed on the disk: `python -m studio fsck` says more", err=True)
+    if made.lacking:
+        raise typer.Exit(1)
 
 
 @app.command("password")

@@ -10,17 +10,18 @@ import re
 import sqlite3
 import threading
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from studio.errors import StudioError
+from studio.errors import NotFound, StudioError
 from studio.storage import storing
 
 BUSY_TIMEOUT = 5.0
 """Seconds a transaction waits for those of other processes."""
 CACHE = 16 << 20
 """Bytes of the file that stay in memory."""
+_NEWER = "This library was used by a newer Atelier: update this one, or choose another folder with --home."
 
 
 class Index:
@@ -72,7 +73,7 @@ class Index:
     def _migrate(self, steps: Sequence[str]) -> None:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if version > len(steps):
-            raise StudioError("This library was used by a newer Atelier: update this one, or choose another folder with --home.")
+            raise StudioError(_NEWER)
         for number in range(version, len(steps)):
             try:
                 self._connection.executescript(f"BEGIN IMMEDIATE;\n{steps[number]};\nPRAGMA user_version = {number + 1};\nCOMMIT;")
@@ -80,6 +81,21 @@ class Index:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+
+@contextmanager
+def reading(file: Path, version: int) -> Generator[sqlite3.Connection]:
+    """The file of an index that others may be writing, to read from alone. Raises StudioError where there is none of that version."""
+    if not file.is_file():
+        raise NotFound("There is no library in this folder: name another with --home.")
+    with storing(), closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT)) as connection:
+        connection.text_factory = _text
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
+        if found > version:
+            raise StudioError(_NEWER)
+        if found < version:
+            raise StudioError("This library was last used by an earlier Atelier: start this one once, then try again.")
+        yield connection
 
 
 def known_id(text: str) -> str:

@@ -104,3 +104,11 @@ STEPS = (
     """,
 )
 """Step k brings an index of version k to version k + 1. Never edit one that was released: add the next."""
+
+SEARCH_AGAIN = (
+    "DELETE FROM search",
+    _SEARCHED,
+    """UPDATE search SET tags = (SELECT group_concat(tag, ', ') FROM tags WHERE creation = search.rowid)
+        WHERE rowid IN (SELECT creation FROM tags)""",
+)
+"""Fills the search anew from the creations."""
