@@ -78,7 +78,7 @@ def take_apart(text: str) -> Infotext:
     for line in lines:
         if line.strip().startswith(_NEGATIVE):
             part = "negative_prompt"
-            prompts[part].append(line.strip()[len(_NEGATIVE) :].lstrip())
+            prompts[part].append(line.lstrip()[len(_NEGATIVE) :].removeprefix(" "))
         else:
             prompts[part].append(line)
     return Infotext("\n".join(prompts["prompt"]).strip(), "\n".join(prompts["negative_prompt"]).strip(), settings)
