@@ -97,7 +97,11 @@ class Identity:
 
 def _stays(home: Path) -> bool:
     """Whether the home folder outlives this start: on Spaces only where it lies on a disk of its own."""
-    return not on_spaces() or home.stat().st_dev != Path("/").stat().st_dev
+    return not on_spaces() or _disk(home) != _disk(Path("/"))
+
+
+def _disk(place: Path) -> int:
+    return place.stat().st_dev
 
 
 def _pem_text(given: str) -> str:
