@@ -29,7 +29,6 @@ SIGNED = (".png", ".jpg", ".webp", ".wav", ".flac", ".mp3")
 """Formats that hold a C2PA signature."""
 NO_SIGNATURE = "This format holds no signature; the record beside it says how it was made."
 PLAIN_TEXT = "Plain text holds neither an invisible mark nor a signature; the library keeps its record."
-NO_SOUND_MARK = "Sound gets no invisible mark."
 SAME_SAMPLES = "An edit that makes nothing new keeps the samples as they are."
 
 
@@ -80,15 +79,18 @@ class Marks:
 
     def _with_mark(self, media: Media, number: int) -> tuple[Media, str]:
         """The marked medium and '', or the medium as it is and the reason."""
-        from studio.provenance import picture_mark
+        from studio.provenance import picture_mark, sound_mark
         from studio.provenance.watermark import TooSmall
 
         try:
             if isinstance(media, Picture):
                 return replace(media, pixels=picture_mark.embed(media.pixels, number, self.identity.secret, media.drawn)), ""
+            if isinstance(media, Take):
+                loop = bool(media.facts.get("loop"))
+                return replace(media, sound=sound_mark.embed(media.sound, number, self.identity.secret, loop=loop)), ""
         except TooSmall as error:
             return media, str(error)
-        return media, NO_SOUND_MARK
+        return media, PLAIN_TEXT
 
     def _unsigned(self, suffix: str) -> str:
         return NO_SIGNATURE if suffix not in SIGNED else self._turned_off("signature")

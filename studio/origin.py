@@ -134,10 +134,8 @@ def _mark(file: Path, suffix: str, identity: Identity) -> tuple[Finding, str]:
         return Finding("Invisible mark", "warning", f"It could not be looked for: {error}"), ""
     if marked is None:
         return Finding("Invisible mark", "nothing", "No mark of this studio was found; one may have been removed."), ""
-    odds = f"by chance in fewer than one file in {round(1 / ODDS):,}"
-    if marked.payload is None:
-        return Finding("Invisible mark", "proof", f"It carries this studio's mark ({odds}); its number can no longer be read."), ""
     number = f"{marked.payload:05x}"
+    odds = f"by chance in fewer than one file in {round(1 / ODDS):,}"
     return Finding("Invisible mark", "proof", f"It carries this studio's mark, number {number} ({odds})."), number
 
 
@@ -162,20 +160,28 @@ def _record(data: bytes, suffix: str) -> tuple[Record | None, Finding]:
 
 
 def _source_type(data: bytes, suffix: str) -> Iterator[Finding]:
-    """IPTC's DigitalSourceType, as pictures carry it in XMP."""
-    if suffix not in PICTURES:
-        return
-    from studio.provenance import containers
-
+    """IPTC's DigitalSourceType, as pictures carry it in XMP and sounds in a tag."""
     try:
-        xmp = containers.read(data, ()).xmp
+        found = _source_of(data, suffix)
     except StudioError:
         return
-    found = re.search(r"DigitalSourceType[^>]{0,40}?[>=]\s*[\"']?\s*(http[^\s\"'<]{1,200})", xmp)
-    if found is None:
-        yield Finding("Source type", "nothing", "It does not say whether a model made it.")
+    if found:
+        yield Finding("Source type", "claim", f"It says: {SOURCES.get(found, found.rpartition('/')[2])}.")
     else:
-        yield Finding("Source type", "claim", f"It says: {SOURCES.get(found[1], found[1].rpartition('/')[2])}.")
+        yield Finding("Source type", "nothing", "It does not say whether a model made it.")
+
+
+def _source_of(data: bytes, suffix: str) -> str:
+    if suffix in PICTURES:
+        from studio.provenance import containers
+
+        found = re.search(r"DigitalSourceType[^>]{0,40}?[>=]\s*[\"']?\s*(http[^\s\"'<]{1,200})", containers.read(data, ()).xmp)
+        return found[1] if found else ""
+    if suffix in SOUNDS:
+        from studio.provenance import sounds
+
+        return sounds.read_source(data)
+    return ""
 
 
 def _foreign(data: bytes) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...], tuple[Finding, ...]]:

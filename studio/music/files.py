@@ -20,7 +20,7 @@ from scipy import signal
 from studio.creations import Sound
 from studio.errors import InvalidInput, MediaUnreadable
 from studio.music.views import peaks, spectrogram_png
-from studio.provenance.tags import Tags, cut_off, with_id3, with_info
+from studio.provenance.tags import Tags, cut_off, with_id3, with_info, with_source
 
 __all__ = ["Tags", "blocks", "encode", "mono", "peaks", "quantised", "read", "resampled", "spectrogram_png", "stereo"]
 
@@ -117,6 +117,8 @@ def encode(sound: Sound, format: str, tags: Tags) -> bytes:  # noqa: A002 - the 
         sound = resampled(sound, 44_100 if sound.rate % 11_025 == 0 else 48_000)
     own = {"mp3": with_id3, "wav16": with_info, "wav24": with_info}.get(format)
     data = _written(sound, format, Tags(artist="") if own else tags)
+    if format == "flac":
+        return with_source(data, tags)
     return own(data, tags) if own else data
 
 

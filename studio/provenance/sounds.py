@@ -21,7 +21,7 @@ from studio.provenance import tags
 from studio.provenance.record import SIZE_LIMIT, Record, parse, to_json
 from studio.provenance.tags import Tags
 
-__all__ = ["check", "encode_copy", "encode_flac", "read_record", "samples_of"]
+__all__ = ["check", "encode_copy", "encode_flac", "read_record", "read_source", "samples_of"]
 
 OPUS_LIMIT = 48_000
 """Bytes of a comment; libsndfile 1.2.2 cannot read its own Opus files where the tags need a second Ogg page."""
@@ -71,7 +71,13 @@ def samples_of(data: bytes | Path) -> NDArray[np.int32]:
 
 
 def _tags(record: Record, title: str, comment: str) -> Tags:
-    return Tags(title=title, comment=comment, software=record.made_by, date=record.created[:10])
+    return Tags(title=title, comment=comment, software=record.made_by, date=record.created[:10], source=record.digital_source_type)
+
+
+def read_source(data: bytes) -> str:
+    """IPTC's DigitalSourceType in a FLAC, WAV or MP3 file, or ''. Raises MediaUnreadable for what is no file of these formats."""
+    found = tags.comments(io.BytesIO(data), frozenset((tags.SOURCE.encode(),)))
+    return next((text for text in found if text.startswith("http")), "")
 
 
 def _comments(path: Path) -> list[str]:

@@ -8,6 +8,7 @@ OpusTags (RFC 7845), RIFF (Multimedia Programming Interface 1.0), ID3v2.3 and ID
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -21,19 +22,26 @@ COMMENTS = frozenset((b"COMMENT", b"DESCRIPTION"))
 SETTINGS = COMMENTS | {b"PROMPT", b"WORKFLOW"}
 """Names of tags that hold settings; the last two are ComfyUI's."""
 
+SOURCE = "DIGITALSOURCETYPE"
+"""The name of the tag that holds IPTC's DigitalSourceType, where a format has names of one's own."""
+
 _DAMAGED = "This sound file is damaged or cut off: use another copy of it."
 _TOO_MUCH = "This sound file carries more than 1 MB of text and was not read: save it again without its tags."
 
 
 @dataclass(frozen=True)
 class Tags:
-    """What players show. An empty field is left out; `date` is a year or YYYY-MM-DD."""
+    """What players show. An empty field is left out; `date` is a year or YYYY-MM-DD.
+
+    `source` is IPTC's DigitalSourceType, an address that says what made it; players do not show it.
+    """
 
     title: str = ""
     artist: str = "Atelier"
     comment: str = ""
     software: str = ""
     date: str = ""
+    source: str = ""
 
     def clean(self) -> dict[str, str]:
         """The fields that hold something, as text that UTF-8 and a C string can hold."""
@@ -43,11 +51,11 @@ class Tags:
 
 def with_id3(mp3: bytes, tags: Tags) -> bytes:
     """An MP3 stream with an ID3v2.4 tag before it."""
-    body = b""
+    body = _source_frame(tags)
     for name, text in tags.clean().items():
         content = b"\x03eng\x00" + text.encode() if name == "comment" else b"\x03" + text.encode()
-        body += _ID3[name] + _synchsafe(len(content)) + b"\x00\x00" + content
-    return b"ID3\x04\x00\x00" + _synchsafe(len(body)) + body + mp3
+        body += _frame(_ID3[name], content)
+    return _id3_tag(body) + mp3
 
 
 def with_info(wav: bytes, tags: Tags) -> bytes:
@@ -57,7 +65,29 @@ def with_info(wav: bytes, tags: Tags) -> bytes:
         content = text.encode() + b"\x00"
         body += _INFO[name] + struct.pack("<I", len(content)) + content + b"\x00" * (len(content) % 2)
     whole = wav + b"\x00" * (len(wav) % 2) + b"LIST" + struct.pack("<I", len(body)) + body
+    if tags.source:
+        tag = _id3_tag(_source_frame(tags))
+        whole += b"id3 " + struct.pack("<I", len(tag)) + tag + b"\x00" * (len(tag) % 2)
     return whole[:4] + struct.pack("<I", len(whole) - 8) + whole[8:]
+
+
+def with_source(flac: bytes, tags: Tags) -> bytes:
+    """A FLAC file whose Vorbis comments say the source type too; its samples and its other comments stay as they are."""
+    more = [f"{SOURCE}={tags.source}".encode(), b"AI_GENERATED=true"] if tags.source else []
+    place = 4
+    while more:
+        kind, length = flac[place] & 0x7F, int.from_bytes(flac[place + 1 : place + 4], "big")
+        block = flac[place + 4 : place + 4 + length]
+        if kind == 4:
+            (vendor,) = struct.unpack_from("<I", block)
+            (count,) = struct.unpack_from("<I", block, 4 + vendor)
+            added = b"".join(struct.pack("<I", len(entry)) + entry for entry in more)
+            block = block[: 4 + vendor] + struct.pack("<I", count + len(more)) + block[8 + vendor :] + added
+            return flac[: place + 1] + len(block).to_bytes(3, "big") + block + flac[place + 4 + length :]
+        if flac[place] & 0x80:
+            break
+        place += 4 + length
+    return flac
 
 
 def comments(file: BinaryIO, names: Collection[bytes] = COMMENTS) -> list[str]:
@@ -75,7 +105,7 @@ def comments(file: BinaryIO, names: Collection[bytes] = COMMENTS) -> list[str]:
         if start[:4] == b"OggS":
             return list(_ogg(file, names))
         if start[:4] in (b"RIFF", b"RF64") and start[8:] == b"WAVE":
-            return list(_wav(file))
+            return list(_wav(file, names))
         if start[:3] == b"ID3":
             file.seek(10 + _whole(start[6:10]))
             if file.read(4) == b"fLaC":  # a signature stands before it (C2PA)
@@ -110,6 +140,19 @@ def cut_off(file: BinaryIO) -> bool:
 _UNTOLD = frozenset((0, 0xFFFFFFFF, 0xFFFFFFFE, 0x7FFFFFFF))
 _ID3 = {"title": b"TIT2", "artist": b"TPE1", "software": b"TSSE", "date": b"TDRC", "comment": b"COMM"}
 _INFO = {"title": b"INAM", "artist": b"IART", "software": b"ISFT", "date": b"ICRD", "comment": b"ICMT"}
+
+
+def _id3_tag(body: bytes) -> bytes:
+    return b"ID3\x04\x00\x00" + _synchsafe(len(body)) + body
+
+
+def _frame(name: bytes, content: bytes) -> bytes:
+    return name + _synchsafe(len(content)) + b"\x00\x00" + content
+
+
+def _source_frame(tags: Tags) -> bytes:
+    """The source type as a text of one's own (ID3v2.4 frames, 4.2.6)."""
+    return _frame(b"TXXX", b"\x03" + f"{SOURCE}\x00{tags.source}".encode()) if tags.source else b""
 
 
 def _synchsafe(number: int) -> bytes:
@@ -184,7 +227,7 @@ def _ogg(file: BinaryIO, names: Collection[bytes]) -> Iterator[str]:
                 return
 
 
-def _wav(file: BinaryIO) -> Iterator[str]:
+def _wav(file: BinaryIO, names: Collection[bytes]) -> Iterator[str]:
     for _ in range(PARTS_LIMIT):
         head = file.read(8)
         if len(head) < 8:
@@ -197,6 +240,10 @@ def _wav(file: BinaryIO) -> Iterator[str]:
                 file.seek(length & 1, 1)
                 continue
             length -= 4
+        elif kind == b"id3 " and names is not COMMENTS and length > 10:
+            tag = _exactly(file, length)
+            yield from _id3(io.BytesIO(tag), tag[:12], names)
+            length &= 1
         file.seek(length + (length & 1), 1)
 
 

@@ -1,0 +1,214 @@
+"""What is made here is marked, signed and recognised by every layer; what is not is not; and no mark ever breaks a promise."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from studio.creations import Creation, Media, Passage, Picture, Sound, Take
+from studio.errors import InvalidInput, StudioError
+from studio.library import Library
+from studio.marks import Marks
+from studio.origin import Origin, examine
+from studio.provenance import pictures, sounds
+from studio.provenance.record import COMPOSITE, ENHANCED, TRAINED, Record, compose
+from studio.settings import Settings
+from studio.tasks import Compose, Inpaint, Task, TextToImage, Write
+from tests.samples import CARD
+
+SIDE = 384
+
+
+@dataclass
+class Place:
+    """A home with its marks and its library."""
+
+    settings: Settings
+    marks: Marks
+    library: Library
+
+    def keep(self, media: Media, task: Task, parents: Sequence[Creation] = (), trained: bool = True) -> tuple[Creation, Media]:
+        """As a studio keeps it: the creation, and the medium as it was marked."""
+        card = CARD.model_copy(update={"trained": trained})
+        entry = compose(task, task, card, media, "cpu", 1, [parent.id for parent in parents])
+        media, entry = self.marks.marked(media, entry, [Record.model_validate(dict(parent.record)) for parent in parents])
+        match media:
+            case Picture():
+                data, suffix = pictures.encode_png(media.pixels, entry), ".png"
+            case Take():
+                data, suffix = sounds.encode_flac(media.sound, entry), ".flac"
+            case Passage():
+                data, suffix = media.text.encode(), ".txt"
+        data = self.marks.signed(data, suffix, entry)
+        return self.library.keep(data, suffix, entry, text=media.text if isinstance(media, Passage) else None), media
+
+    def asked(self, file: Path) -> Origin:
+        return examine(file, self.library, self.marks.identity)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    settings = Settings(home=tmp_path / "home", cache=tmp_path / "cache", mode="local")
+    library = Library(settings.home)
+    yield Place(settings, Marks(settings), library)
+    library.close()
+
+
+def scene(seed: int = 1) -> Picture:
+    """Shapes on a plain ground, with a little grain."""
+    rng = np.random.default_rng(seed)
+    pixels = np.full((SIDE, SIDE, 3), 235, np.float32) + rng.normal(0, 1.5, (SIDE, SIDE, 3))
+    down, across = np.mgrid[:SIDE, :SIDE]
+    for _ in range(6):
+        y, x, radius = [*rng.integers(0, SIDE, 2).tolist(), int(rng.integers(30, 110))]
+        pixels[(down - y) ** 2 + (across - x) ** 2 < radius**2] = rng.integers(20, 230, 3)
+    return Picture(pixels.clip(0, 255).astype(np.uint8), seed)
+
+
+def apple(seed: int = 1) -> TextToImage:
+    return TextToImage(prompt="a red apple", seed=seed, model="Sample", width=SIDE, height=SIDE, steps=4)
+
+
+def sure(found: Origin) -> dict[str, str]:
+    return {finding.layer: finding.sure for finding in found.findings}
+
+
+def test_a_picture_made_here_is_recognised_by_every_layer_and_looks_the_same(place: Place) -> None:
+    before = scene()
+    made, after = place.keep(before, apple())
+    found = place.asked(made.path)
+    assert found.verdict == "Yes, this was made here, and it is as it was made."
+    expected = {"Library": "proof", "Signature": "proof", "Invisible mark": "proof", "Record": "claim", "Source type": "claim"}
+    assert sure(found) == expected and found.creation == made.id and ("Prompt", "a red apple") in found.settings
+    assert isinstance(after, Picture)
+    noise = float(np.mean((before.pixels.astype(float) - after.pixels) ** 2))
+    assert noise > 0 and 10 * np.log10(255**2 / noise) >= 38
+    again, _ = place.keep(scene(), apple())
+    with Image.open(made.path) as first, Image.open(again.path) as second:
+        assert first.tobytes() == second.tobytes()
+
+
+def test_a_cut_and_compressed_copy_is_recognised_by_its_mark_alone(place: Place, tmp_path: Path) -> None:
+    made, _ = place.keep(scene(), apple())
+    with Image.open(made.path) as picture:
+        picture.convert("RGB").crop((37, 21, 361, 345)).save(tmp_path / "copy.jpg", quality=80)
+    found = place.asked(tmp_path / "copy.jpg")
+    assert found.verdict == "Yes, this was made here; it may have been changed since." and found.creation == made.id
+    assert sure(found) | {"Invisible mark": ""} == {
+        "Library": "nothing", "Signature": "nothing", "Invisible mark": "", "Record": "nothing", "Source type": "nothing",
+    }  # fmt: skip
+
+
+def test_a_record_that_was_copied_into_another_picture_proves_nothing(place: Place, tmp_path: Path) -> None:
+    _, media = place.keep(scene(), apple())
+    entry = compose(apple(), apple(), CARD, media, "cpu", 1)
+    (tmp_path / "forged.png").write_bytes(pictures.encode_png(scene(2).pixels, entry))
+    assert "nothing proves it" in place.asked(tmp_path / "forged.png").verdict
+
+
+def test_a_changed_byte_is_told_and_another_studio_does_not_take_the_work_for_its_own(place: Place, tmp_path: Path) -> None:
+    made, _ = place.keep(scene(), apple())
+    data = bytearray(made.path.read_bytes())
+    place_of = data.rindex(b"IDAT") + 2000
+    data[place_of] ^= 1
+    (tmp_path / "changed.png").write_bytes(data)
+    assert sure(place.asked(tmp_path / "changed.png"))["Signature"] == "warning"
+    other = Marks(Settings(home=tmp_path / "other", cache=tmp_path, mode="local"))
+    found = examine(made.path, Library(tmp_path / "other"), other.identity)
+    assert sure(found)["Signature"] == "claim" and sure(found)["Invisible mark"] == "nothing" and sure(found)["Library"] == "nothing"
+
+
+def test_what_is_not_from_here_is_not_claimed(place: Place, tmp_path: Path) -> None:
+    Image.fromarray(scene(5).pixels).save(tmp_path / "plain.png")
+    assert place.asked(tmp_path / "plain.png").verdict.startswith("Nothing says")
+    info = PngInfo()
+    info.add_text(
+        "parameters", "a cat\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512, Hires upscale: 2, Version: v1.10.1"
+    )
+    Image.fromarray(scene(5).pixels).save(tmp_path / "other.png", pnginfo=info)
+    found = place.asked(tmp_path / "other.png")
+    assert found.verdict == "It was most likely made by another program." and ("Prompt", "a cat") in found.settings and found.left_out
+
+
+def test_an_edit_is_marked_only_where_nothing_of_the_picture_is_left(place: Place) -> None:
+    first, marked = place.keep(scene(), apple())
+    assert isinstance(marked, Picture)
+    task = Inpaint(image="sha256:" + "0" * 64, mask="sha256:" + "1" * 64, prompt="x", model="Sample", seed=3)
+    drawn = np.zeros((SIDE, SIDE), bool)
+    drawn[40:340, 40:360] = True
+    edited, after = place.keep(replace(marked, drawn=drawn), task, [first])
+    assert isinstance(after, Picture)
+    assert np.array_equal(after.pixels[~drawn], marked.pixels[~drawn]) and not np.array_equal(after.pixels[drawn], marked.pixels[drawn])
+    numbers = [dict(made.record)["marks"]["watermark"] for made in (first, edited)]  # type: ignore[index,call-overload]
+    assert numbers[0] == numbers[1] and place.asked(edited.path).verdict.startswith("Yes")
+    small = np.zeros((SIDE, SIDE), bool)
+    small[:100, :100] = True
+    kept, same = place.keep(replace(scene(2), drawn=small), task)
+    assert isinstance(same, Picture) and np.array_equal(same.pixels, scene(2).pixels)
+    assert "none" in dict(kept.record)["marks"]["watermark"] and kept.record["digital_source_type"] == COMPOSITE  # type: ignore[index,operator]
+
+
+def test_a_sound_is_recognised_and_an_edit_of_one_keeps_its_samples(place: Place) -> None:
+    rng = np.random.default_rng(0)
+    tone = np.cumsum(rng.normal(0, 0.02, (2, 10 * 32_000)), axis=1)
+    sound = Sound(np.clip(tone - np.linspace(0, 1, tone.shape[1]) * tone[:, -1:], -0.9, 0.9).astype(np.float32), 32_000)
+    made, _ = place.keep(Take(sound, 1), Compose(prompt="waves", seed=1, model="Sample"))
+    assert sure(place.asked(made.path)) == {
+        "Library": "proof", "Signature": "proof", "Invisible mark": "proof", "Record": "claim", "Source type": "claim",
+    }  # fmt: skip
+    edit = Compose(prompt="x", reference="sha256:" + "0" * 64, reference_use="trim", region_start=0, region_end=1, model="Sample", seed=1)
+    kept, same = place.keep(Take(sound, 1), edit, trained=False)
+    assert isinstance(same, Take) and same.sound is sound
+    assert kept.record["digital_source_type"] == ENHANCED and sounds.read_source(kept.path.read_bytes()) == ENHANCED
+    assert sounds.read_source(made.path.read_bytes()) == TRAINED
+
+
+def test_every_format_of_sound_says_that_a_model_made_it() -> None:
+    quiet = Sound(np.full((1, 8000), 0.1, np.float32), 8000)
+    entry = compose(Compose(prompt="x"), Compose(prompt="x"), CARD, Take(quiet, 1), "cpu", 1)
+    for kind in ("flac", "wav16", "wav24", "mp3"):
+        data = sounds.encode_copy(quiet, kind, entry)
+        assert sounds.read_source(data) == TRAINED and sounds.read_record(data) is not None, kind
+
+
+def test_texts_and_turned_off_marks_say_why(place: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    written, _ = place.keep(Passage("Roses are red.", 1, 4), Write(prompt="roses", model="Sample", seed=1))
+    marks = dict(written.record)["marks"]
+    assert isinstance(marks, dict) and set(marks) == {"watermark", "signature"} and all("none" in str(said) for said in marks.values())
+    assert place.asked(written.path).verdict.startswith("Yes")
+    off = Settings(home=tmp_path / "off", cache=tmp_path, mode="local", no_watermark="a test", no_signature="a test")
+    other = Place(off, Marks(off), place.library)
+    made, media = other.keep(scene(), apple())
+    assert isinstance(media, Picture) and np.array_equal(media.pixels, scene().pixels)
+    assert dict(made.record)["marks"] == {
+        "watermark": {"none": "Turned off here: a test"},
+        "signature": {"none": "Turned off here: a test"},
+    }
+    assert sure(other.asked(made.path))["Signature"] == "nothing" and caplog.text.count("a test") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "data"), [("a.png", b""), ("a.png", b"\x89PNG\r\n\x1a\n" + b"x" * 99), ("a.flac", b"fLaC"), ("a.txt", b"\xff")]
+)
+def test_damaged_files_are_told_in_sentences(place: Place, tmp_path: Path, name: str, data: bytes) -> None:
+    (tmp_path / name).write_bytes(data)
+    found = place.asked(tmp_path / name)
+    assert found.verdict.startswith("Nothing says") and all(finding.words.endswith(".") for finding in found.findings)
+
+
+def test_kinds_of_files_that_nothing_here_makes_are_refused(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "a.exe").write_bytes(b"MZ")
+    with pytest.raises(InvalidInput, match="Choose a picture"):
+        place.asked(tmp_path / "a.exe")
+    with pytest.raises(StudioError, match="choose it again"):
+        place.asked(tmp_path / "gone.png")
+    (tmp_path / "big.png").write_bytes(io.BytesIO(bytes(41_000_000)).getvalue())
+    with pytest.raises(InvalidInput, match="larger than 40 MB"):
+        place.asked(tmp_path / "big.png")
