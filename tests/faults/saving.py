@@ -31,6 +31,25 @@ def save_on_and_on(home: Path, ready: Any) -> None:
         ready.set()
 
 
+def sort_on_and_on(home: Path, ready: Any) -> None:
+    """Save, name, star, tag, throw away and take back, and remove every third for good."""
+    library = Library(home)
+    shelf = library.shelf
+    for seed in range(10_000):
+        data, made = png(seed=seed)
+        id = library.keep(data, ".png", made, attachments={"drawing.svg": b"<svg>%d</svg>" % seed}).id
+        shelf.rename(id, f"apple {seed}")
+        shelf.tag([id], add=["red", f"number {seed}"])
+        shelf.star([id], on=True)
+        shelf.trash([id])
+        if seed % 3 == 0:
+            shelf.purge([id])
+        else:
+            shelf.restore([id])
+            shelf.tag([id], remove=["red"])
+        ready.set()
+
+
 def save_many(home: Path, first: int, count: int) -> None:
     library = Library(home)
     for seed in range(first, first + count):

@@ -14,13 +14,15 @@ from pathlib import Path
 
 import pytest
 
+from studio import fsck
 from studio.errors import StorageFull, StudioError
 from studio.library import Library
 from studio.provenance.pictures import read_record
-from tests.faults.saving import counted, save_many, save_on_and_on, save_one, save_until_call
+from tests.faults.saving import counted, save_many, save_on_and_on, save_one, save_until_call, sort_on_and_on
 from tests.samples import png
 
 KILLS = 24
+KILLS_WHILE_SORTING = 8
 
 # Children start from a server that has the imports done: 30 ms each instead of a second.
 processes = multiprocessing.get_context("forkserver")
@@ -38,7 +40,7 @@ def sound(home: Path) -> int:
         assert made is not None
         assert made.model_dump(mode="json") == creation.record
         assert creation.attachments["drawing.svg"].read_bytes().startswith(b"<svg>")
-    assert rows(home, "SELECT count(*) FROM creations") == len(found)
+    assert rows(home, "SELECT count(*) FROM creations WHERE trashed = ''") == len(found)
     assert rows(home, "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')") == 0
     assert len(list((home / "tmp").iterdir())) == 1  # the lock of the library just opened
     library.close()
@@ -77,8 +79,28 @@ def test_killed_at_random_while_saving_nothing_is_corrupt_and_nothing_half_there
     hour_passes(home)
     kept = sound(home)
     assert kept >= KILLS
+    assert fsck.check(home) == ()
     assert len(objects(home)) <= 2 * kept
     assert rows(home, "SELECT count(*) FROM jobs WHERE state = 'interrupted'") > 0
+
+
+def test_killed_at_random_while_sorting_every_creation_is_whole_or_gone(home: Path) -> None:
+    chance = random.Random(11)
+    for _ in range(KILLS_WHILE_SORTING):
+        ready = processes.Event()
+        child = processes.Process(target=sort_on_and_on, args=(home, ready))
+        child.start()
+        assert ready.wait(60)
+        time.sleep(chance.uniform(0, 0.06))
+        child.kill()
+        child.join()
+    hour_passes(home)
+    kept = sound(home)
+    trashed = rows(home, "SELECT count(*) FROM creations WHERE trashed <> ''")
+    assert rows(home, "SELECT count(*) FROM creations") == rows(home, "SELECT count(*) FROM search") == kept + trashed
+    assert rows(home, "SELECT count(*) FROM tags WHERE creation NOT IN (SELECT seq FROM creations)") == 0
+    assert len(objects(home)) <= 2 * (kept + trashed)
+    assert fsck.check(home) == ()
 
 
 def test_killed_at_each_system_call_of_a_save_the_home_recovers(home: Path) -> None:
@@ -97,6 +119,7 @@ def test_killed_at_each_system_call_of_a_save_the_home_recovers(home: Path) -> N
         if child.exitcode == 0:
             break
     assert point > 15
+    assert fsck.check(home) == ()
     assert rows(home, "SELECT count(*) FROM jobs WHERE state = 'interrupted'") > 10
 
 
