@@ -7,6 +7,7 @@ Everything a browser sends here may come from anyone. Knows items; knows no libr
 from __future__ import annotations
 
 import base64
+import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,13 @@ SCRIPTS = tuple(f"library/{part}.js" for part in ("parts", "grid", "bar", "line"
 KINDS = {"text_to_image": "Pictures", "inpaint": "Edited pictures", "music": "Music", "narrate": "Narration", "write": "Texts"}
 """What creations of a task's kind are called; any further kind by its own name."""
 
+TOP = '<div class="leaf top"></div>'
+"""Where the leaf puts its head, above the player."""
+
 PAGE = 60
+"""Items of the first page of a filter."""
+FURTHER = 180
+"""Items of each page after it."""
 MOST = 20_000
 """Ids in one request."""
 MOST_BYTES = 1 << 50
@@ -124,10 +131,14 @@ def choices_value(choices: Choices) -> dict[str, list[tuple[str, str]]]:
     return {"kind": kinds, **{name: [(value, value) for value in values] for name, values in plain.items()}}
 
 
-def answered(data: object, answer: Mapping[str, Any]) -> dict[str, Any]:
-    """The shelf's value that answers its request `data`."""
+def answered(data: object, answer: Mapping[str, Any], way: Mapping[str, Any]) -> dict[str, Any]:
+    """The shelf's value that answers its request `data`: as one text, since the page looks through every part of what is not.
+
+    `files` alone stay what they are: Gradio gives them their addresses. `way` is how the page's next requests come straight here.
+    """
     number = data.get("number") if isinstance(data, Mapping) else None
-    return {"number": number if isinstance(number, int) else 0, **answer}
+    text = json.dumps({name: value for name, value in answer.items() if name != "files"}, ensure_ascii=False)
+    return {"number": number if isinstance(number, int) else 0, "text": text, "files": answer.get("files", []), "way": dict(way)}
 
 
 def sent(**parts: Any) -> dict[str, Any]:

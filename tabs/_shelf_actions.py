@@ -48,11 +48,12 @@ class Visit:
         return _shelf.words_of(self.data, name)
 
 
-def answer(desk: Desk, data: object, request: gr.Request) -> dict[str, Any]:
-    """The shelf's value for one request: the answer, or one sentence in `error`."""
+def answer(desk: Desk, data: object, request: gr.Request, event: int) -> dict[str, Any]:
+    """The shelf's value for one request of the event with that number: the answer, or one sentence in `error`."""
     given = data if isinstance(data, Mapping) else {}
     what = ANSWERS.get(str(given.get("what")))
-    return _shelf.answered(given, guarded(lambda: what(Visit(desk, request, given)) if what else {"error": UNEXPECTED}))
+    answer = guarded(lambda: what(Visit(desk, request, given)) if what else {"error": UNEXPECTED})
+    return _shelf.answered(given, answer, {"event": event, "session": request.session_hash})
 
 
 def guarded(act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -110,7 +111,9 @@ def packed(desk: Desk, data: object, request: gr.Request) -> dict[str, Any]:
         ids = _shelf.ids_of(data, MOST_PACKED)
         private = isinstance(data, Mapping) and data.get("private") is True
         (place,) = _form.show_bytes({"atelier-private.zip" if private else "atelier.zip": b""})
-        archive.pack([desk.creation(id, request) for id in ids], Path(place), private)
+        shelf, seen = desk.studio.library.shelf, desk.seen(request)
+        titles = {} if private else {id: shelf.item(id, *seen).title for id in ids}
+        archive.pack([desk.creation(id, request) for id in ids], Path(place), private, {id: title for id, title in titles.items() if title})
         words = f"{len(ids):,} creation{'s are' if len(ids) > 1 else ' is'} in {Path(place).name}."
         return {"parcel": _shelf.file_value(place), "words": words}
 
@@ -152,7 +155,8 @@ def _known(desk: Desk) -> set[str]:
 
 def _page(visit: Visit) -> dict[str, Any]:
     shelf, asked = visit.desk.studio.library.shelf, _shelf.filter_of(visit.data.get("filter"))
-    items = shelf.page(asked, _shelf.PAGE, visit.words("before"), *visit.seen)
+    before = visit.words("before")
+    items = shelf.page(asked, _shelf.FURTHER if before else _shelf.PAGE, before, *visit.seen)
     found: dict[str, Any] = {"items": [_shelf.item_value(item) for item in items]}
     if visit.data.get("count") is True:
         found["total"] = len(items) if len(items) < _shelf.PAGE else shelf.count(asked, *visit.seen)

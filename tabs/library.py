@@ -21,6 +21,7 @@ def build(desk: Desk) -> None:
     with gr.Column(elem_classes="library"):
         shelf = _shelf.Shelf()
         with gr.Column(elem_classes="opened"):
+            gr.HTML(_shelf.TOP, padding=False, elem_classes="leaf-block")
             with gr.Column(elem_classes="heard"):
                 player = _player.Player()
             leaf = _shelf.Leaf()
@@ -34,7 +35,7 @@ def build(desk: Desk) -> None:
 
 def _wire(desk: Desk, shelf: Any, leaf: Any, player: Any, stage: Any, stop: Any, chosen: list[Any]) -> None:
     def ask(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
-        return _shelf_actions.answer(desk, _shelf.told(event), request)
+        return _shelf_actions.answer(desk, _shelf.told(event), request, asking["id"])
 
     def open_(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         value, creation, medium = _shelf_actions.opened(desk, _shelf.told(event), request)
@@ -56,7 +57,7 @@ def _wire(desk: Desk, shelf: Any, leaf: Any, player: Any, stage: Any, stop: Any,
             yield words, gr.Button(visible=True)
         yield gr.skip(), gr.Button(visible=False)
 
-    shelf.ask(ask, None, shelf, trigger_mode="multiple", **QUIET)
+    asking = shelf.ask(ask, None, shelf, trigger_mode="multiple", **QUIET)
     shelf.open(open_, None, [leaf, player, stage, *chosen], trigger_mode="always_last", **QUIET)
     shelf.compare(compare, None, [leaf, player, stage], trigger_mode="always_last", **QUIET)
     shelf.pack(pack, None, leaf, trigger_mode="once", concurrency_limit=2, **PRIVATE)

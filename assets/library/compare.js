@@ -5,7 +5,9 @@
   const shared = (window.atelierLibrary ??= {});
   const { element, button } = shared;
 
-  const shownAs = (item, words) => element("figcaption", {}, element("span", { className: "ai", text: "AI" }), ` ${words ? `${words}: ` : ""}${shared.titled(item)}`);
+  const label = () => element("span", { className: "ai", text: "AI" });
+  const short = (item, most = 60) => (shared.titled(item).length > most ? `${shared.titled(item).slice(0, most)}…` : shared.titled(item));
+  const shownAs = (item, words) => element("figcaption", {}, label(), ` ${words ? `${words}: ` : ""}${short(item)}`);
   const figure = (item) => element("figure", {}, element("img", { src: item.file.url, alt: shared.titled(item) }), shownAs(item));
 
   // Two pictures in one frame; the slider says how much of the second is seen.
@@ -42,7 +44,7 @@
 
   const differences = (rows, items) => {
     if (!rows.length) return null;
-    const head = element("tr", {}, element("td"), ...items.map((item, i) => element("th", { scope: "col", text: `${i + 1}. ${shared.titled(item).slice(0, 40)}` })));
+    const head = element("tr", {}, element("td"), ...items.map((item, i) => element("th", { scope: "col", text: `${i + 1}. ${short(item, 40)}` })));
     const body = rows.map(([what, ...values]) => element("tr", {}, element("th", { scope: "row", text: what }), ...values.map((value) => element("td", { text: value || "none" }))));
     return element("div", { className: "differing", tabIndex: 0, role: "region", "aria-label": "What was asked differently" }, element("table", {}, element("caption", { text: "What was asked differently" }), element("tbody", {}, head, ...body)));
   };
@@ -51,7 +53,7 @@
   shared.comparison = ({ medium, items, rows, words }, close) => {
     const heading = element("header", {}, element("div", { className: "turns" }, button("Back to all", close, { className: "words" })),
       element("h3", { text: `Comparing ${items.length} ${{ picture: "pictures", sound: "sounds", text: "texts" }[medium]}`, tabIndex: -1 }),
-      words && element("p", { className: "made", text: words }));
+      element("p", { className: "made" }, label(), ` Made by a machine. ${words}`));
     const shown = medium === "picture" ? pictures(items) : medium === "text" ? texts(items) : [];
     return [heading, ...shown, differences(rows, items)].filter(Boolean);
   };

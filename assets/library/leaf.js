@@ -5,14 +5,15 @@
   const { element, button, iconButton } = shared;
 
   class Leaf {
-    // `shelf` takes what is changed here; `tell` raises an event of the component.
+    // `shelf` takes what is changed here; `tell` raises an event of the component. The head stands above the player, the rest below.
     constructor(root, shelf, tell) {
-      Object.assign(this, { root, shelf, tell });
-      root.addEventListener("keydown", (event) => {
-        if (event.key !== "Escape" || event.defaultPrevented || root.querySelector("dialog[open]")) return;
-        event.preventDefault();
-        this.close();
-      });
+      Object.assign(this, { root, shelf, tell, top: shelf.page.querySelector(".leaf.top") });
+      for (const part of [this.top, root])
+        part.addEventListener("keydown", (event) => {
+          if (event.key !== "Escape" || event.defaultPrevented || root.querySelector("dialog[open]")) return;
+          event.preventDefault();
+          this.close();
+        });
     }
 
     close() {
@@ -33,11 +34,13 @@
     #enter(mode, medium, parts) {
       this.shelf.mode(mode);
       this.shelf.page.dataset.medium = medium;
-      this.root.replaceChildren(...parts);
+      const [head, ...rest] = parts;
+      this.top.replaceChildren(head);
+      this.root.replaceChildren(...rest);
       const phone = matchMedia("(max-width: 760px)").matches;
       if (mode === "compare" || phone) {
         this.shelf.page.scrollIntoView({ block: "start" });
-        this.root.querySelector("h3")?.focus({ preventScroll: true });
+        head.querySelector("h3").focus({ preventScroll: true });
       }
     }
 

@@ -4,7 +4,6 @@
   const shared = (window.atelierLibrary ??= {});
   const { element, many } = shared;
 
-  const PAGE = 60;
   const EMPTY = {
     all: "Nothing here yet. Make something in another tab: everything you make is kept here.",
     none: "Nothing matches. Try other words, or clear the filters.",
@@ -74,7 +73,7 @@
         const { items } = await this.asks.ask("page", { filter: this.bar.filter, before: this.items.at(-1).id });
         if (turn !== this.turn) return;
         this.items.push(...items);
-        if (items.length < PAGE) this.total = this.items.length;
+        if (!items.length) this.total = this.items.length;
         this.loading = false;
         this.grid.layout();
         this.grid.total = this.total;
