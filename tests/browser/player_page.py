@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ BAR = 2.0
 LIVE_RATE = 32000
 LIVE_SECONDS = 4.0
 CHUNK = 0.25
+PATIENCE = 120.0  # seconds
 
 
 def tone(seconds: float, pitch: float = 440.0, rate: int = RATE, loud: float = 0.4) -> NDArray[np.float32]:
@@ -83,13 +85,18 @@ def blocks() -> gr.Blocks:
     def send() -> dict[str, Any]:
         return _player.opened(takes())
 
+    going = threading.Event()
+
     def make() -> Iterator[dict[str, Any]]:
-        """A tone in chunks, once with a pause too long for what was sent before, and the finished take."""
+        """A tone in chunks, after the fifth of them nothing until somebody says "Go on", and the finished take."""
+        going.clear()
         run, sound = str(time.time()), tone(LIVE_SECONDS, rate=LIVE_RATE)
         step = round(CHUNK * LIVE_RATE)
         for offset in range(0, sound.shape[1], step):
             yield _player.live_value(Sound(sound[:, offset : offset + step], LIVE_RATE), run, offset, LIVE_SECONDS)
-            time.sleep(4.0 if offset == 4 * step else 0.15)
+            if offset == 4 * step:
+                going.wait(PATIENCE)
+            time.sleep(0.1)
         yield _player.opened([take("made", "A tone", sound, LIVE_RATE, run=run)])
 
     def draw(path: Path) -> bytes:
@@ -103,10 +110,11 @@ def blocks() -> gr.Blocks:
         player = _player.Player(spectrogram=draw)
         picked = gr.JSON(visible=False)
         with gr.Row():
-            open_, make_, play, tell = (gr.Button(name) for name in ("Open", "Make", "Open and play", "Tell"))
+            open_, make_, go, play, tell = (gr.Button(name) for name in ("Open", "Make", "Go on", "Open and play", "Tell"))
         told, choice, region = (gr.Textbox(elem_id=name, label=name.capitalize()) for name in ("told", "choice", "region"))
         open_.click(send, None, player)
         play.click(lambda: _player.opened(takes()[:1], play=True), None, player)
+        go.click(going.set, queue=False)
         make_.click(make, None, player, show_progress="hidden")
         tell.click(lambda data, _: repr(_player.chosen(data)), [picked, told], told, js=_player.CHOSEN)
         player.choose(event, None, choice)

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.browser.conftest import settled
 from tests.browser.mask_page import HEIGHT, WIDTH, picture, png
 from tests.serving import alone
 
@@ -52,6 +53,33 @@ def choose(page: Page, data: bytes | None = None, name: str = "holiday.png") -> 
 
 def shows(page: Page, width: int, height: int) -> None:
     page.locator(f'.mask-editor[data-picture="{width}x{height}"]:not([aria-busy])').wait_for()
+    settled(page)
+
+
+KEPT = """([size, marked]) => new Promise((done) => {
+  const base = indexedDB.open("atelier-mask-editor");
+  base.onsuccess = () => {
+    const look = base.result.transaction(["pictures", "masks"]);
+    const [picture, mask] = ["pictures", "masks"].map((name) => look.objectStore(name).get(sessionStorage.getItem("atelier-mask-tab")));
+    look.oncomplete = () => {
+      base.result.close();
+      const [there, marks] = [picture.result, mask.result];
+      const same = (there ? `${there.width}x${there.height}` : "") === size;
+      done(same && (!there || (marks?.of === there.made && (!marked || marks.parts.some((part) => part.length > 8)))));
+    };
+  };
+})"""
+
+
+def kept(page: Page, width: int = 0, height: int = 0, marked: bool = False) -> None:
+    """Wait until the browser keeps a picture of this size for the page, with marks if `marked`; without a size, none."""
+    page.wait_for_function(KEPT, arg=[f"{width}x{height}" if width else "", marked])
+
+
+def comes_to(page: Page, part: float, within: float = 0) -> None:
+    """Wait until so much of the picture is selected."""
+    near = "([part, within]) => Math.abs(Number(document.querySelector('.mask-editor').dataset.selected) - part) <= within"
+    page.wait_for_function(near, arg=[part, within])
 
 
 def share(page: Page) -> float:
@@ -349,7 +377,7 @@ STEPS = """() => {
 
 DISCS = """() => {
   const wrong = [];
-  for (let round = 0; round < 16; round += 1) {
+  for (let round = 0; round < 8; round += 1) {
     const [w, h, reach] = [40 + round, 35 + 2 * round, (round % 2 ? 1 : -1) * (1 + (round % 9))];
     const mask = new window.atelierMask.Mask(w, h);
     for (let i = 0; i < 6; i += 1) {
@@ -411,7 +439,7 @@ def test_words_pasted_with_a_picture_of_them_stay_words(page: Page) -> None:
           document.activeElement.dispatchEvent(new ClipboardEvent("paste", { clipboardData: both, bubbles: true, cancelable: true }));
         }"""
     )
-    page.wait_for_timeout(300)
+    settled(page)
     assert status(page) == ""
 
 
@@ -429,7 +457,7 @@ def test_a_mask_of_another_size_is_taken_with_a_notice_and_can_be_downloaded(pag
     half[:, 75:] = 255
     page.get_by_label("Mask file").set_input_files({"name": "m.png", "mimeType": "image/png", "buffer": png(half)})
     expect(page.locator(".mask-editor .notes")).to_contain_text("resized")
-    assert share(page) == pytest.approx(0.5, abs=0.01)
+    comes_to(page, 0.5, within=0.01)
     with page.expect_download() as download:
         more(page, "Download the mask")
     download.value.save_as(tmp_path / "mask.png")
@@ -449,10 +477,10 @@ def test_picture_and_mask_survive_a_tab_switch_and_a_reload(page: Page, address:
     page.get_by_role("tab", name="Elsewhere").click()
     page.get_by_role("tab", name="Inpaint").click()
     assert share(page) == painted
-    page.wait_for_timeout(600)
+    kept(page, WIDTH, HEIGHT, marked=True)
     page.reload()
     page.get_by_role("button", name="Send").wait_for()
-    page.wait_for_timeout(800)  # the tab is opened some time later
+    page.wait_for_timeout(300)  # the tab is opened some time later
     page.get_by_role("tab", name="Inpaint").click()
     shows(page, WIDTH, HEIGHT)
     assert share(page) == painted
@@ -467,6 +495,7 @@ def test_a_removed_picture_is_gone_after_a_reload_too(page: Page, address: str) 
     page.get_by_role("button", name="Remove").click()
     expect(page.get_by_role("button", name="Choose a picture")).to_be_visible()
     assert run(page)["image"] is None
+    kept(page)
     opened(page, address)
     expect(page.get_by_role("button", name="Choose a picture")).to_be_visible()
 
@@ -475,30 +504,31 @@ def test_two_browser_tabs_keep_their_own_pictures_and_a_closed_one_leaves_its_to
     one, two = opened(context.new_page(), address), opened(context.new_page(), address)
     choose(one, picture(300, 200))
     choose(two, picture(200, 300))
-    for page in (one, two):
-        page.wait_for_timeout(500)
+    for page, size in ((one, (300, 200)), (two, (200, 300))):
+        kept(page, *size)
         opened(page, address)
     shows(one, 300, 200)
     shows(two, 200, 300)
     one.close()
+    two.wait_for_function("async () => (await navigator.locks.query()).held.length === 1")
     three = opened(context.new_page(), address)
     shows(three, 300, 200)
-    kept = (
+    count = (
         "new Promise(d => {const r = indexedDB.open('atelier-mask-editor'); r.onsuccess = () => {"
         "const a = r.result.transaction('pictures').objectStore('pictures').count(); a.onsuccess = () => d(a.result)}})"
     )
-    assert three.evaluate(kept) == 2
+    assert three.evaluate(count) == 2
 
 
 def test_a_duplicated_browser_tab_begins_with_the_same_picture_and_goes_its_own_way(page: Page, address: str) -> None:
     choose(page, picture(300, 200))
-    page.wait_for_timeout(500)
+    kept(page, 300, 200)
     with page.expect_popup() as opening:  # a window opened by a page gets a copy of its session, as a duplicated tab does
         page.evaluate("window.open(location.href)")
     other = opened(opening.value, address)
     shows(other, 300, 200)
     choose(other, picture(200, 300))
-    other.wait_for_timeout(500)
+    kept(other, 200, 300)
     shows(opened(page, address), 300, 200)
     shows(opened(other, address), 200, 300)
 
@@ -540,9 +570,9 @@ def test_strokes_land_where_they_are_made_at_any_zoom(page: Page) -> None:
     drag(page, (240, 160))  # the picture now has the focus
     page.keyboard.press("Delete")
     page.mouse.move(*place(page, 120, 80))
+    whole = page.locator(".zoom output").inner_text()
     page.mouse.wheel(0, -600)
-    page.wait_for_timeout(100)
-    expect(page.locator(".zoom output")).not_to_have_text(re.compile("^100 %"))
+    expect(page.locator(".zoom output")).not_to_have_text(whole)
     page.mouse.down()
     page.mouse.up()
     left, top, right, bottom = run(page)["box"]
@@ -559,13 +589,12 @@ def test_strokes_land_where_they_are_made_at_any_zoom(page: Page) -> None:
     assert ((left + right) / 2, (top + bottom) / 2) == (pytest.approx(300, abs=1.5), pytest.approx(200, abs=1.5))
 
 
-def test_one_finger_paints_and_two_zoom(browser: Browser, address: str) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, device_scale_factor=3)
-    context.set_default_timeout(30_000)
-    page = opened(context.new_page(), address)
+def test_one_finger_paints_and_two_zoom(phone: BrowserContext, address: str) -> None:
+    page = opened(phone.new_page(), address)
     choose(page)
     page.locator(".guide").scroll_into_view_if_needed()
-    touch = context.new_cdp_session(page)
+    settled(page)
+    touch = phone.new_cdp_session(page)
 
     def fingers(kind: str, *points: tuple[float, float]) -> None:
         spots = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(place(page, *point) for point in points)]
@@ -575,23 +604,30 @@ def test_one_finger_paints_and_two_zoom(browser: Browser, address: str) -> None:
     fingers("touchMove", (200, 100))
     fingers("touchMove", (300, 100))
     fingers("touchEnd")
+    page.wait_for_function("Number(document.querySelector('.mask-editor').dataset.selected) > 0.01")
     painted = share(page)
-    assert painted > 0.01
     fit = page.locator(".zoom output").inner_text()
     fingers("touchStart", (200, 160))
     fingers("touchStart", (200, 160), (280, 160))
     for spread in (20, 40, 60):
         fingers("touchMove", (200 - spread, 160), (280 + spread, 160))
     fingers("touchEnd")
+    expect(page.locator(".zoom output")).not_to_have_text(fit)
     assert share(page) == painted, "the first finger's touch was no stroke"
-    assert page.locator(".zoom output").inner_text() != fit
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     small = page.evaluate(
         "[...document.querySelectorAll('.mask-editor button')].filter(b => b.offsetParent).map(b => b.getBoundingClientRect())"
         ".filter(b => b.width < 44 || b.height < 44).length"
     )
     assert small == 0
-    context.close()
+
+
+PASSES = """() => Math.max(...Array.from({ length: 8 }, () => {
+  const begun = performance.now();
+  const pixels = new Uint8Array(12e6);
+  for (let i = 1; i < pixels.length; i += 1) pixels[i] = (i ^ pixels[i - 1]) & 255;
+  return performance.now() - begun;
+}))"""
 
 
 def test_a_photograph_of_twelve_megapixels_stays_fluid(page: Page) -> None:
@@ -603,7 +639,8 @@ def test_a_photograph_of_twelve_megapixels_stays_fluid(page: Page) -> None:
     )
     drag(page, (500, 500), (3000, 600), (2500, 2500), (700, 2600), size=size)
     assert share(page) > 0.05
-    assert max(page.evaluate("slow") or [0]) < 250, "milliseconds in which the page stood still"
+    longest, whole = max(page.evaluate("slow") or [0]), page.evaluate(PASSES)
+    assert longest < 8 * whole, "the page stood still for longer than this machine takes for eight looks at every pixel"
     assert page.locator(".guide").evaluate("c => c.width * c.height") < 3_000_000
     got = run(page)
     assert got["size"] == list(size) and got["box"][2] > 2800
@@ -615,8 +652,8 @@ def test_the_frame_of_an_outpainting_surrounds_the_picture(page: Page) -> None:
     page.get_by_label("Left").fill("240 px")
     page.get_by_label("Bottom").fill("50%")
     expect(page.locator(".zoom output")).not_to_have_text(fit)
-    drawn = page.locator(".guide").evaluate("c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v)")
-    assert drawn
+    drawn = "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v)"
+    page.wait_for_function(drawn, arg=page.locator(".guide").element_handle())
     tool(page, "Flood")
     box = page.locator(".guide").bounding_box()
     assert box is not None

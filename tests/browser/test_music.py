@@ -14,10 +14,9 @@ from playwright.sync_api import BrowserContext, Page, expect
 from studio.music import packed
 from studio.music.score import Score
 from studio.provenance import sounds
-from tests.browser.conftest import opened, unfold
+from tests.browser.conftest import LONG, clear_status, made, opened, settled, unfold
 from tests.browser.test_player import drag
 
-LONG = 90_000
 BRIEF = "calm rainy-night lo-fi piano, 72 bpm, A minor, loop"
 
 
@@ -44,21 +43,19 @@ def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).locator("visible=true").first.click()
 
 
-def finished(page: Page) -> None:
-    expect(page.locator(".status p:visible").first).to_contain_text("Done in", timeout=LONG)
-
-
-def clear_status(page: Page) -> None:
-    page.evaluate("document.querySelectorAll('.status p').forEach((line) => (line.textContent = ''))")
+def choose(page: Page, label: str, name: str) -> None:
+    """An entry of a list."""
+    field = page.get_by_label(label, exact=True).locator("visible=true").first
+    field.click()
+    page.get_by_role("option", name=name).click()
+    expect(field).to_have_value(re.compile(name))
 
 
 def create(page: Page, prompt: str, seconds: str = "") -> None:
     fill(page, "Prompt", prompt)
     if seconds:
         fill(page, "Duration", seconds)
-    clear_status(page)
-    press(page, "Create")
-    finished(page)
+    made(page, lambda: press(page, "Create"))
 
 
 def downloaded(page: Page, folder: Path, suffix: str) -> Path:
@@ -75,7 +72,7 @@ def score_in(file: Path) -> Score:
     return packed.unpack(str(record.facts["score"]))
 
 
-def test_a_loop_from_words_plays_is_as_asked_and_can_be_taken_away(page: Page, tmp_path: Path) -> None:
+def test_a_loop_from_words_plays_is_as_asked_and_can_be_taken_away(page: Page, server: str, tmp_path: Path) -> None:
     fill(page, "Prompt", BRIEF)
     plan = page.locator(".plan p")
     expect(plan).to_contain_text("72 bpm")
@@ -84,8 +81,7 @@ def test_a_loop_from_words_plays_is_as_asked_and_can_be_taken_away(page: Page, t
     create(page, BRIEF, "7")
     page.wait_for_function("window.atelierPlayer.current().voice")
     before = page.evaluate("window.atelierPlayer.current().position")
-    page.wait_for_timeout(400)
-    assert page.evaluate("window.atelierPlayer.current().position") != before
+    page.wait_for_function("(before) => window.atelierPlayer.current().position !== before", arg=before)
     expect(page.locator(".player")).to_contain_text(re.compile(r"tempo72 bpm7[12]\.\d bpm"))
     expect(page.locator(".player")).to_contain_text("keyA minor")
     expect(page.locator(".details dl:visible")).not_to_contain_text("Off the brief")
@@ -95,6 +91,16 @@ def test_a_loop_from_words_plays_is_as_asked_and_can_be_taken_away(page: Page, t
     press(page, "All parts as a zip")
     archive = zipfile.ZipFile(io.BytesIO(downloaded(page, tmp_path, ".zip").read_bytes()))
     assert {"mix.wav", "score.mid", "recipe.json"} <= set(archive.namelist())
+    downloads = page.locator(".downloads:visible")
+    unfold(page, "Advanced")
+    expect(page.get_by_label("Lyrics", exact=True)).to_be_disabled()
+    choose(page, "Format of the download", "WAV 16 bit")
+    assert sounds.read_record(downloaded(page, tmp_path, ".wav")) is not None
+    choose(page, "Format of the download", "MP3")
+    expect(downloads).to_contain_text("FLAC: that format would not close a loop")
+    assert sounds.read_record(downloaded(page, tmp_path, ".flac")) is not None
+    music(page, server)
+    expect(downloads).to_contain_text(".mid")
 
 
 def test_a_selected_region_is_made_anew_and_the_fields_are_as_before(page: Page, tmp_path: Path) -> None:
@@ -103,10 +109,8 @@ def test_a_selected_region_is_made_anew_and_the_fields_are_as_before(page: Page,
     clear_status(page)
     press(page, "Redo selection")
     expect(page.locator(".status p:visible").first).to_have_text("Nothing is selected: drag over the waveform first.")
-    clear_status(page)
     drag(page, 3.0, 5.5, seconds=page.evaluate("window.atelierPlayer.current().take.seconds"))
-    press(page, "Redo selection")
-    finished(page)
+    made(page, lambda: press(page, "Redo selection"))
     new = score_in(downloaded(page, tmp_path, ".flac"))
     assert new.bars == old.bars and new != old
     assert new.parts[0].notes[0] == old.parts[0].notes[0]
@@ -137,4 +141,5 @@ def test_stop_ends_a_long_piece_and_a_phone_shows_all_of_the_tab(context: Browse
     expect(narrow.locator(".status progress:visible").first).to_be_visible()
     narrow.keyboard.press("Escape")
     expect(narrow.locator(".status p:visible").first).to_contain_text("Stopped", timeout=LONG)
+    settled(narrow)
     assert narrow.evaluate("document.documentElement.scrollWidth") <= 390

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from studio.music import files
-from tests.browser.test_music import downloaded, fill, music, press
+from tests.browser.test_music import choose, downloaded, fill, music, press
 from tests.serving import running
 from tests.test_studio_music import listed
 
@@ -30,8 +30,7 @@ def page(context: BrowserContext, server: str) -> Page:
 
 
 def test_it_plays_while_it_is_made_and_stop_keeps_what_there_is(page: Page, tmp_path: Path) -> None:
-    page.get_by_label("Model", exact=True).locator("visible=true").first.click()
-    page.get_by_role("option", name="Tiny MusicGen").click()
+    choose(page, "Model", "Tiny MusicGen")
     expect(page.locator("p.card:visible")).to_contain_text("CC-BY-NC-4.0")
     fill(page, "Prompt", "a slow piano")
     fill(page, "Duration", "250")
