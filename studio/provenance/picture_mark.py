@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.provenance import picture_geometry
+from studio.provenance.picture_geometry import mean_around
 from studio.provenance.picture_tile import SIDE, Tile
 from studio.provenance.watermark import Floats, Marked, TooSmall
 
@@ -27,7 +28,7 @@ ONE_SIDED = 1.6
 """How much stronger the mark is made where it can go one way only, as on white."""
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-_MARGIN = 1.25
+_MARGIN = 1.25  # of the threshold, for what comes after
 
 Pixels = NDArray[np.uint8]
 
@@ -36,13 +37,13 @@ def embed(pixels: Pixels, payload: int, secret: bytes, where: NDArray[np.bool_] 
     """A copy of `pixels`, (H, W), (H, W, 3) or (H, W, 4) uint8, that carries the number `payload` (20 bits) by `secret`.
 
     Only pixels that are True in `where` (H, W) and more than half opaque change; alpha never does. The same input gives the same pixels.
-    Raises TooSmall where fewer than 256 x 256 pixels may change, or those of `where` lie so scattered that nobody would find the mark.
+    Raises TooSmall where fewer than 256 x 256 pixels may change, or the mark would not be found again even before any edit.
     """
     if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] not in (3, 4)):
         raise ValueError(f"pixels must be (H, W), (H, W, 3) or (H, W, 4) uint8, not {pixels.shape} {pixels.dtype}")
     free = _free(pixels, where)
     if (pixels.shape[0] * pixels.shape[1] if free is None else np.count_nonzero(free)) < AREA:
-        raise TooSmall("The area is smaller than 256 x 256 pixels, too small for an invisible mark: make a larger picture to mark it.")
+        raise TooSmall("Less than 256 x 256 pixels may change, too few for an invisible mark: work on a larger area to have one.")
     tile = Tile.of(secret)
     height, width = pixels.shape[:2]
     colours = pixels[..., :3] if pixels.ndim == 3 else pixels[..., None]
@@ -53,10 +54,9 @@ def embed(pixels: Pixels, payload: int, secret: bytes, where: NDArray[np.bool_] 
     found = pixels.copy()
     steps = np.rint(change).astype(np.int16)[..., None]
     found[..., : colours.shape[2]] = np.clip(colours + steps, 0, 255).reshape(found[..., : colours.shape[2]].shape)
-    if where is not None:
-        match = picture_geometry.upright(_luma(found), tile)
-        if match is None or match.number != payload or match.peak < _MARGIN * picture_geometry.THRESHOLD:
-            raise TooSmall("What may change is too scattered for an invisible mark: change a larger area in one piece to mark it.")
+    match = picture_geometry.upright(_luma(found), tile)
+    if match is None or match.number != payload or match.peak < _MARGIN * picture_geometry.THRESHOLD:
+        raise TooSmall("What may change is too scattered or too noisy for an invisible mark: it is left without one.")
     return found
 
 
@@ -103,10 +103,8 @@ def _strength(colours: Pixels) -> Floats:
     weights = _LUMA[None] if colours.shape[2] == 3 else np.ones((1, 1), np.float32)
     planes = np.ascontiguousarray(colours, np.float32)
     luma: Any = cv2.transform(planes, weights)
-    mean: Any = cv2.blur(luma, (5, 5))
-    squares: Any = cv2.blur(luma * luma, (5, 5))
-    spread: Floats = np.sqrt(np.maximum(squares - mean * mean, 0))
-    texture: Any = cv2.blur(cv2.erode(spread, np.ones((7, 7), np.uint8)), (5, 5))
+    spread = np.sqrt(np.maximum(mean_around(luma * luma, 5) - mean_around(luma, 5) ** 2, 0))
+    texture = mean_around(np.asarray(cv2.erode(spread, np.ones((7, 7), np.uint8)), np.float32), 5)
     up: Any = cv2.transform(np.minimum((255 - planes) / 4, 1), weights)
     down: Any = cv2.transform(np.minimum(planes / 4, 1), weights)
     return np.minimum(FLAT + BUSY * texture, STRONGEST) * np.minimum(2 / np.maximum(up + down, 1e-6), ONE_SIDED)

@@ -1,16 +1,15 @@
 """The period of the sound's mark: half a second of noise that repeats, and how well a sound that is folded on it fits.
 
-Knows no channels and no files: works on one row of samples at `RATE`. A sound made of equal periods resembles itself at their distance,
-so its autocorrelation says its speed without the secret; the secret's period then decides.
+Knows no channels and no files: works on one row of samples at `RATE`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from studio.provenance import watermark
 from studio.provenance.watermark import Complex, Floats, Lines
@@ -23,15 +22,13 @@ BAND = (600, 7_000)
 """Hertz of its lines, 1.95 Hz apart."""
 FINE = 4
 """Steps a sample at `RATE` in which the beginning of a period is searched."""
-SPEEDS = (0.62, 1.6)
-"""Slowest and fastest playing searched: 32,000 read as 48,000 samples a second, and the other way round."""
-SPEED_STEP = 4e-6
+SPEEDS = tuple(one / other for one, other in permutations((32_000, 44_100, 48_000), 2))
+"""Speeds searched beside the right one: of sounds whose rate was read wrongly."""
 
 _SPAN = round(PERIOD * RATE) * FINE
-_WINDOWS = 10_000
-_DEPTH = 8
-THRESHOLD = watermark.threshold(_SPAN * ((SPEEDS[1] - SPEEDS[0]) / SPEED_STEP + _WINDOWS))
-"""What a peak must reach: every speed and beginning, and every part of a sound at its own speed, count as tried."""
+_PARTS = 10_000
+THRESHOLD = watermark.threshold(_SPAN * (1 + len(SPEEDS) + _PARTS))
+"""What a peak must reach: every speed and beginning, and every part of a sound, count as tried."""
 
 
 @dataclass(frozen=True)
@@ -61,44 +58,24 @@ class Period:
         spectrum = np.zeros((1 << 17) // 2 + 1, np.complex64)
         kept = self.places < 0.45 * rate * PERIOD
         spectrum[self.places[kept]] = (self.roles.phases * watermark.signs(self.roles, number))[kept]
-        fine: Floats = np.asarray(fft.irfft(spectrum), np.float32)
+        fine: Floats = np.fft.irfft(spectrum).astype(np.float32)
         where = np.arange(length) * (len(fine) / (PERIOD * rate)) % len(fine)
         whole = where.astype(np.intp)
         part = (where - whole).astype(np.float32)
         found = fine[whole] * (1 - part) + fine[(whole + 1) % len(fine)] * part
-        return found / max(float(fine.std()), 1e-9)
+        return (found / max(float(fine.std()), 1e-9)).astype(np.float32)
 
     def match(self, rest: Floats, speed: float = 1.0) -> Match | None:
         """The best beginning and number for whitened samples (n,) at RATE; None where no number fits."""
         fold = np.bincount((np.arange(len(rest)) * (FINE * speed) % _SPAN).astype(np.intp), rest, _SPAN)
-        found = np.asarray(fft.rfft(fold))[self.places]
+        found = np.fft.rfft(fold)[self.places]
         size = np.abs(found)
         weights = np.sqrt(np.minimum(size / max(float(np.sqrt((size**2).mean())), 1e-9), 3)).astype(np.float32)
         lines: Complex = (found / np.maximum(size, 1e-9) * self.roles.phases.conj()).astype(np.complex64)
         mine = self.roles.sync
         spectrum = np.zeros(_SPAN // 2 + 1, np.complex64)
         spectrum[self.places[mine]] = (lines * weights)[mine]
-        begin = int(np.argmax(np.asarray(fft.irfft(spectrum))))
+        begin = int(np.argmax(np.fft.irfft(spectrum)))
         cosines = (lines * np.exp(2j * np.pi / _SPAN * begin * self.places)).real.astype(np.float32)
         number = watermark.number(self.roles, cosines * weights)
         return None if number is None else Match(watermark.peak(self.roles, cosines, weights, number), number, speed)
-
-
-def speeds(rest: Floats, count: int = 4) -> list[float]:
-    """The likeliest speeds of whitened samples at RATE that are periodic, best first."""
-    size = fft.next_fast_len(2 * len(rest), real=True)
-    alike = np.asarray(fft.irfft(np.abs(np.asarray(fft.rfft(rest, size))) ** 2))
-    tried = np.exp(np.arange(np.log(SPEEDS[0]), np.log(SPEEDS[1]), SPEED_STEP))
-    score = np.zeros(len(tried))
-    for depth in range(1, _DEPTH + 1):
-        lags = depth * PERIOD * RATE / tried
-        whole = np.minimum(lags.astype(np.intp), len(rest) - 2)
-        part = lags - whole
-        score += np.where(lags < len(rest) - 2, alike[whole] * (1 - part) + alike[whole + 1] * part, 0)
-    found = list[float]()
-    for _ in range(count):
-        best = int(np.argmax(score))
-        found.append(float(tried[best]))
-        near = round(2e-4 / SPEED_STEP)
-        score[max(0, best - near) : best + near] = -np.inf
-    return found
