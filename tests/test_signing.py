@@ -19,12 +19,13 @@ from threading import Thread
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from PIL import Image
 
 from studio.creations import Sound
 from studio.errors import StudioError
 from studio.music import files
-from studio.provenance import manifests, pictures, signatures, signing, sounds
+from studio.provenance import certificates, manifests, pictures, signatures, signing, sounds
 from studio.provenance.certificates import Certified, own
 from studio.provenance.containers import PNG_START, XMP_KEYWORD, png_chunk, png_utf8
 from studio.provenance.identity import Identity
@@ -33,6 +34,7 @@ from studio.provenance.manifests import native
 from studio.provenance.record import Record
 from studio.provenance.signing import SIGNED, read, sign
 from tests.samples import picture, record
+from tests.test_identity import issued
 
 US = Identity(bytes(range(32)), True, year=datetime.now(UTC).year)
 THEM = Identity(bytes(32), True, year=US.year)
@@ -240,6 +242,12 @@ def test_what_an_operators_certificate_signs_is_ours_and_so_is_what_the_studio_s
     assert read(data, ".png", operator).state == "valid"
     assert read(data, ".png", US).state == "foreign"
     assert read(signed(".png"), ".png", operator).state == "valid"
+
+
+def test_an_operator_without_a_name_of_his_own_is_called_by_his_organisation() -> None:
+    operator = replace(US, operator=certificates.operators(issued(ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32)))))
+    found = read(sign(SMALL, ".png", MADE, operator), ".png", operator)
+    assert (found.state, found.signer) == ("valid", "Operator")
 
 
 def test_another_customer_of_the_operators_authority_is_not_us() -> None:

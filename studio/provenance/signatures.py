@@ -130,7 +130,7 @@ def _told(store: Json, ours: bool) -> Signature:
         problems.append("The signature leaves parts of the file open, which may have changed since.")
     problems += list(_broken(manifest))[:SHOWN]
     state: State = "altered" if changed else "valid" if ours else "foreign"
-    signer = who if house in ("", who) or ours else f"{who} ({house})" if who else house
+    signer = f"{who} ({house})" if who and house not in ("", who) and not ours else who or house
     return Signature(state, signer, ours, tuple(_claims(manifest))[: 3 * SHOWN], tuple(problems))
 
 
