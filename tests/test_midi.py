@@ -216,3 +216,10 @@ def test_broken_bytes_give_a_melody_or_a_sentence(junk: bytes, place: int, value
         else:
             assert heard.lead.notes and 30 <= heard.bpm <= 300
             assert all(0 <= note.pitch <= 127 for note in heard.lead.notes)
+
+
+def test_a_note_held_for_years_costs_nothing() -> None:
+    body = b"\x00\x90\x3c\x40" + b"\xff\xff\xff\x7f\x80\x3c\x00" + b"\x00\xff\x2f\x00"
+    file = b"MThd" + bytes((0, 0, 0, 6, 0, 0, 0, 1, 0, 1)) + b"MTrk" + len(body).to_bytes(4, "big") + body
+    with pytest.raises(MediaUnreadable, match="30 minutes"):
+        from_midi(file)

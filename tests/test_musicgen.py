@@ -17,7 +17,7 @@ from studio.device import Device
 from studio.engines import _codec, _codes, _composing, _hearing, musicgen
 from studio.errors import Cancelled, InvalidInput, MediaUnreadable, ModelUnavailable
 from studio.models import Folder, ModelCard, resolve
-from studio.tasks import Compose
+from studio.tasks import SEED_LIMIT, Compose
 from tests import tiny_music
 from tests.tiny_music import RATE, STEP
 
@@ -249,6 +249,22 @@ def test_stop_keeps_what_was_made(kind: str, make: Any) -> None:
 def test_a_run_that_is_stopped_before_its_first_frame_keeps_nothing(make: Any) -> None:
     with pytest.raises(Cancelled):
         make(report=stopping(0.0))
+
+
+def test_a_stop_after_the_last_frame_loses_no_take_and_no_end(make: Any) -> None:
+    def report(event: Any) -> None:
+        if isinstance(event, Progress) and event.note == "measuring":
+            raise Cancelled
+
+    takes = make(report=report, duration=0.4, count=2)
+    assert [take.finish for take in takes] == ["end", "end"]
+    assert np.array_equal(takes[1].sound.samples, make(duration=0.4, count=2)[1].sound.samples)
+
+
+def test_after_the_largest_seed_comes_the_first(make: Any) -> None:
+    last, first = make(duration=0.2, count=2, seed=SEED_LIMIT)
+    assert (last.seed, first.seed) == (SEED_LIMIT, 0)
+    assert np.array_equal(codes_of(first), codes_of(make(duration=0.2, seed=0)[0]))
 
 
 def test_a_stopped_take_goes_on_as_if_it_had_not_been_stopped(make: Any, tmp_path: Path) -> None:

@@ -57,6 +57,11 @@ def test_other_text_is_refused_in_a_sentence(line: str) -> None:
         lambda v: v[5][0].__setitem__(6, [0, 1, 600, 90]),
         lambda v: v[6].append([0, 1, 0, "no chord", None]),
         lambda v: v[3].__setitem__(0, "4"),
+        lambda v: v[3].__setitem__(1, 3),
+        lambda v: v[5][0].__setitem__(4, float("nan")),
+        lambda v: v[5][0].__setitem__(5, float("inf")),
+        lambda v: v[6][0].__setitem__(0, -960),
+        lambda v: v[7][0].__setitem__(3, float("nan")),
     ],
 )
 def test_values_out_of_range_are_refused(change: object) -> None:

@@ -37,6 +37,7 @@ SAID: list[tuple[str, dict[str, object]]] = [
     ("dark techno, 130 BPM, no melody", {"genre": "house", "mood": "dark", "bpm": 130, "hasnt": "melody"}),
     ("8-bit video game boss fight, fast", {"genre": "chiptune"}),
     ("bossa nova with guitar and flute, relaxed", {"genre": "bossa", "mood": "calm", "first": "flute", "has": "guitar"}),
+    ("ambient space drone, 60 bpm, forty-five seconds", {"genre": "ambient", "bpm": 60, "seconds": 44}),
     ("ambient space drone, 60 bpm, 2 minutes", {"genre": "ambient", "bpm": 60, "seconds": 120}),
     ("a church hymn in G major for organ", {"genre": "chorale", "key": "G major", "first": "organ"}),
     ("Viennese waltz for strings", {"genre": "waltz", "meter": "3/4", "first": "strings"}),

@@ -6,6 +6,7 @@ import io
 import sqlite3
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,16 @@ import numpy as np
 import pytest
 
 from studio import replay
-from studio.creations import Creation, Progress, Sound, Take
+from studio.creations import Creation, Progress, Report, Sound, Take
 from studio.device import Device
 from studio.engines import starter_composer
 from studio.errors import Cancelled, InvalidInput, StudioError
 from studio.models import ModelCard
 from studio.music import files, packed
+from studio.music.composer import Ask
+from studio.music.midi import to_midi
 from studio.music.package import package
-from studio.music.score import Score
+from studio.music.score import Note, Part, Score
 from studio.provenance import sounds
 from studio.settings import Settings
 from studio.studio import Studio
@@ -229,6 +232,54 @@ def test_what_cannot_be_is_refused_in_a_sentence_before_anything_is_journaled(st
 
 
 @pytest.mark.parametrize(
+    ("prompt", "bars", "seconds"), [("an 8-bar lo-fi loop, 120 bpm", 8, 16.0), ("a rock jingle of 10 seconds, 120 bpm", 5, 10.0)]
+)
+def test_words_say_how_long_it_is(studio: Studio, prompt: str, bars: int, seconds: float) -> None:
+    told = studio.plan(Compose.checked({"prompt": prompt}))
+    assert (told["bars"], told["seconds"]) == (bars, seconds)
+
+
+def test_a_piece_is_not_made_longer_than_can_be_started_from_again(take: Creation, card: ModelCard, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="300 is the most"):
+        starter_composer.check(card, Compose(prompt="eight minutes of ambient"))
+    long = replace(score_of(take), bars=200)
+    assert long.seconds > 600
+    tune = tmp_path / "long.mid"
+    tune.write_bytes(to_midi(replace(long, parts=(Part("Piano", 0, (Note(0, 1, 60), Note(long.quarters - 1, 1, 64))),))))
+    with pytest.raises(InvalidInput, match="ten is the most"):
+        starter_composer.check(card, Compose(prompt="x", reference=str(tune)))
+    with pytest.raises(InvalidInput, match="is a melody here"):
+        starter_composer.check(card, Compose(prompt="x", reference=str(tune), reference_use="continue"))
+
+
+def test_the_plan_and_the_memory_count_what_is_started_from(take: Creation) -> None:
+    more = Compose(prompt="a jazz trio", reference=str(take.path), reference_use="continue", duration=30, seed=1)
+    told = starter_composer.plan(more)
+    assert (told["bpm"], told["key"], told["loop"]) == (72, "A minor", True)
+    other = starter_composer.plan(more.model_copy(update={"reference_use": "cover", "bpm": 100.0, "key": "E minor"}))
+    assert (other["bpm"], other["key"]) == (100, "E minor")
+    assert starter_composer.working_bytes(more) > starter_composer.working_bytes(more.model_copy(update={"reference": ""}))
+
+
+def test_all_choices_are_kept_where_top_p_is_0(card: ModelCard) -> None:
+    asks: list[Ask] = []
+
+    class Asked(Exception):
+        """Nothing more is to be seen."""
+
+    class Watched:
+        def lead(self, ask: Ask, report: Report) -> None:
+            asks.append(ask)
+            raise Asked
+
+    for top_p in (0.0, 0.5):
+        task = Compose(prompt="x", seed=1, top_p=top_p)
+        with pytest.raises(Asked):
+            list(starter_composer.recipe(card, task, Device("cpu")).build({"composer": Watched()})(task, lambda event: None))
+    assert [ask.top_p for ask in asks] == [0.0, 0.5]
+
+
+@pytest.mark.parametrize(
     ("name", "data"),
     [
         ("words.wav", b"these are words"),
@@ -276,7 +327,7 @@ def test_a_take_that_misses_the_brief_is_tried_again_within_the_budget(
     def taken(_self: object, task: Compose, seed: int, attempt: int, *_: object) -> tuple[int, Take]:
         tried.append(seed)
         sound = Sound(np.zeros((2, 100), np.float32), 48_000)
-        return misses[attempt], Take(sound, task.seed or 0, facts={"attempt": attempt})
+        return misses[attempt - 1], Take(sound, task.seed or 0, facts={"attempt": attempt})
 
     recipe = starter_composer.recipe(card, Compose(prompt="x"), Device("cpu"))
     monkeypatch.setattr(starter_composer._Player, "_take", taken)
@@ -284,7 +335,7 @@ def test_a_take_that_misses_the_brief_is_tried_again_within_the_budget(
     (take,) = player(Compose(prompt="x", seed=SEED_LIMIT, retries=3), lambda event: None)
     assert isinstance(take, Take)
     assert len(tried) == len(set(tried)) == attempts and max(tried) <= SEED_LIMIT
-    assert take.facts == {"attempt": best} and take.seed == SEED_LIMIT == tried[0]
+    assert take.facts == {"attempt": best + 1} and take.seed == SEED_LIMIT == tried[0]
 
 
 def test_a_replay_from_the_file_alone_gives_identical_samples(studio: Studio, take: Creation, tmp_path: Path) -> None:

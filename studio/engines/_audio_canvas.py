@@ -20,7 +20,10 @@ JOIN_SECONDS = 0.02
 """Over which what was there and what was made go over into each other: within a region that is repainted, else within the recording."""
 HEARD_SECONDS = 1.0
 """The least that a model must hear of a recording to go on from it."""
+NEW_SECONDS = 10.0
+"""How much comes after or before a recording where neither the task nor the card says."""
 REGION_SECONDS = 0.1
+"""The shortest region, and the least of a recording that can be gone on from or led into."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,14 @@ def laid(task: Compose, rate: int, channels: int, longest: float) -> Canvas | No
 
     sound = files.resampled(files.read(Path(task.reference)), rate)
     samples = (files.mono(sound) if channels == 1 else files.stereo(sound)).samples
-    new = round((task.duration or 10) * rate)
+    new = round((task.duration or NEW_SECONDS) * rate)
     start = round((task.region_start or 0) * rate)
     end = samples.shape[1] if task.region_end is None else min(round(task.region_end * rate), samples.shape[1])
     if task.way in ("continue", "lead"):
         kept = samples[:, :end] if task.way == "continue" else samples[:, start:]
+        if kept.shape[1] < REGION_SECONDS * rate:
+            field = "region_end" if task.way == "continue" else "region_start"
+            raise InvalidInput("Next to nothing of the reference would be left: mark the region anew on the waveform.", field)
         silence = np.zeros((samples.shape[0], new), np.float32)
         both = [kept, silence] if task.way == "continue" else [silence, kept]
         samples = np.concatenate(both, axis=1)

@@ -45,8 +45,7 @@ class Family:
     """`classes` names the pipeline class for each way of working, `arguments` is what it is told.
 
     `spoken` are fields of the task that are said in words beside the prompt, `unused` those that none of its models takes; `reads` is
-    tokens of a prompt. `old_callback`: it knows
-    but the older form of callback.
+    tokens of a prompt. `old_callback`: it knows but the older form of callback.
     """
 
     classes: Mapping[str, str]

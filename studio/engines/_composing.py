@@ -19,7 +19,7 @@ from studio.creations import Json, Preview, Progress, Report, Sound, Take
 from studio.engines import _codec, _codes, _hearing
 from studio.errors import Cancelled, InvalidInput, ModelUnavailable
 from studio.models import ModelCard
-from studio.tasks import Compose, Task
+from studio.tasks import SEED_LIMIT, Compose, Task
 
 ATTACHMENT = "codes.npz"
 """Beside each take: its codes. As a reference to continue, such a file is gone on with and never encoded anew."""
@@ -69,17 +69,13 @@ class _Opening:
     recording: NDArray[np.float32] | None = None
 
 
-def _finished(sound: Sound, task: Compose, finish: str, report: Report) -> tuple[Sound, dict[str, Json]]:
-    """A take at its loudness and measured; after a stop, which no report would let pass, without a word."""
+def finished(sound: Sound, task: Compose, finish: str, report: Report) -> tuple[Sound, dict[str, Json]]:
+    """A take at its loudness and measured, whether it was stopped or is stopped now; one that came to no end is no loop."""
     from studio.music import finish as last
 
-    quiet = task if finish == "end" else task.model_copy(update={"loop": False})
-    sound, facts, _ = last.finished(sound, quiet, report=report if finish == "end" else _unheard)
+    task = task if finish == "end" else task.model_copy(update={"loop": False})
+    sound, facts, _ = last.finished(sound, task, report=last.unstopped(report))
     return sound, facts
-
-
-def _unheard(event: Progress | Preview) -> None:
-    """Nobody is told."""
 
 
 class Composer:
@@ -99,12 +95,12 @@ class Composer:
         plays = self._plays
         # 1. What the model is told, and what the piece begins with.
         report(Progress("running", 0, task.duration or SECONDS, "seconds", items=task.count, note="Reading"))
-        said, sampling = _said(task), _sampling(task)
+        said, drawn = _said(task), sampling(task)
         melody = self._recording(task, mono=True) if task.way == "melody" else None
         opening = self._opening(task)
         known = opening.codes.shape[1]
         total = known + max(1, self._frames(task.duration or SECONDS))
-        seeds = [(task.seed or 0) + item for item in range(task.count)]
+        seeds = [seed_of(task, item) for item in range(task.count)]
         # 2. Column after column; `report` raises to stop.
         values = torch.zeros(task.count, plays.books, total, dtype=torch.long)
         values[..., :known] = torch.from_numpy(opening.codes)
@@ -113,19 +109,19 @@ class Composer:
         finish: Literal["end", "stopped"] = "end"
         with components.memory_in_words(f"{self._card.name} needs more memory than is free: ask for fewer takes or a smaller model."):
             try:
-                told = plays.condition(said, melody, sampling.guided, task.count, self._window[0] * plays.step)
-                _codes.write(plays, codes, told, seeds, sampling, self._window, player.heard)
+                told = plays.condition(said, melody, drawn.guided, task.count, self._window[0] * plays.step)
+                _codes.write(plays, codes, told, seeds, drawn, self._window, player.heard)
             except Cancelled:
                 if codes.done <= known:
                     raise
                 finish = "stopped"
             # 3. The sound, once from all codes.
-            facts = self._facts(task, said, sampling, known)
+            facts = self._facts(task, said, drawn, known)
             for row, seed in enumerate(seeds):
                 kept = codes.values[row, :, : codes.done]
                 samples = self._sound(kept, player, row, finish)
                 sound = Sound(_joined(opening.recording, samples, known * plays.step, round(JOIN_SECONDS * plays.rate)), plays.rate)
-                sound, told_of = _finished(sound, task, finish, report)
+                sound, told_of = finished(sound, task, finish, report)
                 yield Take(sound, seed, finish, {**facts, **told_of}, {ATTACHMENT: self._packed(kept)})
 
     def _sound(self, codes: Any, player: _Player, row: int, finish: str) -> NDArray[np.float32]:
@@ -230,7 +226,13 @@ def _said(task: Compose) -> str:
     return ". ".join([task.prompt.rstrip(" ."), *words]) if words else task.prompt
 
 
-def _sampling(task: Compose) -> _codes.Sampling:
+def seed_of(task: Compose, item: int) -> int:
+    """The seed of a run's take, counted from 0; after the largest comes 0."""
+    return ((task.seed or 0) + item) % (SEED_LIMIT + 1)
+
+
+def sampling(task: Compose) -> _codes.Sampling:
+    """How codes are drawn: as the task says, else as the makers do."""
     values = {name: usual if getattr(task, name) is None else getattr(task, name) for name, usual in SAMPLING.items()}
     return _codes.Sampling(float(values["guidance_scale"]), float(values["temperature"]), int(values["top_k"]), float(values["top_p"]))
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from studio.errors import InvalidInput, MediaUnreadable
 
-CODES_LIMIT = 64_000_000
-"""Bytes of codes, unpacked."""
+CODES_LIMIT = 4_000_000
+"""Bytes of codes, unpacked: an hour of eight codebooks, 50 frames a second, two bytes each, is 2.9 million."""
 FFT, HOP = 2**14, 4096
 """Samples at 32 kHz: the windows the melody models were trained with."""
 

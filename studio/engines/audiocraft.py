@@ -20,7 +20,7 @@ from studio import audiocraft_stand_ins, components
 from studio.creations import Progress, Report, Sound, Take
 from studio.device import Device, threads
 from studio.engines import _codec, _codes, _hearing
-from studio.engines._composing import SECONDS, Composer
+from studio.engines._composing import SECONDS, Composer, finished, seed_of
 from studio.errors import ModelUnavailable
 from studio.manager import Component, Pipeline, Recipe
 from studio.models import ModelCard
@@ -147,7 +147,7 @@ def _magnet(model: Any, options: _Options, task: Task, report: Report) -> Iterat
         decoding_steps=list(options.decoding_steps),
     )
     for item in range(task.count):
-        seed = (task.seed or 0) + item
+        seed = seed_of(task, item)
         report(Progress("running", 0, sum(options.decoding_steps), item=item + 1, items=task.count))
         model.set_custom_progress_callback(
             lambda done, total, item=item: report(Progress("running", done, total, item=item + 1, items=task.count))
@@ -157,7 +157,8 @@ def _magnet(model: Any, options: _Options, task: Task, report: Report) -> Iterat
             torch.manual_seed(seed)
             samples = model.generate([task.prompt], progress=True)[0]
         sound = Sound(samples.float().clamp(-1, 1).cpu().numpy(), int(model.sample_rate))
-        yield Take(sound, seed, "end", {"decoding_steps": list(options.decoding_steps)})
+        sound, facts = finished(sound, task, "end", report)
+        yield Take(sound, seed, "end", {"decoding_steps": list(options.decoding_steps), **facts})
 
 
 def _debug(options: _Options, device: Device) -> Any:

@@ -20,10 +20,11 @@ from studio.device import Device
 from studio.engines import _audio_canvas, _audio_codecs, _audio_families, _pipelines
 from studio.engines._audio_canvas import Canvas
 from studio.engines._audio_families import FAMILIES, Asked, Family
+from studio.engines._composing import seed_of
 from studio.errors import InvalidInput, ModelUnavailable, StudioError
 from studio.manager import Pipeline, Recipe
 from studio.models import ModelCard
-from studio.tasks import SEED_LIMIT, Compose, Task
+from studio.tasks import Compose, Task
 
 CARDS = components.cards("diffusion_audio")
 
@@ -31,8 +32,6 @@ SECONDS = 30.0
 """Length of a piece where neither the task nor the card says."""
 LONGEST = 30.0
 """Seconds of a reference that a model oversees where its card has no limit."""
-ANOTHER = 7_919
-"""From one attempt's seed to the next."""
 FIXED_BYTES = 600_000_000
 SECOND_BYTES = 130_000_000
 """Working memory for a second of sound being made of latents: five times a decoder's widest layer, 128 channels in float32."""
@@ -90,9 +89,8 @@ def check(card: ModelCard, task: Task) -> None:
 
 @dataclass(frozen=True)
 class _Place:
-    """One attempt: its seed, and which take of how many it is."""
+    """Which take of how many it is."""
 
-    seed: int
     item: int
     items: int
     report: Report
@@ -110,7 +108,9 @@ class _Maker:
         self._own = pipe.scheduler  # as it came with the model
 
     def takes(self, task: Task, report: Report) -> Iterator[Take]:
-        """The takes of a task. A stop ends the one that is being made: of noise nothing can be kept."""
+        """The takes of a task. A stop ends the attempt that is being made: of noise nothing can be kept."""
+        from studio.music import finish
+
         assert isinstance(task, Compose)
         report(Progress("running", 0, task.steps or 0, items=task.count, note="Reading"))
         pipe, family = self._pipe, self._family
@@ -120,23 +120,23 @@ class _Maker:
             raise InvalidInput(f"{self._card.name} makes at most {_audio_codecs.most(pipe):.0f} seconds: ask for less.", "duration")
         words, facts = _words(pipe, family, task)
         for item in range(task.count):
-            found: list[tuple[int, Take]] = []
-            for attempt in range(task.retries + 1):
-                seed = ((task.seed or 0) + item + attempt * ANOTHER) % (SEED_LIMIT + 1)
-                told = facts | ({"attempt": attempt + 1} if attempt else {})
-                found.append(self._take(task, words, canvas, _Place(seed, item + 1, task.count, report), told))
-                if not found[-1][0]:
-                    break
-            yield min(found, key=lambda pair: pair[0])[1]
+            one, place = task.model_copy(update={"seed": seed_of(task, item)}), _Place(item + 1, task.count, report)
 
-    def _take(self, task: Compose, words: str, canvas: Canvas | None, place: _Place, facts: Mapping[str, Json]) -> tuple[int, Take]:
-        """How many lines of the brief one take misses, and the take."""
+            def attempt(seed: int, number: int, one: Compose = one, place: _Place = place) -> tuple[int, Take]:
+                return self._take(one, seed, words, canvas, place, facts | ({"attempt": number} if number > 1 else {}))
+
+            yield finish.best(one, attempt)
+
+    def _take(
+        self, task: Compose, seed: int, words: str, canvas: Canvas | None, place: _Place, facts: Mapping[str, Json]
+    ) -> tuple[int, Take]:
+        """How many lines of the brief one attempt misses, and the take. It has the task's seed, from which all attempts follow."""
         from studio.music import finish
 
         # 1. What the model makes of the length that was asked for, or of the window it oversees.
         rate = _audio_codecs.rate(self._pipe)
         seconds = (task.duration or SECONDS) if canvas is None else canvas.heard.shape[1] / rate
-        made = self._made(task, words, seconds, canvas, place)[:, : round(seconds * rate)]
+        made = self._made(task, seed, words, seconds, canvas, place)[:, : round(seconds * rate)]
         if not np.isfinite(made).all():
             raise StudioError(f"{self._card.name} found no sound with these settings: try more steps or another model.")
         # 2. Of a region, what it held; else all of it.
@@ -148,20 +148,20 @@ class _Maker:
             made[:, start:end] = _quieter(made[:, start:end])
             samples = canvas.joined(made)
         # 3. Loudness, and what was asked beside what is heard.
-        sound, heard, missed = finish.finished(Sound(np.ascontiguousarray(samples), rate), task, report=place.told)
-        return missed, Take(sound, place.seed, facts={**self._ways(task), **facts, **heard})
+        sound, heard, missed = finish.finished(Sound(np.ascontiguousarray(samples), rate), task, report=finish.unstopped(place.told))
+        return missed, Take(sound, task.seed or 0, facts={**self._ways(task), **facts, **heard})
 
-    def _made(self, task: Compose, words: str, seconds: float, canvas: Canvas | None, place: _Place) -> NDArray[np.float32]:
+    def _made(self, task: Compose, seed: int, words: str, seconds: float, canvas: Canvas | None, place: _Place) -> NDArray[np.float32]:
         """The sound (channels, samples) of one seed. Pipelines that draw from torch's own numbers find those of the seed, too."""
         import torch
 
         pipe, options = self._pipe, self._options
         pipe.scheduler = type(self._own).from_config(self._own.config)
-        generator = torch.Generator("cpu").manual_seed(place.seed)
+        generator = torch.Generator("cpu").manual_seed(seed)
         devices = [pipe.device] if pipe.device.type == "cuda" else []
         sentence = f"{self._card.name} needs more memory than is free: ask for a shorter piece, or unload another model."
         with components.memory_in_words(sentence), torch.random.fork_rng(devices):
-            torch.manual_seed(place.seed)
+            torch.manual_seed(seed)
             told = self._family.arguments(pipe, Asked(task, words, seconds, canvas, generator, options.shift, options.language))
             told |= _watched(pipe, self._family, place)
             latents = pipe(**_pipelines.offered(pipe, told), generator=generator, output_type="latent").audios

@@ -17,7 +17,7 @@ from studio import components, weights
 from studio.creations import Report
 from studio.device import Device
 from studio.engines import _codec, _codes, _hearing
-from studio.engines._composing import SAMPLING, SECONDS, Composer
+from studio.engines._composing import SECONDS, Composer, sampling
 from studio.errors import ModelUnavailable
 from studio.manager import Component, Pipeline, Recipe
 from studio.models import ModelCard
@@ -182,7 +182,7 @@ def _working_bytes(task: Task, config: Mapping[str, Any], options: _Options, ite
     hidden, layers = int(decoder.get("hidden_size", 1024)), int(decoder.get("num_hidden_layers", 24))
     seconds = min(task.duration or SECONDS, options.window)
     frames = seconds * rate / prod(codec.get("upsampling_ratios", [8, 5, 4, 4]))
-    rows = task.count * (2 if (task.guidance_scale or SAMPLING["guidance_scale"]) > 1 else 1)
+    rows = task.count * (2 if sampling(task).guided else 1)
     cache = 2 * layers * hidden * (int(frames) + 2 * TEXT_TOKENS + int(config.get("chroma_length") or 0)) * rows * itemsize
     decoding = int(seconds * rate) * int(codec.get("num_filters", 64)) * 4 * 5
     whole = int((task.duration or SECONDS) * rate) * 2 * 4 * 3 * task.count

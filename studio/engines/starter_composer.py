@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from studio.creations import Json, Preview, Progress, Report, Take
 from studio.device import Device
+from studio.engines._composing import seed_of
 from studio.errors import InvalidInput, ModelUnavailable
 from studio.manager import Component, Recipe
 from studio.models import Bundled, ModelCard
-from studio.tasks import PADDED, PADS, SEED_LIMIT, Compose, Task
+from studio.music import going_on
+from studio.tasks import PADDED, PADS, Compose, Task
 
 if TYPE_CHECKING:
     from studio.music.banks import Bank
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from studio.music.genres import Genre
     from studio.music.plan import Plan
     from studio.music.reference import Reference
-    from studio.music.score import Lead, Score, Section
+    from studio.music.score import Score
 
 CARDS = (
     ModelCard(
@@ -42,17 +44,17 @@ CARDS = (
         memory_gb=0.2,
         starter=True,
         languages=("en",),
-        defaults={"duration": 30, "temperature": 0.9, "top_p": 0.95},
+        defaults={"temperature": 0.9, "top_p": 0.95},  # not the duration, which the words may say
         limits={"duration": (2, 300)},
         ignores=("lyrics", "top_k", "guidance_scale", "steps", "reference_strength"),
     ),
 )
 
+LONGEST = 600.0
+"""Seconds of a whole piece, however it grew: what a sound to start from may have, too."""
 _BYTES_A_SECOND = 48_000 * 2 * 4
 SEEDS = 16
 """How many seeds a plan is tried with where none is given; trying one takes 2 ms."""
-ANOTHER = 1_000_003
-"""Between the seeds of a take's further attempts."""
 
 
 def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
@@ -74,14 +76,18 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
 def working_bytes(task: Task) -> int:
     """Every instrument's sound at once, and the mix."""
     assert isinstance(task, Compose)
-    return int(50_000_000 + 14 * _BYTES_A_SECOND * (task.duration or 30))
+    given = going_on.given(task)
+    task = going_on.like(task, given)
+    return int(50_000_000 + 14 * _BYTES_A_SECOND * going_on.whole(task, _plan(task), given))
 
 
 def plan(task: Compose) -> Mapping[str, Json]:
     """What would be composed for a task, as facts to show, before anything runs. Raises InvalidInput as a run would.
 
-    Without a seed, what the seed decides is left out; of the instruments those stay that every seed would take.
+    Without a seed, what the seed decides is left out; of the instruments those stay that every seed would take. Of a reference it knows
+    what it says, where the task names a file.
     """
+    task = going_on.like(task, going_on.given(task)) if Path(task.reference).is_file() else task
     found = [_facts(_plan(task.model_copy(update={"seed": seed}))) for seed in (range(SEEDS) if task.seed is None else (task.seed,))]
     agreed = {name: value for name, value in found[0].items() if all(other[name] == value for other in found)}
     if "instruments" not in agreed:
@@ -91,7 +97,7 @@ def plan(task: Compose) -> Mapping[str, Json]:
 
 
 def check(card: ModelCard, task: Task) -> None:
-    """Refuse a plan that cannot be, a format that it would not close in, and a reference without notes.
+    """Refuse a plan that cannot be, a format that it would not close in, and a reference without the notes that it takes.
 
     Raises InvalidInput or MediaUnreadable.
     """
@@ -100,8 +106,17 @@ def check(card: ModelCard, task: Task) -> None:
     assert isinstance(task, Compose)
     if task.bank:
         banks.bank_named(task.bank, _soundfont(card))
-    if _plan(_like(task, _given(task))).loop and task.format in PADDED:
+    given = going_on.given(task)
+    if task.way in ("continue", "lead", "repaint") and given.score is None:
+        raise InvalidInput("A MIDI file is a melody here: use it as one, or go on from a take of the composer.", "reference_use")
+    task = going_on.like(task, given)
+    plan = _plan(task)
+    if plan.loop and task.format in PADDED:
         raise InvalidInput(PADS, "format")
+    if task.duration is None and plan.seconds > (most := card.limits["duration"][1]):
+        raise InvalidInput(f"The words ask for {plan.seconds:.0f} seconds: {most:g} is the most at once.", "prompt")
+    if (seconds := going_on.whole(task, plan, given)) > LONGEST:
+        raise InvalidInput(f"The whole piece would last {seconds / 60:.1f} minutes: ten is the most, start from less of it.", "reference")
 
 
 def choices(card: ModelCard) -> Mapping[str, Sequence[tuple[str, str]]]:
@@ -126,26 +141,20 @@ class _Player:
 
     def __call__(self, task: Task, report: Report) -> Iterator[Take]:
         assert isinstance(task, Compose) and task.seed is not None
-        given = _given(task)
-        first, task = task.seed, _like(task, given)
+        from studio.music import finish
+
+        given = going_on.given(task)
+        task = going_on.like(task, given)
         for k in range(task.count):
-            one = task.model_copy(update={"seed": (first + k) % (SEED_LIMIT + 1), "count": 1})
+            one = task.model_copy(update={"seed": seed_of(task, k), "count": 1})
 
             def told(event: Progress | Preview, item: int = k + 1) -> None:
                 report(replace(event, item=item, items=task.count) if isinstance(event, Progress) else event)
 
-            yield self._best(one, given, told)
+            def attempt(seed: int, number: int, one: Compose = one, told: Report = told) -> tuple[int, Take]:
+                return self._take(one, seed, number, given, told)
 
-    def _best(self, task: Compose, given: Reference, report: Report) -> Take:
-        """The first attempt that meets the brief, or the one that misses least."""
-        found: list[tuple[int, Take]] = []
-        for attempt in range(task.retries + 1):
-            seed = ((task.seed or 0) + attempt * ANOTHER) % (SEED_LIMIT + 1)
-            missed, take = self._take(task, seed, attempt, given, report)
-            found.append((missed, take))
-            if not missed:
-                break
-        return min(found, key=lambda pair: pair[0])[1]
+            yield finish.best(one, attempt)
 
     def _take(self, task: Compose, seed: int, attempt: int, given: Reference, report: Report) -> tuple[int, Take]:
         """One attempt, and how many lines of the brief it misses."""
@@ -170,7 +179,7 @@ class _Player:
             "plan": _facts(plan) | {"bars": score.bars, "seconds": round(score.seconds, 3)},
             "score": packed.pack(score),
             "bank": {"name": bank.name, "licence": bank.licence},
-            **({"attempt": attempt + 1} if attempt else {}),
+            **({"attempt": attempt} if attempt > 1 else {}),
             **facts,
         }
         return missed, Take(sound, task.seed or 0, facts=told, attachments={"score.mid": midi.to_midi(score, task.prompt[:80])})
@@ -180,28 +189,29 @@ class _Player:
         from studio.music import arrange, packed
 
         if task.way in ("melody", "cover") and given.lead is not None:
-            return arrange.arrange(_fitting(plan, given.lead), given.lead, genre, seed)
+            return arrange.arrange(going_on.fitting(plan, given.lead), given.lead, genre, seed)
         if given.score is None:
             return self._new(plan, genre, seed, task, report)
         old = given.score
-        plan = _at(plan, old)
+        plan = going_on.at(plan, old)
         open_ended = replace(plan, loop=True)  # what goes over into more comes to no end, as a loop does not
         if task.way == "repaint":
-            first, bars = _bars(old, task)
+            first, bars = going_on.bars(old, task)
             head, tail = packed.cut(old, 0, first) if first else None, old.bars - first - bars
-            plan = replace(open_ended if tail else plan, sections=(_section(plan, old, first, bars),))
+            plan = replace(open_ended if tail else plan, sections=(going_on.section(plan, old, first, bars),))
             new = self._new(plan, genre, seed, task, report)
             middle = packed.joined(head, new) if head is not None else new
             return packed.joined(middle, packed.cut(old, first + bars, tail)) if tail else middle
         if task.way == "lead":
             return packed.joined(self._new(open_ended, genre, seed, task, report), old)
-        return packed.joined(_kept(old, task), self._new(plan, genre, seed, task, report))
+        return packed.joined(going_on.kept(old, task), self._new(plan, genre, seed, task, report))
 
     def _new(self, plan: Plan, genre: Genre, seed: int, task: Compose, report: Report) -> Score:
         from studio.music import arrange
 
         ask = arrange.ask(plan, genre, seed)
-        ask = replace(ask, temperature=task.temperature or ask.temperature, top_p=task.top_p or ask.top_p)
+        top_p = ask.top_p if task.top_p is None else task.top_p
+        ask = replace(ask, temperature=task.temperature or ask.temperature, top_p=top_p)
         return arrange.arrange(plan, self._composer.lead(ask, report), genre, seed)
 
 
@@ -211,76 +221,8 @@ def _plan(task: Compose) -> Plan:
     return planning.read(task, _genres())
 
 
-def _given(task: Compose) -> Reference:
-    from studio.music.reference import Reference, read_notes
-
-    return read_notes(Path(task.reference)) if task.reference else Reference()
-
-
 def _facts(plan: Plan) -> dict[str, Json]:
     return cast("dict[str, Json]", plan.facts()) | {"title": _genres()[plan.genre].title}
-
-
-def _like(task: Compose, given: Reference) -> Compose:
-    """The task with tempo, key and meter of what it starts from, and where that is gone on with, its genre and players.
-
-    A loop stays one, unless only its melody is taken or the words say otherwise.
-    """
-    from studio.music import brief
-
-    if given.lead is None:
-        return task
-    values: dict[str, object] = {}
-    if given.bpm is not None and (task.bpm is None or given.score is not None):
-        values["bpm"] = min(300.0, max(30.0, given.bpm))
-    if given.key and (not task.key or (given.score is not None and task.way != "cover")):
-        values["key"] = given.key
-    if given.score is not None and task.way in ("continue", "lead", "repaint"):
-        values |= {"genre": task.genre or given.genre, "instruments": task.instruments or given.instruments[:8]}
-    if given.loop and task.way != "melody" and not brief.ends(task.prompt):
-        values["loop"] = True
-    return task.model_copy(update={**values, "time_signature": str(given.lead.meter)})
-
-
-def _fitting(plan: Plan, lead: Lead) -> Plan:
-    """The plan for music whose bars and sections are those of a given melody."""
-    from studio.music.score import Section
-
-    return replace(plan, sections=lead.sections or (Section("A", 0, lead.bars, plan.sections[0].energy),), meter=lead.meter)
-
-
-def _at(plan: Plan, score: Score) -> Plan:
-    """The plan in the tempo, key and meter of a score."""
-    return replace(plan, bpm=score.bpm, key=score.key, meter=score.meter)
-
-
-def _section(plan: Plan, score: Score, bar: int, bars: int) -> Section:
-    """One section for bars made anew, with the energy of those they replace."""
-    from studio.music.score import Section
-
-    energy = next(
-        (section.energy for section in score.sections if section.bar <= bar < section.bar + section.bars), plan.sections[0].energy
-    )
-    return Section("A", 0, bars, energy)
-
-
-def _bars(score: Score, task: Compose) -> tuple[int, int]:
-    """The region in whole bars of the score: (the first, how many)."""
-    bar = score.seconds / score.bars
-    first = round((task.region_start or 0) / bar)
-    last = round((task.region_end or score.seconds) / bar)
-    first = min(max(first, 0), score.bars - 1)
-    return first, min(max(last, first + 1), score.bars) - first
-
-
-def _kept(score: Score, task: Compose) -> Score:
-    """The score up to the end of the region, where there is one: what follows is made anew."""
-    from studio.music import packed
-
-    if task.region_end is None:
-        return score
-    bar = score.seconds / score.bars
-    return packed.cut(score, 0, min(max(round(task.region_end / bar), 1), score.bars))
 
 
 def _bank(task: Compose, genre: Genre, soundfont: Path | None) -> Bank:

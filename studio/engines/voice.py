@@ -109,7 +109,7 @@ def _takes(voice: _voices.Voice, card: ModelCard, longest: int, task: Task, repo
     except Cancelled:
         if not made:
             raise
-        finish = "stopped"
+        finish = "stopped" if len(made) < len(spoken) else "end"
     # 3. All of it, and what the record should know.
     facts = _facts(task, card, "".join(mute.values()), len(made), len(spoken))
     yield Take(Sound(np.concatenate(made)[None], voice.rate), task.seed or 0, finish, facts)

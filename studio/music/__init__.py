@@ -15,6 +15,7 @@ From words to a plan
     casting.py           who plays which role
     form.py              sections, bars and energy
     plan.py              from words to a plan
+    going_on.py          what a task takes over from notes that it starts from
 
 From a plan to a score
     composer.py          melody and chords from the trained model: Ask, Composer

@@ -22,10 +22,14 @@ _BPM = re.compile(
     r"(?<![\w.])(\d{1,4}(?:\.\d+)?)\s*-?\s*(?:bpm|beats? (?:a|per) minute)\b|\b(?:bpm|tempo)(?: of| is|:|=)?\s*(?:=\s*)?(\d{1,4}(?:\.\d+)?)"
 )
 _METER = re.compile(r"(?<![\d/])(\d{1,2})\s*/\s*(2|4|8|16)(?![\d/])")
-_SECONDS = re.compile(r"(?<![\w.])(\d{1,4}(?:\.\d+)?)[\s-]*(seconds?|secs?|minutes?|mins?)\b")
+_NUMBERS = {
+    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "eight": 8, "ten": 10, "twelve": 12, "fifteen": 15, "sixteen": 16,
+    "twenty": 20, "thirty-two": 32, "thirty": 30, "forty": 40, "forty-five": 45, "sixty": 60, "ninety": 90,
+}  # fmt: skip
+_NUMBER = "|".join(sorted(_NUMBERS, key=len, reverse=True))
+_SECONDS = re.compile(rf"(?<![\w.-])(\d{{1,4}}(?:\.\d+)?|{_NUMBER})[\s-]*(seconds?|secs?|minutes?|mins?)\b")
 _CLOCK = re.compile(r"(?<![\d:])(\d{1,2}):([0-5]\d)(?![\d:])")
-_BARS = re.compile(r"(?<![\w.])(\d{1,3}|two|four|eight|twelve|sixteen|thirty-two)[\s-]*(?:bars?|measures?)\b")
-_NUMBERS = {"two": 2, "four": 4, "eight": 8, "twelve": 12, "sixteen": 16, "thirty-two": 32}
+_BARS = re.compile(rf"(?<![\w.])(\d{{1,3}}|{_NUMBER})[\s-]*(?:bars?|measures?)\b")
 _METER_WORDS = {
     "waltz": "3/4", "minuet": "3/4", "mazurka": "3/4", "three-four": "3/4", "three four": "3/4", "triple meter": "3/4",
     "six-eight": "6/8", "six eight": "6/8", "jig": "6/8", "tarantella": "6/8", "barcarolle": "6/8", "lullaby": "6/8",
@@ -118,7 +122,7 @@ def meter_in(text: str) -> Meter | None:
 def seconds_in(text: str) -> float | None:
     """The length in seconds that the text names. Raises InvalidInput with the field `prompt` above ten minutes."""
     plain = text.casefold()
-    total = sum(float(number) * (60 if unit.startswith("m") else 1) for number, unit in _SECONDS.findall(plain))
+    total = sum(float(_NUMBERS.get(number) or number) * (60 if unit.startswith("m") else 1) for number, unit in _SECONDS.findall(plain))
     if (
         not total
         and (found := _CLOCK.search(plain))

@@ -5,10 +5,18 @@ Knows no engine: notes or sound, whoever made them.
 
 from __future__ import annotations
 
-from studio.creations import Json, Progress, Report, Sound
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
+from studio.creations import Json, Preview, Progress, Report, Sound, Take
+from studio.errors import Cancelled
 from studio.music import loops, loudness, measure
 from studio.music.score import Key, Meter
-from studio.tasks import Compose
+from studio.tasks import SEED_LIMIT, Compose
+
+ANOTHER = 1_000_003
+"""From the seed of one attempt to that of the next."""
 
 
 def finished(
@@ -17,7 +25,8 @@ def finished(
     """The sound at its loudness, facts for the record ("loudness", "loop", "checks", "measured"), and how much of the brief it misses.
 
     `bpm`, `key` and `meter` are what the notes say, where there are notes: then they are what the take is, and the measured ones a check.
-    For sound without notes the brief is what the task asks for. `steady` is False for music that need not have a clear beat.
+    For sound without notes the brief is what the task asks for. `steady` is False for music that need not have a clear beat. Raises
+    Cancelled from `report`, before anything is measured.
     """
     report(Progress("running", note="measuring"))
     target = None if task.loudness == "as is" else float(task.loudness)
@@ -37,12 +46,41 @@ def finished(
     return sound, facts, sum(not line.ok for line in lines)
 
 
+def best(task: Compose, attempt: Callable[[int, int], tuple[int, Take]]) -> Take:
+    """The first attempt at a take that meets its brief, or the one that misses least of the `task.retries` + 1 that are allowed.
+
+    `attempt` gets a seed and the number of the attempt, from 1, and returns how much of the brief it misses. The take has the task's own
+    seed, from which those of all attempts follow. After a stop it is the best of those that were finished; Cancelled where none was.
+    """
+    found: list[tuple[int, Take]] = []
+    while len(found) <= task.retries and all(missed for missed, _ in found):
+        try:
+            found.append(attempt(((task.seed or 0) + len(found) * ANOTHER) % (SEED_LIMIT + 1), len(found) + 1))
+        except Cancelled:
+            if not found:
+                raise
+            break
+    return replace(min(found, key=lambda one: one[0])[1], seed=task.seed or 0)
+
+
+def unstopped(report: Report) -> Report:
+    """The report for takes that are already made: a stop comes too late to lose them, and is not passed on."""
+
+    def told(event: Progress | Preview) -> None:
+        with suppress(Cancelled):
+            report(event)
+
+    return told
+
+
 def heard(sound: Sound, *, loop: bool, report: Report) -> dict[str, Json]:
     """The same facts for a sound that stays as it is and was asked to be nothing but itself."""
     report(Progress("running", note="measuring"))
     measured = measure.measure(sound)
     facts: dict[str, Json] = {"measured": measured.facts(), "checks": [line.facts() for line in measure.brief(measured)]}
-    return facts | ({"loop": _seam(sound)} if loop else {})
+    if loop:
+        facts["loop"] = _seam(sound)
+    return facts
 
 
 def _seam(sound: Sound) -> dict[str, Json]:

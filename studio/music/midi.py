@@ -85,7 +85,7 @@ def from_midi(data: bytes) -> Heard:
     meter = _meter(contents)
     bpm, scale = _tempo(contents, pitched)
     quarter = contents.division / scale
-    if max(tone.start for tone in pitched) / quarter / (bpm * meter.beat) > MINUTES_LIMIT:
+    if max(tone.start + tone.length for tone in pitched) / quarter / (bpm * meter.beat) > MINUTES_LIMIT:
         raise MediaUnreadable(f"This MIDI file lasts over {MINUTES_LIMIT} minutes: cut out the part with the melody.", FIELD)
     key = key_of(
         np.bincount([tone.pitch % 12 for tone in pitched], [tone.length * (1.5 if tone.pitch < 48 else 1) for tone in pitched], 12)

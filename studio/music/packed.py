@@ -19,6 +19,8 @@ TICKS = 960
 """Parts of a quarter note."""
 SIZE_LIMIT = 8_000_000
 NOTES_LIMIT = 200_000
+TICKS_LIMIT = 1_000_000_000
+"""More than the longest meter's 10,000 bars."""
 _DAMAGED = "The notes in this file are damaged and were not read: choose another file."
 
 
@@ -112,32 +114,47 @@ def _notes(steps: list[int]) -> tuple[Note, ...]:
     found: list[Note] = []
     start = 0
     for late, length, pitch, velocity in zip(*(steps[k::4] for k in range(4)), strict=True):
-        start += _whole(late, -TICKS, 10_000_000)
+        start += _whole(late, -TICKS, TICKS_LIMIT)
         found.append(
-            Note(start / TICKS, _whole(length, 1, 10_000_000) / TICKS, _whole(pitch, 0, 127), _whole(velocity, 1, 127))  #
+            Note(start / TICKS, _whole(length, 1, TICKS_LIMIT) / TICKS, _whole(pitch, 0, 127), _whole(velocity, 1, 127))  #
         )
     return tuple(found)
 
 
 def _score(values: Any) -> Score:
     version, bpm, key, meter, bars, parts, chords, sections = cast("list[Any]", values)
-    if version != 1 or not 10 <= float(bpm) <= 1000 or key[1] not in MODES:
+    if version != 1 or key[1] not in MODES or meter[1] not in (2, 4, 8):
         raise ValueError("another version")
     return Score(
-        float(bpm),
+        _number(bpm, 10, 1000),
         Key(_whole(key[0], 0, 11), key[1], str(key[2])[:20]),
-        Meter(_whole(meter[0], 1, 32), _whole(meter[1], 1, 32)),
+        Meter(_whole(meter[0], 2, 12), _whole(meter[1], 2, 8)),
         _whole(bars, 1, 10_000),
         tuple(
-            Part(str(name)[:60], _whole(program, 0, 127), _notes(notes), bool(drums), str(patch)[:60], float(volume), float(pan))
+            Part(
+                str(name)[:60],
+                _whole(program, 0, 127),
+                _notes(notes),
+                bool(drums),
+                str(patch)[:60],
+                _number(volume, 0, 4),
+                _number(pan, -1, 1),
+            )
             for name, program, drums, patch, volume, pan, notes in parts[:64]
         ),
         tuple(
-            Chord(start / TICKS, length / TICKS, _whole(root, 0, 11), _quality(quality), None if bass is None else _whole(bass, 0, 11))
+            Chord(
+                _whole(start, 0, TICKS_LIMIT) / TICKS,
+                _whole(length, 0, TICKS_LIMIT) / TICKS,
+                _whole(root, 0, 11),
+                _quality(quality),
+                None if bass is None else _whole(bass, 0, 11),
+            )
             for start, length, root, quality, bass in chords
         ),
         tuple(
-            Section(str(name)[:40], _whole(bar, 0, 10_000), _whole(many, 1, 10_000), float(energy)) for name, bar, many, energy in sections
+            Section(str(name)[:40], _whole(bar, 0, 10_000), _whole(many, 1, 10_000), _number(energy, 0, 1))
+            for name, bar, many, energy in sections
         ),
     )
 
@@ -152,3 +169,9 @@ def _whole(value: Any, low: int, high: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise ValueError(f"{value} is out of range")
     return value
+
+
+def _number(value: Any, low: float, high: float) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+        raise ValueError(f"{value} is out of range")
+    return float(value)
