@@ -7,17 +7,18 @@ import types
 import typing
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
+from studio import copies
 from studio.creations import Creation
 from studio.errors import InvalidInput
+from studio.marks import Marks
 from studio.tasks import TASKS, Task
 from studio.terminal import opened, sentences, shown
 
 PLAIN = (bool, int, float, str, Path)
-LOSSY: dict[str, Literal["jpeg", "webp"]] = {".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 SOUNDS = {".wav": "wav24", ".mp3": "mp3", ".ogg": "ogg", ".opus": "opus"}
 
 
@@ -40,7 +41,7 @@ def _command(task: type[Task]) -> Callable[..., None]:
                 for event in shown(studio.run(asked)):
                     if isinstance(event, Creation):
                         made += 1
-                        _hand_over(event, out, made)
+                        _hand_over(event, out, made, studio.marks)
 
     parameters = [inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)]
     for name, field in task.model_fields.items():
@@ -71,7 +72,7 @@ def _kind(annotation: Any) -> Any:
     return inner[0] if inner else str
 
 
-def _hand_over(creation: Creation, out: Path | None, number: int) -> None:
+def _hand_over(creation: Creation, out: Path | None, number: int, marks: Marks) -> None:
     """Print the text or path, or write the file: as it is, an attachment of it (.svg, .mid), or a copy (.jpg, .webp, .wav, .mp3 ...)."""
     if out is None:
         typer.echo(creation.path if creation.text is None else creation.text)
@@ -84,14 +85,10 @@ def _hand_over(creation: Creation, out: Path | None, number: int) -> None:
         others = [path for name, path in creation.attachments.items() if path.suffix == suffix and Path(name).stem not in inputs]
         if others:
             data = others[0].read_bytes()
-        elif suffix in LOSSY and creation.path.suffix == ".png":
-            from studio.provenance.pictures import encode_lossy
-
-            data = encode_lossy(data, LOSSY[suffix])
+        elif suffix in copies.PICTURES and creation.path.suffix == ".png":
+            data = copies.picture(creation, suffix, marks)
         elif suffix in SOUNDS and creation.path.suffix == ".flac":
-            from studio.music.package import copy
-
-            data = copy(creation.path, SOUNDS[suffix])
+            data = copies.sound(creation.path, SOUNDS[suffix], marks)
     try:
         target.write_bytes(data)
     except OSError as error:

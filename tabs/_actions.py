@@ -57,7 +57,7 @@ def wire(form: Form, view: dict[str, Any], stage: gr.HTML, done: Any) -> None:
             archive = package(creation, form.studio.settings.soundfont)
         except StudioError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        kept = _takes.files(creation, kind or "")
+        kept = _takes.files(creation, kind or "", form.studio.marks)
         return gr.File(value=[*kept, *_form.show_bytes({f"{_takes.name(creation)}-stems.zip": archive})])
 
     view["again"].click(again, picked, list(fields.values()), js=_player.CHOSEN, **QUIET)

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from studio import copies
 from studio.creations import Creation
-from studio.provenance import pictures
+from studio.marks import Marks
 from tabs import _form, _status
 
 COMPARED = 1400
@@ -41,15 +42,15 @@ def caption(creation: Creation, *more: object) -> str:
     return " · ".join([f"{words[:60]}{'…' if len(words) > 60 else ''}", *map(str, more)])
 
 
-def downloads(creation: Creation) -> list[str]:
+def downloads(creation: Creation, marks: Marks) -> list[str]:
     """The PNG as kept, its drawing as SVG if it has one, and copies whose names say that they are lossy."""
     png = creation.path.read_bytes()
     title = f"atelier-{task_of(creation).get('seed', creation.id)}"
     drawing = creation.attachments.get("drawing.svg")
     files = {f"{title}.png": png, **({f"{title}.svg": drawing.read_bytes()} if drawing else {})}
     if _size(creation.path) <= LOSSY_PIXELS:
-        files[f"{title}-lossy.webp"] = pictures.encode_lossy(png, "webp")
-    files[f"{title}-lossy.jpg"] = pictures.encode_lossy(png, "jpeg")
+        files[f"{title}-lossy.webp"] = copies.picture(creation, ".webp", marks)
+    files[f"{title}-lossy.jpg"] = copies.picture(creation, ".jpg", marks)
     return _form.show_bytes(files)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from studio import documents
 from studio.creations import Creation
 from studio.errors import InvalidInput
+from studio.marks import Marks
 from studio.shelf import Item
 from studio.tasks import SOUND_FORMATS, TASKS
 from tabs import _form, _gallery, _shelf, _status, _takes
@@ -68,12 +69,12 @@ def formats(creation: Creation, medium: str) -> dict[str, str]:
     return TEXT_FORMATS
 
 
-def files(creation: Creation, medium: str, wanted: str) -> list[str]:
+def files(creation: Creation, medium: str, wanted: str, marks: Marks) -> list[str]:
     """The files of one of these formats, served. Raises InvalidInput for another."""
     if wanted not in formats(creation, medium):
         raise InvalidInput("This creation has no such download: choose one of the list.")
     if medium == "picture":
-        found = [file for file in _gallery.downloads(creation) if file.endswith(f".{wanted}")]
+        found = [file for file in _gallery.downloads(creation, marks) if file.endswith(f".{wanted}")]
         if not found:
             raise InvalidInput("This picture is too large for that format: choose another.")
         return found
@@ -81,7 +82,7 @@ def files(creation: Creation, medium: str, wanted: str) -> list[str]:
         score = creation.attachments.get("score.mid")
         if wanted == "mid" and score is not None:
             return [_form.show(score, f"{_takes.name(creation)}.mid")]
-        return _takes.files(creation, wanted)[:1]
+        return _takes.files(creation, wanted, marks)[:1]
     title = str(_gallery.task_of(creation).get("prompt") or "Text")[:80]
     make = {"md": documents.to_markdown, "docx": documents.to_docx}[wanted]
     return _form.show_bytes({f"{_takes.name(creation)}.{wanted}": make(creation.text or "", title, json.dumps(dict(creation.record)))})

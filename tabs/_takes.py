@@ -12,8 +12,10 @@ from typing import Any
 
 import gradio as gr
 
+from studio import copies
 from studio.creations import Creation
 from studio.errors import StudioError
+from studio.marks import Marks
 from studio.music import packed
 from studio.tasks import PADDED, SOUND_FORMATS, Compose, Narrate
 from tabs import _form, _gallery, _player
@@ -54,7 +56,7 @@ def wire(form: Form, view: Mapping[str, Any], run: gr.Button, stage: gr.HTML) ->
         return _chosen(form, found.take if found else "", request, kind or "")
 
     def converted(take: str, kind: str | None, request: gr.Request) -> Any:
-        return _downloads(form.creation(take, request), kind or "") if take else gr.skip()
+        return _downloads(form, form.creation(take, request), kind or "") if take else gr.skip()
 
     done = form.bind([run.click], stage, [view["files"], *shown], lambda moment: _drawn(form, moment))
     form.demo.load(newest, format, shown, **QUIET)
@@ -69,7 +71,7 @@ def shelf(creations: Sequence[Creation], chosen: str = "", runs: Mapping[str, st
     return _player.opened([_take(creation, (runs or {}).get(creation.id, ""), quietest) for creation in creations], chosen, play=play)
 
 
-def files(creation: Creation, kind: str) -> list[str]:
+def files(creation: Creation, kind: str, marks: Marks) -> list[str]:
     """The finished file in a format, and its MIDI where it has notes: paths that Gradio serves.
 
     A format that would pad a loop, so that it no longer closed, gives way to FLAC.
@@ -79,9 +81,7 @@ def files(creation: Creation, kind: str) -> list[str]:
     notes = [_form.show(midi, f"{title}.mid")] if midi is not None and midi.exists() else []
     if kind == "flac" or kind not in SOUND_FORMATS or (kind in PADDED and looped(creation)):
         return [_form.show(creation.path, f"{title}.flac"), *notes]
-    from studio.music.package import copy
-
-    return [*_form.show_bytes({f"{title}{SUFFIXES.get(kind, f'.{kind}')}": copy(creation.path, kind)}), *notes]
+    return [*_form.show_bytes({f"{title}{SUFFIXES.get(kind, f'.{kind}')}": copies.sound(creation.path, kind, marks)}), *notes]
 
 
 def looped(creation: Creation) -> bool:
@@ -123,7 +123,7 @@ def _drawn(form: Form, moment: Shown) -> tuple[Any, ...]:
     asked = moment.asked
     assert isinstance(asked, Compose | Narrate)
     if moment.over:
-        made = {creation.id: files(creation, asked.format) for creation in moment.creations}
+        made = {creation.id: files(creation, asked.format, form.studio.marks) for creation in moment.creations}
         runs = {id: f"{moment.run}-{k}" for k, id in enumerate(made, 1)}
         return ([file for some in made.values() for file in some], *_newest(form, moment.request, asked.format, made, runs))
     if moment.preview is not None and moment.preview.sound is not None:
@@ -147,12 +147,12 @@ def _chosen(form: Form, id: str, request: gr.Request, kind: str, ready: list[str
     if not id:
         return "", None, ""
     creation = form.creation(id, request)
-    return details(creation), _downloads(creation, kind, ready), id
+    return details(creation), _downloads(form, creation, kind, ready), id
 
 
-def _downloads(creation: Creation, kind: str, ready: list[str] | None = None) -> gr.File:
+def _downloads(form: Form, creation: Creation, kind: str, ready: list[str] | None = None) -> gr.File:
     try:
-        found = ready or files(creation, kind)
+        found = ready or files(creation, kind, form.studio.marks)
     except StudioError as error:
         raise gr.Error(str(error), print_exception=False) from None
     padded = kind in PADDED and looped(creation)

@@ -194,7 +194,7 @@ def _chosen(form: Form, id: str, request: gr.Request) -> tuple[Any, ...]:
     creation = form.creation(id, request)
     source = _attached(creation, "image")
     pair = gr.ImageSlider(_gallery.before_and_after(creation, source), visible=True) if source else gr.ImageSlider(visible=False)
-    downloads = gr.File(value=_gallery.downloads(creation), visible=True)
+    downloads = gr.File(value=_gallery.downloads(creation, form.studio.marks), visible=True)
     return id, _details(creation), downloads, pair, _gallery.task_of(creation).get("seed")
 
 

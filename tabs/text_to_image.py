@@ -165,7 +165,13 @@ def _chosen(form: Form, id: str, shown: list[str], request: gr.Request) -> tuple
     place = shown.index(id) if id in shown else 0
     before = form.creation(shown[place + 1], request) if place + 1 < len(shown) else None
     pair = (_form.show(before.path), _form.show(creation.path)) if before is not None else None
-    return id, _details(creation), gr.File(value=_gallery.downloads(creation), visible=True), pair, _gallery.task_of(creation).get("seed")
+    return (
+        id,
+        _details(creation),
+        gr.File(value=_gallery.downloads(creation, form.studio.marks), visible=True),
+        pair,
+        _gallery.task_of(creation).get("seed"),
+    )
 
 
 def _details(creation: Creation) -> str:

@@ -10,12 +10,19 @@ import numpy as np
 import pytest
 
 from studio.creations import Creation, Sound
+from studio.marks import Marks
 from studio.provenance import sounds
 from studio.provenance.record import Record
+from studio.settings import Settings
 from tabs import _takes
 
 RATE = 8_000
 Make = Callable[..., Creation]
+
+
+@pytest.fixture
+def marks(tmp_path: Path) -> Marks:
+    return Marks(Settings(home=tmp_path / "home", cache=tmp_path, mode="local"))
 
 
 @pytest.fixture
@@ -56,13 +63,13 @@ def test_a_card_loops_where_its_sound_closes_on_itself(make: Make, asked: dict[s
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [("flac", ".flac"), ("wav16", ".wav"), ("mp3", ".mp3"), ("ogg", ".ogg"), ("../evil", ".flac")])
-def test_a_take_is_handed_out_in_the_format_that_was_chosen(make: Make, kind: str, suffix: str) -> None:
-    (file,) = _takes.files(make(), kind)
+def test_a_take_is_handed_out_in_the_format_that_was_chosen(make: Make, kind: str, suffix: str, marks: Marks) -> None:
+    (file,) = _takes.files(make(), kind, marks)
     assert Path(file).name == f"atelier-7{suffix}"
     assert sounds.read_record(Path(file)) is not None
 
 
-def test_a_loop_is_handed_out_in_no_format_that_would_pad_it(make: Make) -> None:
+def test_a_loop_is_handed_out_in_no_format_that_would_pad_it(make: Make, marks: Marks) -> None:
     loop = make(loop={"score": 1.0})
-    found = [name for kind in ("mp3", "opus", "ogg") for name in names(_takes.files(loop, kind))]
+    found = [name for kind in ("mp3", "opus", "ogg") for name in names(_takes.files(loop, kind, marks))]
     assert found == ["atelier-7.flac", "atelier-7.flac", "atelier-7.ogg"]

@@ -10,10 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from studio.creations import Creation, Sound
-from studio.errors import MediaUnreadable
 from studio.music import banks, files, midi, packed, render
 from studio.music.score import Score
-from studio.provenance import sounds
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of every entry: equal takes give equal archives."""
@@ -36,7 +34,10 @@ def package(creation: Creation, soundfont: Path | None = None) -> bytes:
         bank = banks.bank_named(str(told.get("name") if isinstance(told, dict) else ""), soundfont)
         gained = facts.get("loudness")
         gain = gained if isinstance(gained, dict) else {}
-        for name, sound in stems(score, bank, mix, float(str(gain.get("gain_db", 0)))).items():
+        parts = stems(score, bank, mix, float(str(gain.get("gain_db", 0))))
+        if not gain.get("limited"):
+            parts = _whole(parts, mix)
+        for name, sound in parts.items():
             entries[f"stems/{_plain(name)}.wav"] = files.encode(sound, "wav24", files.Tags(title=name))
         entries["score.mid"] = midi.to_midi(score)
         entries["tempo-map.csv"] = _tempo_map(score)
@@ -46,14 +47,6 @@ def package(creation: Creation, soundfont: Path | None = None) -> bytes:
     entries["recipe.json"] = json.dumps(creation.record, ensure_ascii=False, indent=1).encode()
     entries["LICENCES.txt"] = "\n".join([*lines, "Made by a machine; recipe.json is the record that makes it again."]).encode()
     return _zipped(entries)
-
-
-def copy(take: Path, format: str) -> bytes:  # noqa: A002 - the word of the task
-    """A take's file in another of `tasks.SOUND_FORMATS`, with its record where the format has room for it."""
-    record = sounds.read_record(take)
-    if record is None:
-        raise MediaUnreadable("This sound carries no record: it was not made here, so download it as it is.")
-    return sounds.encode_copy(files.read(take), format, record)
 
 
 def stems(score: Score, bank: banks.Bank, mix: Sound, gain_db: float) -> dict[str, Sound]:
@@ -66,6 +59,15 @@ def stems(score: Score, bank: banks.Bank, mix: Sound, gain_db: float) -> dict[st
             sound = render.fold(sound, mix.seconds)
         found[name] = Sound(sound.samples * gain, mix.rate)
     return found
+
+
+def _whole(parts: dict[str, Sound], mix: Sound) -> dict[str, Sound]:
+    """The parts, the loudest with what the mix has beside them all: its invisible mark."""
+    loudest = max(parts, key=lambda name: float(np.abs(parts[name].samples).max(initial=0)))
+    beside = mix.samples.copy()
+    for part in parts.values():
+        beside -= part.samples
+    return {**parts, loudest: Sound(parts[loudest].samples + beside, mix.rate)}
 
 
 def _tempo_map(score: Score) -> bytes:
