@@ -88,13 +88,9 @@ class Shelf:
 
     def choices(self, owner: str = "local", session: str = "") -> Choices:
         """The values that filters can take here."""
-        columns = [self._values(column, owner, session) for column in ("kind", "model", "project", "licence")]
-        tags = self._index.rows(
-            f"SELECT DISTINCT tag FROM tags t WHERE EXISTS (SELECT 1 FROM creations WHERE seq = t.creation AND trashed = '' AND {_MINE})",
-            *(owner, session, session),
-        )
-        kinds, models, projects, licences = columns
-        return Choices(kinds, models, projects, tuple(sorted({row["tag"] for row in tags}, key=str.casefold)), licences)
+        kinds, models, projects, licences = (self._values(column, owner, session) for column in ("kind", "model", "project", "licence"))
+        rows = self._index.rows(_TAGS, owner, session, session)
+        return Choices(kinds, models, projects, tuple(sorted((row["tag"] for row in rows), key=str.casefold)), licences)
 
     def item(self, id: str, owner: str = "local", session: str = "") -> Item:
         """One item, in the trash or not."""
@@ -207,6 +203,11 @@ _PLACE = "SELECT coalesce((SELECT seq FROM creations WHERE id = ?1), (SELECT max
 _ITEMS = (
     "SELECT id, kind, medium, title, caption, created, star, project, model, licence, bytes, note, trashed, missing,"
     " (SELECT group_concat(tag, char(10)) FROM tags WHERE creation = seq) AS tags FROM creations"
+)
+_TAGS = (
+    "WITH RECURSIVE found (value) AS (SELECT min(tag) FROM tags UNION ALL SELECT (SELECT min(tag) FROM tags WHERE tag > value)"
+    " FROM found WHERE value IS NOT NULL) SELECT value AS tag FROM found WHERE value IS NOT NULL AND EXISTS"
+    f" (SELECT 1 FROM tags t CROSS JOIN creations c ON c.seq = t.creation WHERE t.tag = value AND trashed = '' AND {_MINE})"
 )
 _STEPS = (
     ("SELECT c.seq FROM line l JOIN origins o ON o.creation = l.seq JOIN creations c ON c.id = o.parent", "DESC"),

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks import library as many
 from studio.creations import Creation
 from studio.errors import InvalidInput, NotFound
 from studio.library import Library
+from studio.search import question
 from studio.shelf import Choices, Filter, Item, Shelf
 from tests.samples import png, record
 
@@ -111,6 +113,38 @@ def test_owners_and_sessions_see_and_change_their_own_alone(library: Library, sh
         for id, who in ((theirs, {}), (later, {"session": "s"}), ("no id", {})):
             with pytest.raises(NotFound):
                 change(id, **who)
+
+
+def test_a_library_of_many_is_shown_whole_in_order_and_each_filter_counts_right(home: Path) -> None:
+    many.fill(home, 400)
+    library = Library(home)
+    shelf, seen = library.shelf, list[Item]()
+    while page := shelf.page(Filter(), before=seen[-1].id if seen else ""):
+        seen += page
+    trashed = shelf.page(Filter(trashed=True), limit=1000)
+    assert [item.id for item in seen] == [creation.id for creation in library.list(limit=1000)]
+    assert len(seen) + len(trashed) == 400
+    assert len(trashed) == 4
+    for medium in ("picture", "sound", "text"):
+        assert shelf.count(Filter(medium=medium)) == sum(item.medium == medium for item in seen)
+    for words in ("apple", "river lantern", many.RARE):
+        found = [item.id for item in shelf.page(Filter(words=words, kind="music"), limit=1000)]
+        assert found == [item.id for item in seen if item.kind == "music" and set(words.split()) <= set(item.words.split())]
+    assert shelf.choices().kinds == tuple(sorted(many.KINDS))
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [Filter(), Filter(kind="x"), Filter(starred=True, since="2020"), Filter(tag="x"), Filter(words="x", model="x"), Filter(words="🌹")],
+)
+def test_a_page_is_found_by_an_index_and_never_sorted(library: Library, chosen: Filter) -> None:
+    asked = question(chosen, "local", "")
+    plan = library._index.rows(
+        f"EXPLAIN QUERY PLAN SELECT c.seq FROM {asked.source} WHERE {asked.condition} ORDER BY {asked.age} DESC LIMIT 60", *asked.values
+    )
+    steps = [row["detail"] for row in plan]
+    assert any(step.startswith("SEARCH c USING") and "INDEX" in step for step in steps), steps
+    assert not [step for step in steps if step.startswith("SCAN c") or "TEMP B-TREE" in step], steps
 
 
 # Search
