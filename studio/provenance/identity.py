@@ -14,6 +14,7 @@ import re
 import secrets
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -50,7 +51,7 @@ class Identity:
     """The setting `secret`; b'' where the secret lies in the home folder."""
     operator: Certified | None = None
     year: int = 0
-    """The calendar year that the own leaf is for."""
+    """The calendar year that the own leaf is for; 0: the present one."""
 
     @classmethod
     def open(cls, settings: Settings) -> Identity:
@@ -61,12 +62,11 @@ class Identity:
         given = settings.signing_key.get_secret_value().strip() if settings.signing_key else ""
         operator = operators(_pem_text(given)) if given else None
         words = settings.secret.get_secret_value().strip() if settings.secret else ""
-        year = datetime.now(UTC).year
         if not words:
-            return cls(_stored(settings.home), _stays(settings.home), b"", operator, year)
+            return cls(_stored(settings.home), _stays(settings.home), operator=operator)
         if len(words) < SHORTEST:
             raise InvalidInput(f"ATELIER_SECRET is too short: use {SHORTEST} characters or more that nobody can guess.", "secret")
-        return cls(hashlib.sha256(words.encode()).digest(), True, words.encode(), operator, year)
+        return cls(hashlib.sha256(words.encode()).digest(), True, words.encode(), operator)
 
     @property
     def chain(self) -> str:
@@ -81,18 +81,24 @@ class Identity:
     @property
     def root(self) -> str:
         """The studio's own root, PEM."""
-        return self._own.anchor
+        return self.own.anchor
 
     @property
     def signer(self) -> Certified:
         """What signs: the operator's certificate if there is one."""
-        return self.operator or self._own
+        return self.operator or self.own
+
+    @property
+    def own(self) -> Certified:
+        """The studio's own certificates, of the present year whatever the clock said when this was opened."""
+        return own(self._seed, self.year or datetime.now(UTC).year)
 
     @cached_property
-    def _own(self) -> Certified:
+    def _seed(self) -> bytes:
         """Words are stretched first (scrypt, RFC 7914; 32 MB, about 0.1 s), since the root's public half could be used to guess them."""
-        seed = hashlib.scrypt(self.words, salt=b"atelier identity", n=1 << 15, r=8, p=1, maxmem=64 << 20) if self.words else self.secret
-        return own(seed[:32], self.year)
+        if not self.words:
+            return self.secret
+        return hashlib.scrypt(self.words, salt=b"atelier identity", n=1 << 15, r=8, p=1, maxmem=64 << 20)[:32]
 
 
 def _stays(home: Path) -> bool:
@@ -148,7 +154,8 @@ def _make(folder: Path) -> None:
 def _read(file: Path) -> bytes:
     try:
         if os.name == "posix" and file.stat().st_mode & 0o077:  # unpacked from a backup
-            file.chmod(0o600)
+            with suppress(PermissionError):
+                file.chmod(0o600)
         with file.open("rb") as opened:
             text = opened.read(200)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):

@@ -77,6 +77,7 @@ Json = Mapping[str, object]
 _MADE = {
     "trainedAlgorithmicMedia": "Made by an AI model.",
     "compositeWithTrainedAlgorithmicMedia": "Changed with an AI model: parts of it are made by one.",
+    "algorithmicallyEnhanced": "Changed by a program, without an AI model.",
     "algorithmicMedia": "Made by a program that was not trained on examples.",
     "digitalCapture": "Taken with a camera or recorder.",
     "humanEdits": "Edited by a person.",

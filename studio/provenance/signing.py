@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import mimetypes
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from studio.errors import StudioError
+from studio.provenance.certificates import Certified
 from studio.provenance.identity import Identity
 from studio.provenance.manifests import FORMATS, SIGNED, boxes, container, context, excessive, native
 from studio.provenance.record import VERSION, Record, to_json
 from studio.provenance.signatures import Signature, plain, read
 
 __all__ = ["SIGNED", "Signature", "read", "sign"]
+
+log = logging.getLogger("atelier.signing")
 
 GENERATION = "atelier.generation"
 """Label of our own assertion."""
@@ -29,64 +34,74 @@ APART = ("", "make", "melody")
 """Uses of a reference whose result holds nothing of it."""
 
 _UNREADABLE = "It carries a signature that could not be read."
-_LONG = "Its own history is not repeated here, since it is too long."
+_LONG = "Its own history is not repeated here."
 _BYTES = "application/octet-stream"
 _AGENT = {"name": "Atelier", "version": VERSION}
-_Parent = tuple[str, bytes, str]
+_Entry = tuple[dict[str, str], bytes, str]
 
 
 def sign(data: bytes, suffix: str, record: Record, identity: Identity, parents: Sequence[tuple[str, bytes, str]] = ()) -> bytes:
     """`data`, a file of one of SIGNED, with a signed manifest in it; all else in the file stays as it is.
 
     `parents` are what it was made from, as (title, bytes, suffix), the one that was changed first. Their titles are written into the
-    file. Adds about 4 KB, and 6 KB for each signed ancestor. Raises ValueError for another format, StudioError where signing fails.
+    file. Adds about 4 KB, and 6 KB for each signed ancestor. Where an operator's certificate cannot sign any more, the studio's own does.
+    Raises ValueError for another format, StudioError for a file that cannot be signed.
     """
     kind = FORMATS.get(suffix)
-    if suffix not in SIGNED or kind is None or container(data) != kind:
+    if kind is None or container(data) != kind:
         raise ValueError(f"{suffix!r} is no format that can be signed, or the bytes are of another one")
-    signed = _signed(data, kind, record, identity, parents, whole=True)
-    if len(signed) - len(data) > MANIFEST_LIMIT:
-        signed = _signed(data, kind, record, identity, parents, whole=False)
-    return signed
+    failure: Exception | None = None
+    for signer, whole in product(dict.fromkeys((identity.signer, identity.own)), (True, False) if parents else (True,)):
+        try:
+            signed = _signed(data, kind, _manifest(record, len(parents)), signer, identity.root, _entries(record, parents), whole)
+        except native().C2paError as error:
+            log.warning("%s could not sign: %s", signer.name, error)
+            failure = error
+        else:
+            if len(signed) - len(data) <= MANIFEST_LIMIT or not whole:
+                return signed
+    raise StudioError("This could not be signed: check the file and this machine's clock, then run it again.") from failure
 
 
-def _signed(data: bytes, kind: str, record: Record, identity: Identity, parents: Sequence[_Parent], whole: bool) -> bytes:
+def _signed(
+    data: bytes, kind: str, manifest: Mapping[str, object], signer: Certified, root: str, parents: Sequence[_Entry], whole: bool
+) -> bytes:
     """`whole`: with the manifests that the parents carry."""
-    c2pa = native()
-    signer = identity.signer
+    c2pa, out = native(), io.BytesIO()
     algorithm, chain, key = (text.encode() for text in (signer.algorithm, signer.chain, signer.key))
-    out = io.BytesIO()
-    try:
-        with (
-            c2pa.Signer.from_info(c2pa.C2paSignerInfo(algorithm, chain, key, None)) as pen,
-            context(identity.root) as settings,
-            c2pa.Builder(_manifest(record, len(parents)), settings) as builder,
-        ):
-            for number, parent in enumerate(parents):
-                _add(builder, parent, {"relationship": _relation(record, number), "label": _label(number)}, whole)
-            builder.sign(pen, kind, io.BytesIO(data), out)
-    except c2pa.C2paError as error:
-        raise StudioError("This could not be signed: check the signing key and this machine's clock, then run it again.") from error
+    with (
+        c2pa.Signer.from_info(c2pa.C2paSignerInfo(algorithm, chain, key, None)) as pen,
+        context(root) as settings,
+        c2pa.Builder(manifest, settings) as builder,
+    ):
+        for entry, parent, suffix in parents:
+            _add(builder, entry, parent, suffix, whole)
+        builder.sign(pen, kind, io.BytesIO(data), out)
     return out.getvalue()
 
 
-def _add(builder: Any, parent: _Parent, entry: dict[str, str], whole: bool) -> None:
+def _entries(record: Record, parents: Sequence[tuple[str, bytes, str]]) -> list[_Entry]:
+    """Each parent as an ingredient, with its bytes and suffix."""
+    return [
+        ({"relationship": _relation(record, number), "label": _label(number), "title": plain(title) or "untitled"}, data, suffix)
+        for number, (title, data, suffix) in enumerate(parents)
+    ]
+
+
+def _add(builder: Any, entry: Mapping[str, str], data: bytes, suffix: str, whole: bool) -> None:
     """An ingredient with the manifest it carries; where that is broken or too long, by its name alone."""
-    title, data, suffix = parent
-    entry |= {"title": plain(title) or "untitled"}
     kind = container(data)
     why = "" if whole and not excessive(data) else _LONG
     if kind and not why:
         try:
-            builder.add_ingredient(entry, kind, io.BytesIO(data))
+            builder.add_ingredient(dict(entry), kind, io.BytesIO(data))
         except native().C2paError:
             why = _UNREADABLE
         else:
             return
-    if boxes(data):
-        entry |= {"description": why or _UNREADABLE}
-    entry |= {"format": mimetypes.guess_type(f"file{suffix}")[0] or _BYTES}
-    builder.add_ingredient(entry, _BYTES, io.BytesIO(b""))
+    told = {"description": why or _UNREADABLE} if boxes(data) else {}
+    named = {"format": mimetypes.guess_type(f"file{suffix}")[0] or _BYTES}
+    builder.add_ingredient({**entry, **named, **told}, _BYTES, io.BytesIO(b""))
 
 
 def _manifest(record: Record, sources: int) -> dict[str, object]:
