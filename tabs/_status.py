@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.util import find_spec
 from typing import Any
@@ -18,6 +18,9 @@ from studio.models import ModelCard
 
 PREVIEW_SIDE = 320
 """Pixels: a live preview is sent no larger than this."""
+
+SHOWN_LINES = 3
+"""More lines under a closing line are folded."""
 
 PHASES = {"waiting": "Waiting", "downloading": "Downloading", "loading": "Loading", "running": "Working", "saving": "Saving"}
 
@@ -57,6 +60,16 @@ def progress_words(event: Progress, item: str = "Picture") -> str:
 def message(words: str, kind: str = "done") -> str:
     """A closing line; `kind` is done, stopped or error."""
     return f'<div class="stage {kind}"><p role="status">{escape(words)}</p></div>' if words else ""
+
+
+def lines(words: Sequence[str]) -> str:
+    """A closing line, and under it a list of what else is to be said; a long list is folded."""
+    first, *more = words
+    if not more:
+        return message(first)
+    listed = f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in more)}</ul>"
+    folded = f"<details><summary>{len(more)} more to know</summary>{listed}</details>" if len(more) > SHOWN_LINES else listed
+    return f'<div class="stage done"><p role="status">{escape(first)}</p>{folded}</div>'
 
 
 def note(words: str) -> str:

@@ -15,7 +15,7 @@ from tabs._form import QUIET, Form
 
 NAME = "Music"
 TASK = Compose
-ACCEPTS: Mapping[str, str] = {"text": "prompt"}
+ACCEPTS: Mapping[str, str] = {"text": "prompt", "sound": "reference"}
 
 PROMPTS = (
     "calm rainy-night lo-fi piano, 72 bpm, A minor, loop",

@@ -11,7 +11,7 @@ import gradio as gr
 from studio.creations import Creation
 from studio.errors import InvalidInput, StudioError
 from studio.models import ModelCard
-from studio.provenance import pictures, record
+from studio.provenance import foreign, pictures, record
 from studio.tasks import TextToImage
 from tabs import _attribution, _enhance, _fields, _form, _gallery, _models, _own_sets, _status
 from tabs._form import QUIET, Form, Shown
@@ -21,6 +21,8 @@ TASK = TextToImage
 ACCEPTS: Mapping[str, str] = {"text": "prompt"}
 
 PROMPTS = ("a red apple", "a cat on a rocket", "a purple castle")
+RECORDED = (".png", ".webp", ".jpg", ".jpeg")
+"""Files that can carry a record of ours."""
 SHAPES = {"Square": (1, 1), "Portrait 3:4": (3, 4), "Landscape 4:3": (4, 3), "Tall 9:16": (9, 16), "Wide 16:9": (16, 9)}
 
 
@@ -74,7 +76,10 @@ def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
             form.add("height", _fields.number(TASK, "height", min_width=110))
         form.add("scheduler", _fields.choice(TASK, "scheduler", [("Model's own", ""), *card.schedulers]))
         drop = gr.File(
-            label="Restore the settings of a picture", file_types=[".png", ".webp", ".jpg", ".jpeg"], height=150, type="filepath"
+            label="Restore the settings of a picture, of any program",
+            file_types=[*RECORDED, ".avif", ".gif", ".json", ".txt"],
+            height=150,
+            type="filepath",
         )
     own = _own_sets.build(form, card.own_sets)
     return {"shape": shape, "seed": seed, "dice": dice, "reuse": reuse, "drop": drop, "own": own}
@@ -129,16 +134,10 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
         return _settings(form, request, record.Record.model_validate(form.creation(chosen, request).record))
 
     def dropped(path: str | None, request: gr.Request) -> list[Any]:
-        nothing = [gr.skip()] * len(form.fields)
         try:
-            found = pictures.read_record(Path(path)) if path else None
-            if found is None:
-                raise InvalidInput(
-                    "This picture carries no settings (not made here, or removed since): choose the file as it was downloaded."
-                )
-            return [*_settings(form, request, found), _status.message("The settings of the picture are restored.")]
+            return _restored(form, request, Path(path or ""))
         except StudioError as error:
-            return [*nothing, _status.message(str(error), "error")]
+            return [*[gr.skip()] * len(form.fields), _status.message(str(error), "error")]
 
     def drawn(moment: Shown) -> tuple[Any, ...]:
         files = [_form.show(c.path) for c in moment.creations]
@@ -192,6 +191,23 @@ def _settings(form: Form, request: gr.Request, found: record.Record) -> list[Any
     if task.style not in {value for _, value in _styles(form, task.model, request)}:
         values["style"] = ""
     return [values[name] for name in form.fields]
+
+
+def _restored(form: Form, request: gr.Request, file: Path) -> list[Any]:
+    """The form's values from a picture that was made here or by another program, and what of it could not be restored."""
+    found = pictures.read_record(file) if file.suffix.lower() in RECORDED else None
+    if found is not None:
+        return [*_settings(form, request, found), _status.message("The settings of the picture are restored.")]
+    other = foreign.read(file)
+    if other is None:
+        raise InvalidInput(
+            "This file carries no settings that are known here (or they were removed): choose the file as it was downloaded."
+        )
+    cards = form.studio.here(TASK.kind).values()
+    values, left_out = foreign.restored(other, TASK, cards, _card(form))
+    lines = [f"The settings of {other.tool} are restored.", *left_out]
+    usual = {name: field.get_default(call_default_factory=True) for name, field in TASK.model_fields.items()} | {"model": gr.skip()}
+    return [*(values.get(name, usual[name]) for name in form.fields), _status.lines(lines)]
 
 
 def _size(form: Form, shape: str, model: str | None) -> tuple[int | None, int | None]:
