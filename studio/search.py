@@ -53,9 +53,9 @@ class Question:
 def question(filter: Filter, owner: str, session: str) -> Question:
     """What finds the creations of the owner (and of the session, if any) that the filter shows."""
     conditions: list[tuple[str, object]] = [("c.owner = ?", owner)]
-    conditions += [(f"c.{column} {sign} ?", value) for column, sign, value in _bounds(filter, session) if value]
+    conditions += [(f"c.{column} {sign} ?", _bound(value)) for column, sign, value in _bounds(filter, session) if value]
     if filter.tag:
-        conditions.append(("c.seq IN (SELECT creation FROM tags WHERE tag = ?)", filter.tag))
+        conditions.append(("c.seq IN (SELECT creation FROM tags WHERE tag = ?)", _bound(filter.tag)))
     match, letters = _terms(filter.words)
     source, age = "creations c", "c.seq"
     if letters:
@@ -76,13 +76,18 @@ def question(filter: Filter, owner: str, session: str) -> Question:
     return Question(source, condition, tuple(value for _, value in conditions), age)
 
 
-def _bounds(filter: Filter, session: str) -> tuple[tuple[str, str, object], ...]:
+def _bounds(filter: Filter, session: str) -> tuple[tuple[str, str, str | int], ...]:
     until = filter.until and filter.until + "~"  # sorts behind whatever an ISO time has after a date
     return (
         *((name, "=", getattr(filter, name)) for name in ("kind", "medium", "model", "project", "licence")),
         *(("session", "=", session), ("created", ">=", filter.since), ("created", "<", until)),
         *(("bytes", ">=", filter.smallest), ("bytes", "<=", filter.largest)),
     )
+
+
+def _bound(value: str | int) -> str | int:
+    """The value as SQL can hold it: whole characters, 64 bits."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else max(-_LARGEST, min(value, _LARGEST))
 
 
 def _terms(words: str) -> tuple[str, tuple[str, ...]]:
@@ -107,6 +112,7 @@ def _split(words: str) -> Iterator[tuple[str, bool]]:
             yield term, found[2] is None
 
 
+_LARGEST = 2**63 - 1
 _UNUSABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _WITHOUT_SPACES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 """Thai, Lao, Burmese, Khmer, Japanese and Chinese; Korean has spaces."""
