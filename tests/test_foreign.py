@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from studio.engines import _schedulers
 from studio.errors import MediaUnreadable
 from studio.models import ModelCard, discover
 from studio.provenance import foreign
+from studio.provenance.containers import png_chunk
 from studio.provenance.foreign import Foreign, names, restored
 from studio.tasks import Compose, Inpaint, TextToImage
 from tests import foreign_samples as samples
@@ -82,6 +84,7 @@ def test_every_program_s_sample_restores_every_field_that_exists_here(tool: str,
         lambda: samples.saved("WEBP", exif=samples.exif_of({0x0110: "prompt:" + json.dumps(comfy()), 0x010F: 'workflow:{"nodes":[]}'})),
         lambda: samples.apng(comfy()),
         lambda: samples.flac({"prompt": json.dumps(comfy())}),
+        lambda: samples.mp3({"workflow": "{}", "prompt": json.dumps(comfy())}),
         lambda: samples.saved("JPEG", exif=samples.exif_of({0x9286: json.dumps(samples.FOOOCUS), 0x927C: "fooocus"})),
         lambda: samples.saved("WEBP", exif=samples.exif_of({0x9286: samples.FOOOCUS_TEXT, 0x927C: "a1111"})),
         lambda: samples.saved("JPEG", exif=samples.exif(json.dumps(samples.SWARM))),
@@ -196,7 +199,10 @@ def test_a_key_alone_is_a_setting_and_a_repeated_one_counts_last() -> None:
     result = foreign.read_text("x\nSteps: 20, Tiling, Seed: 1, Seed: 2, Sampler: Euler, Odd")
     assert result is not None
     assert result.settings["seed"] == 2
-    assert [words[:6] for words in result.left_out] == ["Tiling", "Odd (O"]
+    assert [words[:8] for words in result.left_out] == ["Tiling (", "Seed (ag", "Odd (Odd"]
+    twice = foreign.read_text(json.dumps({**samples.INVOKE, "odd": 1})[:-1] + ', "seed": 5}')
+    assert twice is not None and twice.settings["seed"] == 5
+    assert any(words.startswith("Seed (again) (4042161)") for words in twice.left_out)
 
 
 def test_add_ons_leave_the_prompt_and_marks_are_explained() -> None:
@@ -510,8 +516,8 @@ HOSTILE = [
     '{"3": {"class_type": "KSampler", "inputs": ' + DEEP + "}}",
     '{"3": {"class_type": "KSampler", "inputs": {"seed": ' + "9" * 100_000 + ', "steps": NaN, "model": ["3", 0], "cfg": -Infinity}}}',
     '{"prompt": 1, "prompt": {"prompt": []}, "class_type": {}, "nodes": 3, "links": "x"}',
-    "{" + ",".join(f'"{n}":{{"class_type":"K"}}' for n in range(8_000)) + "}",
-    '{"nodes":[' + ",".join('{"id":1}' for _ in range(20_000)) + "]}",
+    "{" + ",".join(f'"{n}":{{"class_type":"K"}}' for n in range(3_000)) + "}",
+    '{"nodes":[' + ",".join('{"id":1}' for _ in range(8_000)) + "]}",
     '{"nodes":[{"id":1,"type":"Reroute","inputs":[{"link":1}]},{"id":2,"type":"K","inputs":[{"link":1}]}],"links":[[1,1,0]]}',
     '{"sui_image_params": [1, 2], "sui_models": {"a": 1}, "sui_extra_data": 3}',
     '{"sui_image_params": {"prompt": {"a": []}, "seed": [[]], "steps": "1e400", "loras": {"x": 1}, "width": true}}',
@@ -530,6 +536,13 @@ HOSTILE = [
     "[:" * 10_000 + "<lora:" * 2000 + "\nSteps: 1, Seed: 1, Size: 8x8",
     "\x00" * 1000,
     "\ud800 half",
+]
+_REROUTES = [{"id": n, "type": "Reroute", "inputs": [{"link": n + 1}]} for n in range(2000)]
+_ENDS = [{"id": n, "type": "KSampler", "inputs": [{"name": "model", "link": 0}]} for n in range(2001, 2501)]
+HOSTILE += [
+    json.dumps({"nodes": [*_REROUTES, *_ENDS, {"id": 2000, "type": "X"}], "links": [[n, n, 0] for n in range(2001)]}),
+    "<svg>" + "<metadata><![CDATA[" * 20_000,
+    "a: " * 10_000 + "\nSteps: 1, Seed: 1, Size: 8x8",
 ]
 KEYWORDS = ("parameters", "prompt", "workflow", "invokeai_metadata", "sd-metadata", "Dream", "Comment", "text")
 
@@ -551,6 +564,15 @@ def test_hostile_texts_in_a_file_are_bounded() -> None:
         started = time.process_time()
         assert outcome(lambda at=data: foreign.read(at)) is None
         assert time.process_time() - started < 2
+
+
+def test_exif_that_names_one_place_ten_thousand_times_is_read_once() -> None:
+    many = b"".join(struct.pack("<HHII", 0x0100 + n % 17, 2, 900_000, 8) for n in range(10_000))
+    exif = b"II*\x00" + struct.pack("<IH", 8, 10_000) + many + b"prompt:{}" * 100_000
+    plain = png({})
+    started = time.process_time()
+    assert outcome(lambda: foreign.read(plain[:-12] + png_chunk(b"eXIf", exif) + png_chunk(b"IEND", b""))) is None
+    assert time.process_time() - started < 2
 
 
 def test_a_stealth_text_that_lies_about_its_length_is_none() -> None:

@@ -65,7 +65,7 @@ def take_apart(text: str) -> Infotext:
 
     The grammar is that of `parse_generation_parameters` (A1111's modules/infotext_utils.py); unlike it, a last line counts as settings
     only if it also has one of their usual keys, so that a prompt of three "word: x" pairs stays a prompt. Of a key that stands twice
-    the last counts, as there. Raises MediaUnreadable for a text over 1 MB.
+    the last counts, as there; the one before is there as "KEY (again)". Raises MediaUnreadable for a text over 1 MB.
     """
     if len(text) > TEXT_LIMIT:
         raise MediaUnreadable("The settings in this picture are larger than 1 MB and were not read: set the fields by hand.")
@@ -120,7 +120,10 @@ def _settings(line: str) -> tuple[dict[str, str], int]:
         for word in line[place : pair.start()].split(","):
             if word.strip():
                 found[word.strip()] = word.strip()
-        found[pair[1].strip()] = _unquoted(pair[2].strip())
+        key, value = pair[1].strip(), _unquoted(pair[2].strip())
+        if found.get(key, value) != value:
+            found[f"{key} (again)"] = found[key]
+        found[key] = value
         pairs, place = pairs + 1, pair.end()
     for word in line[place:].split(",") if pairs else ():
         if word.strip():

@@ -7,7 +7,6 @@ GIF89a, section 24 (comments); HEIF/AVIF items (ISO/IEC 14496-12, 8.11; ISO/IEC 
 from __future__ import annotations
 
 import io
-import re
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -82,8 +81,7 @@ def read(data: bytes) -> Carried:
 def of_text(text: str, *, sure: bool = False) -> Carried:
     """A text that stands alone: an infotext, a graph, a preset, or what NovelAI hides in pixels; of an SVG the data in its metadata."""
     if "<svg" in text[:2000]:
-        inside = re.search(r"<metadata>\s{0,50}<!\[CDATA\[(.{2,}?)\]\]>", text, re.DOTALL)
-        text = inside[1] if inside else ""
+        text = text.partition("<metadata>")[2].partition("<![CDATA[")[2].partition("]]>")[0]
     return Carried({"parameters": text, "text": text}, sure=sure)
 
 

@@ -13,6 +13,8 @@ from typing import cast
 from studio.provenance.foreign import loose_json
 
 MUTED, BYPASSED = 2, 4
+HOPS = 200
+"""The most reroutes and bypassed nodes that one link goes through."""
 _SEED = ("seed", "")  # a seed is followed by what happens to it after a run
 _SIZE = ("width", "height", "batch_size")
 _LORA = ("lora_name", "strength_model", "strength_clip")
@@ -158,7 +160,7 @@ def _passes(about: Mapping[str, object]) -> bool:
 
 def _source(number: object, tables: Mapping[str, dict[str, object]], origins: Mapping[str, Link]) -> Link | None:
     """Where a link comes from in the end; None for a missing or muted node and for a circle of reroutes."""
-    for _ in range(len(tables) if number is not None else 0):
+    for _ in range(HOPS if number is not None else 0):
         link = origins.get(str(number)[:20])
         about = tables.get(link.node) if link else None
         if link is None or about is None or about.get("mode") == MUTED:

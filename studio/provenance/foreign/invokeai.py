@@ -12,17 +12,7 @@ from studio.provenance.foreign import loose_json, names, words
 from studio.provenance.foreign.carried import Carried
 from studio.provenance.foreign.sheet import Foreign, Sheet, empty, shown
 
-_NO_MATTER = (
-    "app_version",
-    "rand_device",
-    "_canvas_objects",
-    "canvas_v2_metadata",
-    "type",
-    "app_id",
-    "hrf_enabled",
-    "image_type",
-    "postprocessing",
-)
+_NO_MATTER = ("app_version", "rand_device", "type", "app_id", "image_type")
 _LISTS = {
     "loras": "lora",
     "controlnets": "ControlNet",

@@ -10,7 +10,7 @@ from studio.provenance.foreign.carried import Carried
 from studio.provenance.foreign.sheet import Foreign, Sheet
 
 _NO_MATTER = (
-    *("request_type", "signed_hash", "version", "params_version", "legacy", "legacy_v3_extend", "add_original_image", "lora_unet_weights"),
+    *("request_type", "signed_hash", "version", "params_version", "add_original_image", "lora_unet_weights"),
     *("lora_clip_weights", "n_samples", "hide_debug_overlay", "stream", "image_format", "extra_noise_seed", "explike_fine_detail"),
     *(
         "deliberate_euler_ancestral_bug",
