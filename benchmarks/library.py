@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
+
 from benchmarks._measure import machine
 from studio.index import to_text
 from studio.library import Library
@@ -27,6 +29,8 @@ from tests.samples import record
 ROUNDS = 9
 LIMITS = {"first page": 150, "search": 200, "star": 20}
 """Milliseconds of a core, at most."""
+GROWTH = 30
+"""MB, at most; the index keeps 17 of its file in memory."""
 
 WORDS = (
     "apple river lantern harbour meadow violin thunder copper market window castle garden winter silver morning ocean forest bridge"
@@ -100,8 +104,20 @@ def browse(home: Path, items: int) -> int:
         wall, processor = spread(work)
         missed += processor > LIMITS[limit]
         print(f"  {name:42} {wall:7.1f} ms, {processor:7.1f} of a core (at most {LIMITS[limit]})")
+    grown = scroll(library)
+    missed += grown > GROWTH
+    print(f"  memory after scrolling through all of it      {grown:+7.1f} MB (at most {GROWTH})")
     library.close()
     return missed
+
+
+def scroll(library: Library) -> float:
+    """MB by which the process has grown once every page was seen."""
+    process, last = psutil.Process(), ""
+    before = process.memory_info().rss
+    while page := library.shelf.page(Filter(), before=last):
+        last = page[-1].id
+    return (process.memory_info().rss - before) / 1e6
 
 
 def spread(work: Callable[[], object]) -> tuple[float, float]:
