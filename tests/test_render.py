@@ -130,7 +130,8 @@ def test_every_program_and_every_unknown_patch_has_a_voice():
 
 @pytest.mark.parametrize("kit", KITS)
 def test_every_drum_of_every_kit_sounds_ends_and_does_not_clip(kit: str):
-    for pitch in range(27, 88):
+    kinds = {kind(pitch): pitch for pitch in range(27, 88)}
+    for pitch in {27, 87, *kinds.values()}:
         made = strike(kit, pitch, 0.8)
         assert np.isfinite(made).all() and 0.05 < np.abs(made).max() <= 1.42, pitch
         assert abs(made[0, 0]) < 1e-3 and abs(made[0, -1]) < 1e-3
@@ -171,7 +172,7 @@ def test_notes_of_our_own_begin_on_their_sample():
 @pytest.mark.skipif(len(banks()) < 2, reason="pretty_midi is not installed")
 def test_notes_of_a_soundfont_begin_within_a_millisecond():
     late = []
-    for at in np.linspace(0.5, 0.52, 9):
+    for at in np.linspace(0.5, 0.52, 5):
         made = render(piece(Part("Drums", 0, (Note(float(at), 0.2, 75, 127),), drums=True)), banks()[1]).samples
         level = np.abs(made).max(axis=0)
         late.append(np.flatnonzero(level > 0.02 * level.max())[0] - at * 0.5 * RATE)
@@ -210,7 +211,7 @@ def test_the_stems_add_up_to_the_mix_to_the_last_bit(bank: Bank):
 
 @pytest.mark.parametrize("bank", BANKS)
 def test_a_crowd_at_full_force_does_not_clip(bank: Bank):
-    crowd = tuple(Part(f"Pad {number}", 48, tuple(Note(0, 3, pitch, 127) for pitch in range(48, 72, 3)), volume=1.5) for number in range(5))
+    crowd = tuple(Part(f"Pad {number}", 48, tuple(Note(0, 3, pitch, 127) for pitch in range(48, 72, 3)), volume=1.5) for number in range(3))
     made = render(piece(*crowd, bars=1), bank).samples
     assert 0.4 < np.abs(made).max() < 1
     assert np.array_equal(sum(stems(piece(*crowd, bars=1), bank).values()), made)
@@ -354,9 +355,9 @@ def test_a_long_part_is_played_in_stretches_that_sound_as_one(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("bank", BANKS)
-def test_half_a_minute_of_six_instruments_costs_little(bank: Bank):
-    score = band(16)  # 32 s
+def test_a_quarter_of_a_minute_of_six_instruments_costs_little(bank: Bank):
+    score = band(8)  # 16 s
     render(band(1), bank)
     start = time.process_time()
     render(score, bank)
-    assert time.process_time() - start < (15 if bank is OURS else 25)
+    assert time.process_time() - start < (8 if bank is OURS else 13)

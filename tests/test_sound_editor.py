@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from studio.creations import Creation, Sound
+from studio.engines import sound_editor
 from studio.errors import InvalidInput
 from studio.music import files
 from studio.provenance import sounds
@@ -80,8 +81,9 @@ def test_a_fade_falls_at_the_end_and_rises_at_the_beginning(studio: Studio, tone
 
 
 def test_what_cannot_be_cut_is_refused_in_a_sentence(studio: Studio, tone: Path) -> None:
+    asked = Compose(prompt="x", reference=str(tone), reference_use="trim", region_start=7.0, region_end=9.0)
     with pytest.raises(InvalidInput, match="Choose a stretch"):
-        edited(studio, tone, "trim", 7.0, 9.0)
+        sound_editor.check(sound_editor.CARDS[0], asked)
     with pytest.raises(InvalidInput, match="shorter than a bar"):
         edited(studio, tone, "loop", 5.5, 6.0, bpm=60)
     with pytest.raises(InvalidInput, match="Nothing is selected"):

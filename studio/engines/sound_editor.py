@@ -44,11 +44,13 @@ def working_bytes(task: Task) -> int:
 
 
 def check(card: ModelCard, task: Task) -> None:
-    """Refuse a file that is no sound. Raises MediaUnreadable."""
+    """Refuse a file that is no sound, and a region that lies beyond its end. Raises MediaUnreadable or InvalidInput."""
     from studio.music import files
 
     assert isinstance(task, Compose)
-    files.read(Path(task.reference))
+    sound = files.read(Path(task.reference))
+    if (task.region_start or 0) >= sound.seconds:
+        raise InvalidInput(f"Choose a stretch within the {sound.seconds:.2f} seconds of this sound.", "region_start")
 
 
 def _edited(task: Task, report: Report) -> Iterator[Take]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from studio.music.harmony import PALETTES
 from studio.music.score import MODES, QUALITIES
-from studio.music.tokens import CHORD, DURATIONS, HOLD, PITCH, REST, TOKENS, chord_token, pitch_token
+from studio.music.tokens import DURATIONS, HOLD, REST, TOKENS, chord_token, pitch_token
 
 Mask = NDArray[np.float64]
 """Added to logits: 0 where allowed, minus infinity where not, in between where unwelcome."""
@@ -92,6 +92,3 @@ def tonic(bounds: Range, last: int | None) -> int:
     return pitch_token(
         min((pitch for pitch in range(bounds.lowest, bounds.highest + 1) if pitch % 12 == 0), key=lambda pitch: abs(pitch - near))
     )
-
-
-assert PITCH < CHORD
