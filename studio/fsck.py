@@ -8,7 +8,6 @@ Knows the tables and the layout of a home; knows no task and no picture. A studi
 from __future__ import annotations
 
 import hashlib
-import re
 import sqlite3
 import time
 from collections.abc import Callable, Collection
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from studio.index import Index, reading
 from studio.schema import SEARCH_AGAIN, STEPS
-from studio.storage import ORPHAN_AGE, locked, storing
+from studio.storage import ORPHAN_AGE, locked, new_id, storing
 
 ASIDE = "lost+found"
 """Folder of the home for files that no creation names."""
@@ -130,7 +129,8 @@ def _move(home: Path, files: Collection[Path]) -> str:
     (home / ASIDE).mkdir(exist_ok=True)
     for file in files:
         with suppress(FileNotFoundError):  # a start of the studio swept it meanwhile
-            file.replace(home / ASIDE / re.sub(r"[\x00-\x1f]", "_", file.name))
+            aside = home / ASIDE / file.name
+            file.replace(aside if not aside.exists() else aside.with_name(f"{new_id()} {file.name}"))
     return f"moved to {ASIDE} in the home folder"
 
 
