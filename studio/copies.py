@@ -24,7 +24,7 @@ def picture(creation: Creation, suffix: str, marks: Marks) -> bytes:
 
     data = pictures.encode_lossy(creation.path.read_bytes(), PICTURES[suffix])
     record = pictures.read_record(data)
-    return data if record is None else marks.signed(data, ".webp" if suffix == ".webp" else ".jpg", record)
+    return data if record is None else marks.sealed(lambda _: data, ".webp" if suffix == ".webp" else ".jpg", record)[0]
 
 
 def sound(take: Path, kind: str, marks: Marks) -> bytes:
@@ -37,4 +37,4 @@ def sound(take: Path, kind: str, marks: Marks) -> bytes:
         raise MediaUnreadable("This sound carries no record: it was not made here, so download it as it is.")
     data = sounds.encode_copy(files.read(take, SECONDS), kind, record)
     suffix = ".wav" if kind.startswith("wav") else f".{kind}"
-    return marks.signed(data, suffix, sounds.read_record(data) or record)
+    return marks.sealed(lambda _: data, suffix, sounds.read_record(data) or record)[0]

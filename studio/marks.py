@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from studio.creations import Media, Passage, Picture, Take
+from studio.errors import StudioError
 from studio.provenance.identity import Identity
+from studio.provenance.manifests import SIGNED
 from studio.settings import Settings
 from studio.tasks import EDITS
 
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("atelier.marks")
 
-SIGNED = (".png", ".jpg", ".webp", ".wav", ".flac", ".mp3")
-"""Formats that hold a C2PA signature."""
 NO_SIGNATURE = "This format holds no signature; the record beside it says how it was made."
 PLAIN_TEXT = "Plain text holds neither an invisible mark nor a signature; the library keeps its record."
 SAME_SAMPLES = "An edit that makes nothing new keeps the samples as they are."
@@ -66,16 +66,24 @@ class Marks:
             said["companions"] = dict.fromkeys(others, NO_SIGNATURE)
         return media, record.model_copy(update={"marks": said})
 
-    def signed(self, data: bytes, suffix: str, record: Record, parents: Sequence[tuple[str, bytes, str]] = ()) -> bytes:
-        """The file with a signature, where its format holds one and the operator has not turned it off; else as it is.
+    def sealed(
+        self, encode: Callable[[Record], bytes], suffix: str, record: Record, parents: Sequence[tuple[str, bytes, str]] = ()
+    ) -> tuple[bytes, Record]:
+        """What `encode` makes of the record, with a signature where its format holds one and the operator has not turned it off.
 
-        `parents` are the files it was made from, as (title, bytes, suffix).
+        `parents` are the files it was made from, as (title, bytes, suffix). Where it cannot be signed, the record says why.
         """
+        data = encode(record)
         if suffix not in SIGNED or self._turned_off("signature"):
-            return data
+            return data, record
         from studio.provenance import signing  # brings a library that only saving needs
 
-        return signing.sign(data, suffix, record, self.identity, parents)
+        try:
+            return signing.sign(data, suffix, record, self.identity, parents), record
+        except StudioError as error:
+            log.warning("a %s file is kept without a signature: %s", suffix, error)
+            record = record.model_copy(update={"marks": {**record.marks, "signature": {"none": str(error)}}})
+            return encode(record), record
 
     def _with_mark(self, media: Media, number: int) -> tuple[Media, str]:
         """The marked medium and '', or the medium as it is and the reason."""

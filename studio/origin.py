@@ -24,7 +24,7 @@ SEARCHED_SECONDS = 60.0
 """Of a sound, so much is searched for a mark."""
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 SOUNDS = (".flac", ".wav", ".mp3", ".ogg", ".opus")
-OTHERS = (".txt", ".avif", ".gif", ".svg")
+OTHERS = (".txt", ".json", ".avif", ".gif", ".svg")
 """Read for the library and for other programs' settings alone."""
 
 Sure = Literal["proof", "claim", "nothing", "warning"]
@@ -194,7 +194,8 @@ def _foreign(data: bytes) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...],
     if found is None:
         return (), (), ()
     settings = tuple((name.replace("_", " ").capitalize(), str(value)) for name, value in found.settings.items())
-    return settings, found.left_out, (Finding("Other programs", "claim", f"It carries settings of {found.tool}."),)
+    layer = "Settings" if found.tool == "Atelier" else "Other programs"
+    return settings, found.left_out, (Finding(layer, "claim", f"It carries settings in the words of {found.tool}."),)
 
 
 def _settings(found: Record) -> tuple[tuple[str, str], ...]:

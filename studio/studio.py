@@ -287,20 +287,13 @@ class Studio:
         entry = record.compose(run.task, run.asked, run.card, media, self.device.name, seconds, parents)
         media, entry = self.marks.marked(media, entry, self._records(parents, run.owner))
         # 2. The file with the record inside, signed last.
-        match media:
-            case Picture():
-                data, suffix, text = pictures.encode_png(media.pixels, entry, media.icc), ".png", None
-            case Passage():
-                data, suffix, text = media.text.encode(), ".txt", media.text
-            case Take():
-                from studio.provenance import sounds  # brings a sound library, which the first page does without
-
-                data, suffix, text = sounds.encode_flac(media.sound, entry), ".flac", None
+        encode, suffix = _encoder(media)
         given = {name: (path.read_bytes(), path.suffix) for name, path in run.files.items()}
-        data = self.marks.signed(data, suffix, entry, [(name, *given[name]) for name in given if name != "mask"])
+        data, entry = self.marks.sealed(encode, suffix, entry, [(name, *given[name]) for name in given if name != "mask"])
         # 3. The file and what belongs to it, all of it or nothing.
         companions = {} if isinstance(media, Passage) else dict(media.attachments)
         companions |= {f"{name}{suffix}": content for name, (content, suffix) in given.items()}
+        text = media.text if isinstance(media, Passage) else None
         return self.library.keep(data, suffix, entry, owner=run.owner, session=run.session, job=run.job, text=text, attachments=companions)
 
     def _records(self, ids: Sequence[str], owner: str) -> list[record.Record]:
@@ -343,6 +336,19 @@ def _units(task: Task) -> float:
             return float(len(task.text))
         case _:
             return 1.0
+
+
+def _encoder(media: Media) -> tuple[Callable[[record.Record], bytes], str]:
+    """What makes the medium's file of its record, and the file's suffix."""
+    match media:
+        case Picture():
+            return lambda entry: pictures.encode_png(media.pixels, entry, media.icc), ".png"
+        case Passage():
+            return lambda _: media.text.encode(), ".txt"
+        case Take():
+            from studio.provenance import sounds  # brings a sound library, which the first page does without
+
+            return lambda entry: sounds.encode_flac(media.sound, entry), ".flac"
 
 
 def _told(error: Exception, run: _Run) -> str:

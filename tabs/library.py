@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from studio.errors import StudioError
-from tabs import _form, _player, _shelf, _shelf_actions, _status, _takes
+from tabs import _form, _origin, _player, _shelf, _shelf_actions, _status, _takes
 from tabs._form import PRIVATE, QUIET, Desk
 
 NAME = "Library"
@@ -28,6 +28,7 @@ def build(desk: Desk) -> None:
             with gr.Row(elem_classes="making"):
                 stage = gr.HTML(elem_classes="status", padding=False)
                 stop = gr.Button("Stop", elem_classes="stop", size="sm", min_width=80, visible=False)
+    _origin.build(desk)
     chosen = {medium: gr.State("") for medium in ("picture", "sound", "text")}
     desk.outbox.update(chosen)
     _wire(desk, shelf, leaf, player, stage, stop, list(chosen.values()))

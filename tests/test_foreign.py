@@ -18,13 +18,13 @@ from PIL import Image
 
 from studio.engines import _schedulers
 from studio.errors import MediaUnreadable
-from studio.models import ModelCard, discover
+from studio.models import ModelCard, SingleFile, discover
 from studio.provenance import foreign
 from studio.provenance.containers import png_chunk
 from studio.provenance.foreign import Foreign, names, restored
 from studio.tasks import Compose, Inpaint, TextToImage
 from tests import foreign_samples as samples
-from tests.foreign_samples import A1111, HASH, SETTINGS, comfy, links, node, png
+from tests.foreign_samples import A1111, SETTINGS, comfy, links, node, png
 from tests.samples import CARD
 
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -436,17 +436,19 @@ def test_settings_of_two_programs_in_one_file_are_named() -> None:
 
 @pytest.fixture(scope="module")
 def cards() -> tuple[ModelCard, ...]:
-    return discover()
+    mine = SingleFile(path="mine.safetensors", sha256="abcdef1234567890" * 4)
+    return *discover(), ModelCard(name="Mine", engine="diffusion", serves=("text_to_image",), source=mine)
 
 
 @pytest.mark.parametrize(
     ("model", "digest", "card"),
     [
         ("v1-5-pruned-emaonly", "", "Stable Diffusion 1.5"),
-        ("renamed by me", HASH, "Stable Diffusion 1.5"),
+        ("renamed by me", "abcdef1234", "Mine"),
+        ("renamed by me", "abcdef", None),
         ("OfficialStableDiffusion/sd_xl_base_1.0", "", "Stable Diffusion XL base 1.0"),
         ("folder\\sd_xl_base_1.0.safetensors", "", "Stable Diffusion XL base 1.0"),
-        ("x", "0x6ce0161689b3853a", "Stable Diffusion 1.5"),
+        ("x", "0xABCDEF1234567890", "Mine"),
         ("black-forest-labs/FLUX.1-schnell", "", "FLUX.1 schnell"),
         ("flux1-schnell-fp8.safetensors", "", "FLUX.1 schnell"),
         ("dreamShaper_8", "879db523c3", None),

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from studio import copies
 from studio.creations import Creation, Media, Passage, Picture, Sound, Take
 from studio.errors import InvalidInput, StudioError
 from studio.library import Library
@@ -46,7 +47,7 @@ class Place:
                 data, suffix = sounds.encode_flac(media.sound, entry), ".flac"
             case Passage():
                 data, suffix = media.text.encode(), ".txt"
-        data = self.marks.signed(data, suffix, entry)
+        data, entry = self.marks.sealed(lambda _: data, suffix, entry)
         return self.library.keep(data, suffix, entry, text=media.text if isinstance(media, Passage) else None), media
 
     def asked(self, file: Path) -> Origin:
@@ -176,6 +177,21 @@ def test_every_format_of_sound_says_that_a_model_made_it() -> None:
     for kind in ("flac", "wav16", "wav24", "mp3"):
         data = sounds.encode_copy(quiet, kind, entry)
         assert sounds.read_source(data) == TRAINED and sounds.read_record(data) is not None, kind
+
+
+def test_what_cannot_be_signed_is_kept_and_says_so(place: Place) -> None:
+    media = scene()
+    entry = compose(apple(), apple(), CARD, media, "cpu", 1)
+    start = pictures.encode_png(media.pixels, entry)[:60]
+    sealed, told = place.marks.sealed(lambda record: start + record.model_dump_json().encode(), ".png", entry)
+    assert "none" in str(told.marks["signature"]) and sealed.startswith(start) and b'"none"' in sealed
+
+
+def test_a_noisy_picture_becomes_a_signed_jpeg(place: Place) -> None:
+    noise = Picture(np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), np.uint8), 1)
+    made, _ = place.keep(noise, apple())
+    (place.settings.home / "copy.jpg").write_bytes(copies.picture(made, ".jpg", place.marks))
+    assert sure(place.asked(place.settings.home / "copy.jpg"))["Signature"] == "proof"
 
 
 def test_texts_and_turned_off_marks_say_why(place: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

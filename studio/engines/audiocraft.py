@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from studio import audiocraft_stand_ins, components
-from studio.creations import Progress, Report, Sound, Take
+from studio.creations import Preview, Progress, Report, Sound, Take
 from studio.device import Device, threads
 from studio.engines import _codec, _codes, _hearing
 from studio.engines._composing import SECONDS, Composer, finished, seed_of
@@ -148,16 +149,18 @@ def _magnet(model: Any, options: _Options, task: Task, report: Report) -> Iterat
     )
     for item in range(task.count):
         seed = seed_of(task, item)
-        report(Progress("running", 0, sum(options.decoding_steps), item=item + 1, items=task.count))
-        model.set_custom_progress_callback(
-            lambda done, total, item=item: report(Progress("running", done, total, item=item + 1, items=task.count))
-        )
+
+        def told(event: Progress | Preview, item: int = item) -> None:
+            report(replace(event, item=item + 1, items=task.count) if isinstance(event, Progress) else event)
+
+        told(Progress("running", 0, sum(options.decoding_steps)))
+        model.set_custom_progress_callback(lambda done, total, told=told: told(Progress("running", done, total)))
         devices = [model.device] if model.device.type == "cuda" else []
         with torch.random.fork_rng(devices), components.memory_in_words("MAGNeT needs more memory than is free: unload another model."):
             torch.manual_seed(seed)
             samples = model.generate([task.prompt], progress=True)[0]
         sound = Sound(samples.float().clamp(-1, 1).cpu().numpy(), int(model.sample_rate))
-        sound, facts = finished(sound, task, "end", report)
+        sound, facts = finished(sound, task, "end", told)
         yield Take(sound, seed, "end", {"decoding_steps": list(options.decoding_steps), **facts})
 
 

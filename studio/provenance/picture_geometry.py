@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -35,6 +35,8 @@ THRESHOLD = watermark.threshold(2 * (SIDE * FINE) ** 2 * _SIZES * _ANGLES + 2 * 
 _USUAL = (0.5, 2.0, 0.75, 1.5, 2 / 3, 4 / 3, 0.8, 1.25)
 _REACH = 4  # tiles
 _CANDIDATES = 5
+_WORTH = 3.9  # a peak of the sync lines at which a pose may be nearly right
+_AROUND = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 
 @dataclass(frozen=True)
@@ -124,24 +126,17 @@ def _poses(luma: Floats) -> Iterator[Pose]:
 
 def _settled(luma: Floats, tile: Tile, pose: Pose) -> Marked | None:
     """What the secret's tile says to a pose, and to those close to it where it says that one of them may be right."""
-    pose, best = max(((tried, _sync(luma, tile, tried)) for tried in (pose, Pose(pose.size, pose.angle, True))), key=lambda found: found[1])
+    fold = _fold(luma, pose)
+    pose, best = max(((pose, tile.sync(fold, 1)), (replace(pose, flipped=True), tile.sync(fold[:, ::-1], 1))), key=lambda found: found[1])
     for step in (4, 2, 1) if best > _WORTH else ():
-        near = [Pose(pose.size + step * size, pose.angle + step * angle, pose.flipped) for size, angle in _AROUND]
-        better, value = max(((tried, _sync(luma, tile, tried)) for tried in near), key=lambda found: found[1])
+        near = [replace(pose, size=pose.size + step * size, angle=pose.angle + step * angle) for size, angle in _AROUND]
+        better, value = max(((tried, tile.sync(_fold(luma, tried), 1)) for tried in near), key=lambda found: found[1])
         if value > best:
             pose, best = better, value
     match = tile.match(_fold(luma, pose))
     if match is None or match.peak < THRESHOLD:
         return None
     return Marked(match.number, match.peak, THRESHOLD, pose.scale, pose.angle * TURN, pose.flipped)
-
-
-_WORTH = 3.9
-_AROUND = ((-1, 0), (1, 0), (0, -1), (0, 1))
-
-
-def _sync(luma: Floats, tile: Tile, pose: Pose) -> float:
-    return tile.sync(_fold(luma, pose), 1)
 
 
 def _fold(luma: Floats, pose: Pose) -> Floats:

@@ -52,9 +52,9 @@ def embed(pixels: Pixels, payload: int, secret: bytes, where: NDArray[np.bool_] 
     if free is not None:
         change *= free
     found = pixels.copy()
-    steps = np.rint(change).astype(np.int16)[..., None]
-    found[..., : colours.shape[2]] = np.clip(colours + steps, 0, 255).reshape(found[..., : colours.shape[2]].shape)
-    match = picture_geometry.upright(_luma(found), tile)
+    carrying = found[..., :3] if found.ndim == 3 else found[..., None]
+    np.copyto(carrying, np.clip(colours + np.rint(change).astype(np.int16)[..., None], 0, 255), casting="unsafe")
+    match = picture_geometry.upright(brightness(found), tile)
     if match is None or match.number != payload or match.peak < _MARGIN * picture_geometry.THRESHOLD:
         raise TooSmall("What may change is too scattered or too noisy for an invisible mark: it is left without one.")
     return found
@@ -70,20 +70,10 @@ def detect(pixels: Pixels, secret: bytes) -> Marked | None:
         raise ValueError(f"pixels must be (H, W), (H, W, 3) or (H, W, 4) uint8, not {pixels.shape} {pixels.dtype}")
     if min(pixels.shape[:2]) < picture_geometry.SMALLEST:
         return None
-    return picture_geometry.search(_luma(pixels), Tile.of(secret))
+    return picture_geometry.search(brightness(pixels), Tile.of(secret))
 
 
-def _free(pixels: Pixels, where: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
-    """Pixels that may change; None: all."""
-    if where is not None and (where.shape != pixels.shape[:2] or where.dtype != np.bool_):
-        raise ValueError(f"where must be {pixels.shape[:2]} bool, not {where.shape} {where.dtype}")
-    if pixels.ndim == 3 and pixels.shape[2] == 4:
-        opaque = pixels[..., 3] > 127
-        return opaque if where is None else opaque & where
-    return where
-
-
-def _luma(pixels: Pixels) -> Floats:
+def brightness(pixels: Pixels) -> Floats:
     """(H, W) float32, 0 to 255; what is transparent lies on white."""
     import cv2
 
@@ -94,6 +84,16 @@ def _luma(pixels: Pixels) -> Floats:
         return found
     alpha = pixels[..., 3].astype(np.float32) / 255
     return 255 + alpha * (found - 255)
+
+
+def _free(pixels: Pixels, where: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    """Pixels that may change; None: all."""
+    if where is not None and (where.shape != pixels.shape[:2] or where.dtype != np.bool_):
+        raise ValueError(f"where must be {pixels.shape[:2]} bool, not {where.shape} {where.dtype}")
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
+        opaque = pixels[..., 3] > 127
+        return opaque if where is None else opaque & where
+    return where
 
 
 def _strength(colours: Pixels) -> Floats:

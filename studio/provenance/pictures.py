@@ -77,7 +77,7 @@ def encode_lossy(png: bytes, kind: Literal["webp", "jpeg"], quality: int = 90) -
         picture = Image.alpha_composite(ground, picture).convert("RGB")
         copy["transparency"] = "flattened onto white"
     found = io.BytesIO()
-    options: dict[str, object] = {"subsampling": 0, "optimize": True} if kind == "jpeg" else {"method": 4}
+    options: dict[str, object] = {"subsampling": 0} if kind == "jpeg" else {"method": 4}
     if record is not None:
         options["xmp"] = _fitting_xmp(record, copy, 65_000 if kind == "jpeg" else containers.TEXT_LIMIT)
         options["exif"] = _exif(infotext(record))

@@ -34,8 +34,8 @@ def embed(sound: Sound, payload: int, secret: bytes, loop: bool = False) -> Soun
     """A copy of `sound` that carries the number `payload` (20 bits) by `secret`, with its channels, length and rate (8 to 96 kHz).
 
     No sample is louder than the loudest was, and silence stays silent. A `loop` is marked round its seam, with nothing on the seam
-    itself. The same input gives the same samples. Raises TooSmall for less than 3 seconds, and for what has next to nothing
-    between 600 and 7,000 Hz.
+    itself. The same input gives the same samples. Raises TooSmall for less than 3 seconds, and where the mark would not be found again
+    before any edit, such as silence.
     """
     if sound.samples.ndim != 2 or sound.samples.shape[0] not in (1, 2):
         raise ValueError(f"sound must be (1 or 2 channels, samples), not {sound.samples.shape}")
@@ -53,7 +53,8 @@ def embed(sound: Sound, payload: int, secret: bytes, loop: bool = False) -> Soun
     marks *= np.float32(min(1.0, LOUDEST * _level(sound.samples) / max(_level(marks), 1e-12)))
     room = _room(sound, loop)
     found = Sound(sound.samples + np.clip(marks, -room, room), sound.rate)
-    match = period.match(_heard(found))
+    kept = (np.rint(found.samples * 32768) / 32768).astype(np.float32)  # as 16 bits keep it
+    match = period.match(heard(Sound(kept, found.rate)))
     if match is None or match.number != payload or match.peak < _MARGIN * sound_tile.THRESHOLD:
         raise TooSmall("This sound holds too little between 600 and 7,000 hertz for an inaudible mark: it is left without one.")
     return found
@@ -66,7 +67,7 @@ def detect(sound: Sound, secret: bytes) -> Marked | None:
     """
     if not sound.samples.size:
         return None
-    rest = _heard(sound)
+    rest = heard(sound)
     period = Period.of(secret)
     step = max(_PART // 2, len(rest) // 5_000)
     parts = [rest, *(rest[start : start + _PART] for start in range(0, len(rest) - step, step) if len(rest) > _PART)]
@@ -77,7 +78,7 @@ def detect(sound: Sound, secret: bytes) -> Marked | None:
     return None
 
 
-def _heard(sound: Sound) -> Floats:
+def heard(sound: Sound) -> Floats:
     """(n,) at RATE: all channels together, as loud in all bands at all times, silence apart."""
     from studio.music import files
 

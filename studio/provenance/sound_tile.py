@@ -25,9 +25,11 @@ FINE = 4
 SPEEDS = tuple(one / other for one, other in permutations((32_000, 44_100, 48_000), 2))
 """Speeds searched beside the right one: of sounds whose rate was read wrongly."""
 
-_SPAN = round(PERIOD * RATE) * FINE
+PLACES = round(PERIOD * RATE) * FINE
+"""Beginnings of a period that are searched."""
+
 _PARTS = 10_000
-THRESHOLD = watermark.threshold(_SPAN * (1 + len(SPEEDS) + _PARTS))
+THRESHOLD = watermark.threshold(PLACES * (1 + len(SPEEDS) + _PARTS))
 """What a peak must reach: every speed and beginning, and every part of a sound, count as tried."""
 
 
@@ -67,15 +69,25 @@ class Period:
 
     def match(self, rest: Floats, speed: float = 1.0) -> Match | None:
         """The best beginning and number for whitened samples (n,) at RATE; None where no number fits."""
-        fold = np.bincount((np.arange(len(rest)) * (FINE * speed) % _SPAN).astype(np.intp), rest, _SPAN)
+        lines, weights, begins = self._begins(rest, speed)
+        begin = int(np.argmax(begins))
+        cosines = (lines * np.exp(2j * np.pi / PLACES * begin * self.places)).real.astype(np.float32)
+        number = watermark.number(self.roles, cosines * weights)
+        return None if number is None else Match(watermark.peak(self.roles, cosines, weights, number), number, speed)
+
+    def sync(self, rest: Floats) -> float:
+        """The peak of the lines that are always there, wherever a period may begin."""
+        return float(self._begins(rest, 1.0)[2].max())
+
+    def _begins(self, rest: Floats, speed: float) -> tuple[Complex, Floats, NDArray[np.float64]]:
+        """Each line's direction against its phase, its weight, and (PLACES,) the statistic of the sync lines for each beginning."""
+        fold = np.bincount((np.arange(len(rest)) * (FINE * speed) % PLACES).astype(np.intp), rest, PLACES)
         found = np.fft.rfft(fold)[self.places]
         size = np.abs(found)
         weights = np.sqrt(np.minimum(size / max(float(np.sqrt((size**2).mean())), 1e-9), 3)).astype(np.float32)
         lines: Complex = (found / np.maximum(size, 1e-9) * self.roles.phases.conj()).astype(np.complex64)
         mine = self.roles.sync
-        spectrum = np.zeros(_SPAN // 2 + 1, np.complex64)
+        spectrum = np.zeros(PLACES // 2 + 1, np.complex64)
         spectrum[self.places[mine]] = (lines * weights)[mine]
-        begin = int(np.argmax(np.fft.irfft(spectrum)))
-        cosines = (lines * np.exp(2j * np.pi / _SPAN * begin * self.places)).real.astype(np.float32)
-        number = watermark.number(self.roles, cosines * weights)
-        return None if number is None else Match(watermark.peak(self.roles, cosines, weights, number), number, speed)
+        energy = float((weights[mine] ** 2).sum())
+        return lines, weights, np.fft.irfft(spectrum) * (PLACES / 2 / max(1e-9, energy) ** 0.5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from studio.models import Hub, ModelCard
+from studio.models import Hub, ModelCard, SingleFile
 from studio.provenance.foreign.sheet import shown
 
 SCHEDULERS = (
@@ -58,17 +58,8 @@ _FILES = {
     "qwenimage2512fp8e4m3fn": "Qwen-Image-2512",
 }
 """Names of weight files that hold the same model as a card, letters and digits alone."""
-_HASHES = {
-    "6ce0161689": "Stable Diffusion 1.5",
-    "cc6cb27103": "Stable Diffusion 1.5",
-    "1a189f0be6": "Stable Diffusion 1.5",
-    "e1441589a6": "Stable Diffusion 1.5",
-    "81761151": "Stable Diffusion 1.5",
-    "31e35c80fc": "Stable Diffusion XL base 1.0",
-    "e6bb9ea85b": "Stable Diffusion XL base 1.0",
-    "e869ac7d69": "SDXL-Turbo",
-}
-"""First digits of a weight file's SHA-256 (or A1111's older hash of eight) by which A1111 and its kin know it."""
+HASH_DIGITS = 8
+"""Fewer first digits of a SHA-256 name no file."""
 
 
 def scheduler(sampler: object, schedule: object = "") -> tuple[str, str]:
@@ -97,11 +88,13 @@ def card_for(name: str, digest: str, cards: Iterable[ModelCard]) -> ModelCard | 
     """The card of the model that another program calls `name` and whose file has the hash `digest` ('' each: not told)."""
     plain, last = _plain(name), _plain(re.split(r"[/\\]", name)[-1])
     digest = digest.casefold().removeprefix("sha256:").removeprefix("0x")
-    known = _HASHES.get(digest[:10], _HASHES.get(digest, _FILES.get(last, "")))
+    known = _FILES.get(last, "")
     for card in cards:
         repo = card.source.repo if isinstance(card.source, Hub) else ""
         names = {_plain(card.name), *((_plain(repo), _plain(repo.partition("/")[2])) if repo else ())}
-        if card.name == known or (plain and plain in names) or (last and last in names):
+        own = (card.source.sha256 or "") if isinstance(card.source, SingleFile) else ""
+        alike = len(digest) >= HASH_DIGITS and own.casefold().startswith(digest)
+        if alike or card.name == known or (plain and plain in names) or (last and last in names):
             return card
     return None
 
