@@ -22,6 +22,7 @@ from studio.library import Library, Outcome
 from studio.manager import Manager, Recipe
 from studio.marks import Marks
 from studio.models import ModelCard
+from studio.own_styles import OwnStyles
 from studio.presets import TextStyle, styled, text_styles
 from studio.provenance import pictures, record
 from studio.rules import rules
@@ -67,6 +68,7 @@ class Studio:
         self.sets = OwnSets(settings.home)
         self.places = places(settings)
         self.styles: Mapping[str, TextStyle] = text_styles(settings.presets)
+        self.own_styles = OwnStyles(settings.home)
         self._engines: Mapping[str, ModuleType] = models.engines()
         self._rules = rules(settings.public)
         self._runs = Runs()
@@ -80,6 +82,7 @@ class Studio:
         if settings.public:
             library.forget_owner(GUEST)
             OwnSets(settings.home).forget(GUEST)
+            OwnStyles(settings.home).forget(GUEST)
         return cls(settings, models.discover(settings.models), device, manager, library)
 
     def run(self, asked: Task, owner: str = "local", session: str = "", *, stays: bool = False) -> Iterator[Event]:
@@ -94,7 +97,7 @@ class Studio:
             # 2. The chosen card fills what was left open; the rules of this deployment may refuse.
             card = self._with_sets(self.card_for(asked), asked, owner, session)
             task = models.resolve(asked, card)
-            worded = self._worded(task, card).model_copy(update={name: str(path) for name, path in files.items()})
+            worded = self._worded(task, card, owner, session).model_copy(update={name: str(path) for name, path in files.items()})
             self._judge(card, task, worded)
             # 3. A place in the queue, and a journal row before anything else happens.
             self._room()
@@ -174,6 +177,7 @@ class Studio:
         self._runs.stop(GUEST, session, wait=True)
         self.library.forget_session(session)
         self.sets.forget(GUEST, session)
+        self.own_styles.forget(GUEST, session)
 
     def estimate(self, asked: Task) -> float | None:
         """Seconds the task should take, learned from earlier runs of the same model; None while nothing is known."""
@@ -201,6 +205,10 @@ class Studio:
     def my_sets(self, owner: str = "local", session: str = "") -> tuple[OwnSet, ...]:
         """The sets of their own pictures that this owner may draw with; in a public studio those of the browser session alone."""
         return self.sets.of(owner, session if self.settings.public else "")
+
+    def my_styles(self, owner: str = "local", session: str = "") -> Mapping[str, TextStyle]:
+        """The text styles that this owner may use: those that ship with the studio, and their own; in a public studio by session."""
+        return {**self.styles, **self.own_styles.of(owner, session if self.settings.public else "")}
 
     def _room(self) -> None:
         """Raise Busy while the queue is full."""
@@ -277,9 +285,9 @@ class Studio:
         self.library.finish(run.job, outcome, message, seconds)
         self.library.originals.let_go(run.files.values())
 
-    def _worded(self, task: Task, card: ModelCard) -> Task:
+    def _worded(self, task: Task, card: ModelCard, owner: str, session: str) -> Task:
         """The task in the words the model should read: text styles applied unless the model has styles of its own."""
-        return styled(task, self.styles) if isinstance(task, TextToImage) and not card.styles else task
+        return styled(task, self.my_styles(owner, session)) if isinstance(task, TextToImage) and not card.styles else task
 
     def _keep(self, media: Media, run: _Run, seconds: float) -> Creation:
         # 1. The record, then the invisible mark, which the record tells of.

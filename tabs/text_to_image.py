@@ -13,7 +13,7 @@ from studio.errors import InvalidInput, StudioError
 from studio.models import ModelCard
 from studio.provenance import foreign, pictures, record
 from studio.tasks import TextToImage
-from tabs import _attribution, _enhance, _fields, _form, _gallery, _models, _own_sets, _status
+from tabs import _attribution, _enhance, _fields, _form, _gallery, _models, _own_sets, _own_styles, _status
 from tabs._form import QUIET, Form, Shown
 
 NAME = "Text to image"
@@ -35,7 +35,7 @@ def build(form: Form) -> None:
             view = _answer()
             form.outbox["picture"] = view["chosen"]
         with gr.Column(elem_classes="tune"):
-            ask |= _tune(form, ask["stage"])
+            ask |= _tune(form, ask["stage"], ask["style"])
     form.fields = {name: form.fields[name] for name in TASK.model_fields}
     _wire(form, ask, view)
 
@@ -56,7 +56,7 @@ def _ask(form: Form) -> dict[str, Any]:
     return {"run": run, "stop": stop, "stage": stage, "style": style, "estimate": estimate, "blending": blending, "enhance": enhance}
 
 
-def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
+def _tune(form: Form, stage: gr.HTML, style: gr.Radio) -> dict[str, Any]:
     card = _card(form)
     with gr.Row():
         shape = gr.Dropdown(list(SHAPES), value="Square", label="Shape", min_width=120)
@@ -82,7 +82,8 @@ def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
             type="filepath",
         )
     own = _own_sets.build(form, card.own_sets)
-    return {"shape": shape, "seed": seed, "dice": dice, "reuse": reuse, "drop": drop, "own": own}
+    texts = _own_styles.build(form, not card.styles, style, lambda request, model: _styles(form, model, request))
+    return {"shape": shape, "seed": seed, "dice": dice, "reuse": reuse, "drop": drop, "own": own, "texts": texts}
 
 
 def _answer() -> dict[str, Any]:
@@ -225,7 +226,8 @@ def _styles(form: Form, model: str, request: gr.Request | None = None) -> list[t
     card = _card(form, model)
     usual = str(card.defaults.get("style", "None"))
     sets = form.studio.my_sets(*form.owner(request)) if request is not None and card.own_sets else ()
-    names = [*(card.styles or form.studio.styles), *(one.style for one in sets)]
+    texts = form.studio.my_styles(*form.owner(request)) if request is not None else form.studio.styles
+    names = [*(card.styles or texts), *(one.style for one in sets)]
     return [(usual, ""), *((name, name) for name in names if name != usual)]
 
 
@@ -236,16 +238,17 @@ def _follow_model(form: Form, ask: dict[str, Any]) -> None:
         try:
             card = _card(form, model)
         except StudioError:
-            return (gr.skip(),) * 5
+            return (gr.skip(),) * 6
         return (
             gr.Radio(choices=_styles(form, model or "", request), value=""),
             gr.Dropdown(choices=[("Model's own", ""), *((name, name) for name in card.schedulers)], value=""),
             gr.Accordion(visible=card.blends),
             gr.skip() if card.blends else "",
             gr.Accordion(visible=card.own_sets),
+            gr.Accordion(visible=not card.styles),
         )
 
-    outputs = [ask["style"], form.fields["scheduler"], ask["blending"], form.fields["blend_prompt"], ask["own"].fold]
+    outputs = [ask["style"], form.fields["scheduler"], ask["blending"], form.fields["blend_prompt"], ask["own"].fold, ask["texts"]]
     form.fields["model"].change(changed, form.fields["model"], outputs, **QUIET)
     _form.estimate(form, ask["estimate"], ("model", "count", "steps", "width", "height"), {"prompt": "x"})
     _enhance.follow(form, ask["enhance"], ask["stage"])

@@ -268,3 +268,13 @@ def test_what_guests_of_a_public_studio_made_goes_with_their_session_and_at_the_
     again = Studio.open(settings)
     assert again.library.list(owner=GUEST) == () and not list(settings.home.rglob("*.png"))
     again.close()
+
+
+def test_a_style_of_ones_own_reaches_a_model_without_styles(studio: Studio, dots: Dots) -> None:
+    studio.cards = (DOTS.model_copy(update={"name": "Bare", "styles": ()}),)
+    csv = b"name,prompt,negative_prompt\nSepia,an old photograph of {prompt},colours\n"
+    assert studio.own_styles.import_styles(csv, "styles.csv")[0] == 1
+    finished(studio, TextToImage(prompt="dots", style="Sepia"))
+    assert dots.prompts == ["an old photograph of dots"]
+    with pytest.raises(InvalidInput, match="no style"):
+        finished(studio, TextToImage(prompt="dots", style="Sepiaa"))
