@@ -222,7 +222,7 @@ def _purge(visit: Visit) -> dict[str, Any]:
 def _files(visit: Visit) -> dict[str, Any]:
     creation = visit.desk.creation(visit.ids[0], visit.request)
     medium = visit.desk.studio.library.shelf.item(creation.id, *visit.seen).medium
-    return {"files": [_shelf.file_value(file) for file in _leaf.files(creation, medium, visit.words("format"))]}
+    return {"files": [_shelf.file_value(file) for file in _leaf.files(creation, medium, visit.words("format"), visit.desk.studio.marks)]}
 
 
 def _texts(value: object) -> tuple[str, ...]:
