@@ -18,6 +18,7 @@ Reading order:
     ledger.py            which bytes are taken on a device
     manager.py           lease, load, share, evict
     stream.py            a pipeline with callbacks becomes an iterator that can be stopped
+    runs.py              the runs under way: whose they are, who follows and who stops them
 
     audiocraft_stand_ins.py what the package audiocraft imports and inference does not need
     audiocraft_weights.py   checkpoints of audiocraft made into safetensors
@@ -32,17 +33,30 @@ Reading order:
     fetching.py          what all downloads share: locks, room on the disk, marks, memory of failures
 
   What is kept
-    library.py           creations, drafts and the journal of runs
+    library.py           creations: saved, found, forgotten
+    journal.py           runs: written down before they start, and how they ended
+    drafts.py            forms as they stand while someone works on them
+    shelf.py             creations as a person sorts them: stars, tags, projects, trash, lineage
+    search.py            filters and typed words as a question to the index
     originals.py         the files a run was given
+    thumbs.py            small pictures for the grid
+    sweep.py             what a start clears away
     storage.py           files: written whole or not at all
     index.py             the SQLite index: transactions and migrations
     schema.py            its tables, version by version
-    provenance/          the record of a creation, and the picture files that carry it
+    provenance/          the record of a creation, the files that carry it, marks and signatures
+    marks.py             what a result is given so that it can be recognised
+    origin.py            was this made here? every layer of any file
+    copies.py            a creation in another format
+    archive.py           a selection as one zip
+    backup.py            a whole home as one zip
+    fsck.py              a library held against its disk
 
   What surrounds a run
     enhance.py           longer prompts by a writer: what it is asked, what becomes of its answer
     rules.py             what a deployment refuses
     presets.py           text styles
+    own_styles.py        a person's own, from other programs' files and back
     writing_presets.py   kinds of text
     documents.py         a text as Markdown, plain text or Word
     settings.py          options and environment
@@ -51,6 +65,7 @@ Reading order:
   The command line
     __main__.py          `python -m studio`
     make_commands.py     one `make` command a task
+    style_commands.py    the commands `styles ...`
     replay.py            a creation made again, and compared
     doctor.py            what this machine has and lacks
     terminal.py          progress and errors as lines

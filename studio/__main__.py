@@ -13,7 +13,7 @@ import typer
 from pydantic import ValidationError
 
 from studio import doctor as doctors
-from studio import fsck, passwords, replay, sources
+from studio import fsck, passwords, replay, sources, style_commands
 from studio import models as catalogue
 from studio.backup import backup
 from studio.creations import Creation
@@ -28,6 +28,7 @@ from studio.terminal import Line, opened, sentences, shown
 
 app = typer.Typer(help="Atelier on the command line.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(commands(), name="make")
+app.add_typer(style_commands.commands(), name="styles")
 
 
 @app.callback()
