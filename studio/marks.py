@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,13 +44,13 @@ class Marks:
             if reason:
                 log.warning("no %s is put into results: %s", what, reason)
 
-    def marked(self, media: Media, record: Record, parents: Sequence[Record] = ()) -> tuple[Media, Record]:
+    def marked(self, media: Media, record: Record, sources: Sequence[bytes] = ()) -> tuple[Media, Record]:
         """The medium with an invisible mark and its record, which says so, or why not.
 
-        The mark carries the number of the task, or of the first of the `parents` that has one: equal tasks give equal pixels, and what is
-        left of a marked file agrees with what was added to it.
+        The mark carries the number of the task, or the one that the record in the first of `sources`, the files it was made from, tells:
+        equal tasks give equal pixels, and what is left of a marked file agrees with what was added to it.
         """
-        number = next((n for n in map(_number, parents) if n is not None), None)
+        number = next((n for n in map(_number, sources) if n is not None), None)
         if number is None:
             from studio.provenance import watermark  # brings numpy
 
@@ -114,9 +115,15 @@ def _unmarked(media: Media, record: Record) -> str:
     return SAME_SAMPLES if isinstance(media, Take) and record.task.get("reference_use") in EDITS else ""
 
 
-def _number(record: Record) -> int | None:
-    """The number in a record's marks; None where it has none."""
-    said = record.marks.get("watermark")
+def _number(data: bytes) -> int | None:
+    """The number that the record in a picture or sound tells; None where it tells none."""
+    from studio.provenance import pictures, sounds
+
+    found: Record | None = None
+    for read in (pictures.read_record, sounds.read_record):
+        with suppress(StudioError):
+            found = found or read(data)
+    said = found.marks.get("watermark") if found is not None else None
     text = said.get("payload") if isinstance(said, Mapping) else None
     try:
         return int(text, 16) if isinstance(text, str) and len(text) == 5 else None

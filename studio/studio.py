@@ -9,7 +9,6 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +16,7 @@ from types import ModuleType
 from studio import enhance, models, sources
 from studio.creations import Creation, Event, Json, Media, Passage, Picture, Preview, Progress, Take
 from studio.device import Device
-from studio.errors import Busy, Cancelled, NotFound, StudioError
+from studio.errors import Busy, Cancelled, StudioError
 from studio.library import Library, Outcome
 from studio.manager import Manager, Recipe
 from studio.marks import Marks
@@ -293,24 +292,17 @@ class Studio:
         # 1. The record, then the invisible mark, which the record tells of.
         parents = self.library.originals.creations([str(getattr(run.task, name)) for name in run.files], run.owner)
         entry = record.compose(run.task, run.asked, run.card, media, self.device.name, seconds, parents)
-        media, entry = self.marks.marked(media, entry, self._records(parents, run.owner))
+        given = {name: (path.read_bytes(), path.suffix) for name, path in run.files.items()}
+        sources = [(name, *given[name]) for name in given if name != "mask"]
+        media, entry = self.marks.marked(media, entry, [content for _, content, _ in sources])
         # 2. The file with the record inside, signed last.
         encode, suffix = _encoder(media)
-        given = {name: (path.read_bytes(), path.suffix) for name, path in run.files.items()}
-        data, entry = self.marks.sealed(encode, suffix, entry, [(name, *given[name]) for name in given if name != "mask"])
+        data, entry = self.marks.sealed(encode, suffix, entry, sources)
         # 3. The file and what belongs to it, all of it or nothing.
         companions = {} if isinstance(media, Passage) else dict(media.attachments)
         companions |= {f"{name}{suffix}": content for name, (content, suffix) in given.items()}
         text = media.text if isinstance(media, Passage) else None
         return self.library.keep(data, suffix, entry, owner=run.owner, session=run.session, job=run.job, text=text, attachments=companions)
-
-    def _records(self, ids: Sequence[str], owner: str) -> list[record.Record]:
-        """The records of creations, without those that are gone."""
-        found: list[record.Record] = []
-        for id in ids:
-            with suppress(NotFound):
-                found.append(record.Record.model_validate(dict(self.library.get(id, owner).record)))
-        return found
 
     def _fetch(self, stream: Stream, card: ModelCard, force: bool) -> None:
         for source in (card.source, *card.companions.values()):

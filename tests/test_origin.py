@@ -19,7 +19,7 @@ from studio.library import Library
 from studio.marks import Marks
 from studio.origin import Origin, examine
 from studio.provenance import pictures, sounds
-from studio.provenance.record import COMPOSITE, ENHANCED, TRAINED, Record, compose
+from studio.provenance.record import COMPOSITE, ENHANCED, TRAINED, compose
 from studio.settings import Settings
 from studio.tasks import Compose, Inpaint, Task, TextToImage, Write
 from tests.samples import CARD
@@ -39,7 +39,7 @@ class Place:
         """As a studio keeps it: the creation, and the medium as it was marked."""
         card = CARD.model_copy(update={"trained": trained})
         entry = compose(task, task, card, media, "cpu", 1, [parent.id for parent in parents])
-        media, entry = self.marks.marked(media, entry, [Record.model_validate(dict(parent.record)) for parent in parents])
+        media, entry = self.marks.marked(media, entry, [parent.path.read_bytes() for parent in parents])
         match media:
             case Picture():
                 data, suffix = pictures.encode_png(media.pixels, entry), ".png"
