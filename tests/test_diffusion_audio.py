@@ -73,6 +73,12 @@ def make(folders: dict[str, Path], models: dict[str, dict[str, Any]]) -> Make:
     return run
 
 
+@pytest.fixture(scope="module")
+def plain() -> dict[str, Any]:
+    """What each kind makes where nothing is changed, once it was made."""
+    return {}
+
+
 @pytest.fixture
 def tune(tmp_path: Path) -> Path:
     """Three seconds: 220 Hz on the left, 330 Hz on the right."""
@@ -137,7 +143,8 @@ def test_every_way_of_every_family_makes_stereo_sound_that_its_seed_repeats(kind
     assert np.abs(take.sound.samples).max() <= 1
     assert take.seed == 3
     assert np.array_equal(samples(make(kind, **using(way, tune))), take.sound.samples)
-    assert not np.array_equal(samples(make(kind, seed=4, **using(way, tune))), take.sound.samples)
+    if way in ("make", "repaint"):  # the others draw as one of these does
+        assert not np.array_equal(samples(make(kind, seed=4, **using(way, tune))), take.sound.samples)
 
 
 @pytest.mark.parametrize("kind", ["ace", "open", "three"])
@@ -225,9 +232,11 @@ def test_long_sound_of_the_codec_with_attention_is_decoded_in_parts_too(
         *((kind, {"prompt": "wild drums"}) for kind in KINDS),
     ],
 )
-def test_what_is_asked_for_changes_the_music(kind: str, change: dict[str, Any], make: Make) -> None:
+def test_what_is_asked_for_changes_the_music(kind: str, change: dict[str, Any], make: Make, plain: dict[str, Any]) -> None:
     usual = {"guidance_scale": 4.0} if kind in ("ace", "open", "three") else {}
-    assert not np.array_equal(samples(make(kind, **usual)), samples(make(kind, **(usual | change))))
+    if kind not in plain:
+        plain[kind] = samples(make(kind, **usual))
+    assert not np.array_equal(plain[kind], samples(make(kind, **(usual | change))))
 
 
 def test_the_record_says_what_was_told_in_words_and_what_made_it(make: Make) -> None:
@@ -259,11 +268,32 @@ def test_loudness_and_a_loop_are_made_of_what_the_model_made(make: Make) -> None
 
 def test_takes_that_miss_the_brief_are_tried_again_as_often_as_allowed(make: Make) -> None:
     events: list[Any] = []
-    (take,) = make("three", events.append, retries=2, bpm=77)
+    first, second = make("three", events.append, retries=1, bpm=77, count=2)
     attempts = sum(isinstance(event, Progress) and event.note == "Decoding" for event in events)
-    assert attempts == 3  # noise has no tempo
-    assert take.seed in {3, 3 + diffusion_audio.ANOTHER, 3 + 2 * diffusion_audio.ANOTHER}
-    assert np.array_equal(samples(make("three", seed=take.seed, bpm=77)), take.sound.samples)
+    assert attempts == 4  # noise has no tempo
+    assert (first.seed, second.seed) == (3, 4)
+    assert np.array_equal(samples(make("three", seed=4, retries=1, bpm=77)), second.sound.samples)
+
+
+@pytest.mark.parametrize(("way", "region"), [("continue", {"region_end": 0.01}), ("lead", {"region_start": 99.0})])
+def test_of_what_is_gone_on_from_something_must_be_left(way: str, region: dict[str, float], tune: Path) -> None:
+    task = Compose.checked({"prompt": "x", "reference": str(tune), "reference_use": way, "duration": 1, **region})
+    with pytest.raises(InvalidInput, match="would be left"):
+        _audio_canvas.laid(task, RATE, 1, LONGEST)
+
+
+def test_a_stop_keeps_the_attempts_that_were_finished(make: Make) -> None:
+    decoded: list[Any] = []
+
+    def report(event: Any) -> None:
+        if isinstance(event, Progress) and event.note == "Decoding":
+            decoded.append(event)
+        if len(decoded) > 1 or (decoded and isinstance(event, Progress) and event.note == "measuring"):
+            raise Cancelled
+
+    (take,) = make("three", report, retries=2, bpm=77)
+    assert np.array_equal(take.sound.samples, samples(make("three", bpm=77)))
+    assert "attempt" not in take.facts
 
 
 # References --------------------------------------------------------------------------------------------------------------------------
