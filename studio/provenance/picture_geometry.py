@@ -67,9 +67,16 @@ def search(luma: Floats, tile: Tile) -> Marked | None:
     return None
 
 
-def upright(luma: Floats, tile: Tile) -> Match | None:
-    """The best match of the whole picture, or of a part of it, as it stands."""
-    return _upright(folds(whitened(luma)), tile)
+def certainty(luma: Floats, tile: Tile, number: int, where: NDArray[np.bool_] | None) -> float:
+    """The statistic of a number that was just put into an upright picture, as `search` would see it.
+
+    Where that sees another number first, as in an edit of a marked picture, what counts is the statistic of the area itself.
+    """
+    rest = whitened(luma)
+    match = _upright(folds(rest), tile)
+    if match is None or match.number == number:
+        return 0.0 if match is None else match.peak
+    return tile.certainty(folds(rest if where is None else rest * where).sum((0, 1)), number)
 
 
 def whitened(luma: Floats) -> Floats:

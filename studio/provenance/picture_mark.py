@@ -54,8 +54,7 @@ def embed(pixels: Pixels, payload: int, secret: bytes, where: NDArray[np.bool_] 
     found = pixels.copy()
     carrying = found[..., :3] if found.ndim == 3 else found[..., None]
     np.copyto(carrying, np.clip(colours + np.rint(change).astype(np.int16)[..., None], 0, 255), casting="unsafe")
-    match = picture_geometry.upright(brightness(found), tile)
-    if match is None or match.number != payload or match.peak < _MARGIN * picture_geometry.THRESHOLD:
+    if picture_geometry.certainty(brightness(found), tile, payload, free) < _MARGIN * picture_geometry.THRESHOLD:
         raise TooSmall("What may change is too scattered or too noisy for an invisible mark: it is left without one.")
     return found
 

@@ -67,6 +67,11 @@ class Tile:
         lines, weights = self._lines(fold)
         return float(self._places(lines, weights, fine).max())
 
+    def certainty(self, fold: Floats, number: int) -> float:
+        """The statistic of a known number at the place where it was put."""
+        lines, weights = self._lines(fold)
+        return watermark.peak(self.roles, (lines * self.roles.phases.conj()).real.astype(np.float32), weights, number)
+
     def match(self, fold: Floats, fine: int = FINE) -> Match | None:
         """The best place and number for a fold (128, 128), places in steps of 1 / `fine` pixel; None where no number fits."""
         lines, weights = self._lines(fold)
@@ -77,8 +82,8 @@ class Tile:
         row, column = float(best[0]) / fine, float(best[1]) / fine
         turned = lines * np.exp(2j * np.pi / SIDE * (self.rows * row + self.columns * column))
         cosines = (turned * self.roles.phases.conj()).real.astype(np.float32)
-        number = watermark.number(self.roles, cosines * weights)
-        return None if number is None else Match(watermark.peak(self.roles, cosines, weights, number), number, row, column)
+        found = watermark.likeliest(self.roles, cosines, weights)
+        return None if found is None else Match(found[1], found[0], row, column)
 
     def _lines(self, fold: Floats) -> tuple[Complex, Floats]:
         """Each line's direction, unit, and its weight: the root of how far it stands out from others of its frequency."""

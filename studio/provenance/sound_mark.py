@@ -54,8 +54,7 @@ def embed(sound: Sound, payload: int, secret: bytes, loop: bool = False) -> Soun
     room = _room(sound, loop)
     found = Sound(sound.samples + np.clip(marks, -room, room), sound.rate)
     kept = (np.rint(found.samples * 32768) / 32768).astype(np.float32)  # as 16 bits keep it
-    match = period.match(heard(Sound(kept, found.rate)))
-    if match is None or match.number != payload or match.peak < _MARGIN * sound_tile.THRESHOLD:
+    if period.certainty(heard(Sound(kept, found.rate)), payload) < _MARGIN * sound_tile.THRESHOLD:
         raise TooSmall("This sound holds too little between 600 and 7,000 hertz for an inaudible mark: it is left without one.")
     return found
 

@@ -72,8 +72,13 @@ class Period:
         lines, weights, begins = self._begins(rest, speed)
         begin = int(np.argmax(begins))
         cosines = (lines * np.exp(2j * np.pi / PLACES * begin * self.places)).real.astype(np.float32)
-        number = watermark.number(self.roles, cosines * weights)
-        return None if number is None else Match(watermark.peak(self.roles, cosines, weights, number), number, speed)
+        match = watermark.likeliest(self.roles, cosines, weights)
+        return None if match is None else Match(match[1], match[0], speed)
+
+    def certainty(self, rest: Floats, number: int) -> float:
+        """The statistic of a known number that begins where it was put."""
+        lines, weights, _ = self._begins(rest, 1.0)
+        return watermark.peak(self.roles, lines.real, weights, number)
 
     def sync(self, rest: Floats) -> float:
         """The peak of the lines that are always there, wherever a period may begin."""

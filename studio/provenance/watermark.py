@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,15 +113,21 @@ def signs(roles: Lines, number: int) -> Floats:
     return found
 
 
-def number(roles: Lines, values: Floats) -> int | None:
-    """The number that `values` (n,) say, each a line's weighted cosine to its phase; None where its check of 12 bits is wrong."""
-    message = 0
+def likeliest(roles: Lines, cosines: Floats, weights: Floats) -> tuple[int, float] | None:
+    """The number that the lines' cosines (n,) say, and its `peak`: None where no check of 12 bits fits.
+
+    Each byte may be its likeliest word or the next: a picture that was marked twice says two numbers at once. That tries no more
+    numbers than `threshold` counts.
+    """
+    values, choices = cosines * weights, list[tuple[int, int]]()
     for symbol in range(_SYMBOLS):
         mine = roles.symbols == symbol
         sums = np.bincount(roles.words[mine], weights=values[mine], minlength=_WALSH)
-        message |= int(np.argmax(_codebook() @ sums)) << 8 * symbol
-    found = message >> CRC_BITS
-    return found if _crc(found) == message & (1 << CRC_BITS) - 1 else None
+        best = np.argsort(_codebook() @ sums)[-2:]
+        choices.append((int(best[1]) << 8 * symbol, int(best[0]) << 8 * symbol))
+    messages = [sum(words) for words in product(*choices)]
+    numbers = [message >> CRC_BITS for message in messages if _crc(message >> CRC_BITS) == message & (1 << CRC_BITS) - 1]
+    return max(((number, peak(roles, cosines, weights, number)) for number in numbers), key=lambda found: found[1], default=None)
 
 
 def _codebook() -> Floats:
