@@ -24,6 +24,11 @@ TEXT_FORMATS = {"md": "Markdown", "docx": "Word"}
 SHORT = ("prompt", "text", "lyrics", "blend_prompt", "negative_prompt", "mode", "style", "voice", "seed")
 """Fields of a task that are told at once; the others are in the fold."""
 MOST_ROWS = 200
+HEARD = {
+    True: "Each plays as loud as the quietest: choose one, and go on listening in another at the same place.",
+    False: "Choose one, and go on listening in another at the same place. Not all were measured: they may differ in loudness.",
+}
+"""What is said of sounds beside one another, by whether the loudness of each is known."""
 DIFF_WORDS = 4000
 """Words up to which two texts are compared word by word; longer ones line by line."""
 
@@ -98,7 +103,7 @@ def compared(creations: Sequence[Creation], items: Sequence[Item]) -> dict[str, 
         first = creations[0].text or ""
         parts = [[("same", first)], *(difference(first, one.text or "") for one in creations[1:])]
         values = [{**value, "pieces": pieces} for value, pieces in zip(values, parts, strict=True)]
-    words = "Each plays as loud as the quietest: choose one, and go on listening in another at the same place." if medium == "sound" else ""
+    words = HEARD[all(map(_measured, creations))] if medium == "sound" else ""
     return {"medium": medium, "items": values, "rows": asked_differently(creations), "words": words}
 
 
@@ -147,6 +152,10 @@ def _flat(value: object, name: str = "") -> Iterator[tuple[str, object]]:
 
 def _bytes(count: int) -> str:
     return f"{max(1, round(count / 1000)):,} KB" if count < 1_000_000 else _status.gigabytes(count)
+
+
+def _measured(creation: Creation) -> bool:
+    return isinstance(_mapping(_gallery.facts_of(creation).get("measured")).get("lufs"), int | float)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -6,16 +6,17 @@ Each function is given the desk, whose creations are meant, and what a browser s
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 
 from studio import replay as replaying
 from studio import thumbs
-from studio.creations import Creation, Progress
+from studio.creations import Creation, Event, Progress
 from studio.errors import InvalidInput, StudioError
 from studio.provenance.record import Record
 from tabs import _form, _leaf, _shelf, _status
@@ -126,13 +127,14 @@ def replay(desk: Desk, data: object, request: gr.Request) -> Iterator[str]:
         (id,) = _shelf.ids_of(data, 1)
         creation = desk.creation(id, request)
         entry = Record.model_validate(dict(creation.record))
-        for event in replaying.again(desk.studio, entry):
-            if isinstance(event, Creation):
-                difference = replaying.compare(creation.path, event)
-                yield _status.message(_verdict(difference, replaying.differences(entry, dict(event.record))))
-                return
-            if isinstance(event, Progress):
-                yield _status.progress(event)
+        with closing(cast("Generator[Event]", replaying.again(desk.studio, entry))) as events:
+            for event in events:
+                if isinstance(event, Creation):
+                    difference = replaying.compare(creation.path, event)
+                    yield _status.message(_verdict(difference, replaying.differences(entry, dict(event.record))))
+                    return
+                if isinstance(event, Progress):
+                    yield _status.progress(event)
         yield _status.message("Nothing came of it: try again.", "error")
     except StudioError as error:
         yield _status.message(str(error), "error")

@@ -33,7 +33,10 @@
     // "grid", "open" or "compare": what has room on the page.
     mode(name) {
       this.page.dataset.mode = name;
-      if (name === "grid") delete this.page.dataset.medium;
+      if (name === "grid") {
+        delete this.page.dataset.medium;
+        this.page.querySelector(".heard [data-do=stop]")?.click();
+      }
       if (name !== "open") this.opened = "";
       this.root.dispatchEvent(new Event("mode"));
     }
