@@ -93,7 +93,7 @@ def test_a_loop_from_words_plays_is_as_asked_and_can_be_taken_away(page: Page, s
     assert {"mix.wav", "score.mid", "recipe.json"} <= set(archive.namelist())
     downloads = page.locator(".downloads:visible")
     unfold(page, "Advanced")
-    expect(page.get_by_label("Lyrics", exact=True)).to_be_disabled()
+    expect(page.get_by_role("textbox", name="Lyrics")).to_be_disabled()
     choose(page, "Format of the download", "WAV 16 bit")
     assert sounds.read_record(downloaded(page, tmp_path, ".wav")) is not None
     choose(page, "Format of the download", "MP3")
