@@ -25,8 +25,8 @@ OCTAVE, TURN = 1000, 0.05
 """The lattice of what is searched: sizes in an octave, degrees between angles."""
 OCTAVES, TURNS = (-1.04, 1.04), 3.2
 """How far it reaches: octaves of size, degrees to either side."""
-LARGEST = 1024
-"""Pixels of a side of the middle part that is searched for another geometry."""
+LARGEST, UPRIGHT = 1024, 4096
+"""Pixels of a side of the middle part that is searched for another geometry, and as it is."""
 
 _SIZES, _ANGLES, _WINDOWS = 2.4 * OCTAVE, 2 * 3.5 / TURN, 10_000
 THRESHOLD = watermark.threshold(2 * (SIDE * FINE) ** 2 * _SIZES * _ANGLES + 2 * SIDE**2 * _WINDOWS)
@@ -55,7 +55,7 @@ class Pose:
 
 def search(luma: Floats, tile: Tile) -> Marked | None:
     """The mark in a picture: first as it is, then mirrored, then at usual sizes, then at any size and small angle."""
-    sums = folds(whitened(luma))
+    sums = folds(whitened(_middle(luma, UPRIGHT)))
     for flipped in (False, True):
         match = _upright(sums[:, ::-1, :, ::-1] if flipped else sums, tile)
         if match is not None and match.peak >= THRESHOLD:
@@ -72,10 +72,10 @@ def certainty(luma: Floats, tile: Tile, number: int, where: NDArray[np.bool_] | 
 
     Where that sees another number first, as in an edit of a marked picture, what counts is the statistic of the area itself.
     """
-    rest = whitened(luma)
-    match = _upright(folds(rest), tile)
+    match = _upright(folds(whitened(_middle(luma, UPRIGHT))), tile)
     if match is None or match.number == number:
         return 0.0 if match is None else match.peak
+    rest = whitened(luma)
     return tile.certainty(folds(rest if where is None else rest * where).sum((0, 1)), number)
 
 
@@ -125,10 +125,10 @@ def _poses(luma: Floats) -> Iterator[Pose]:
         yield Pose(round(np.log2(scale) * OCTAVE))
     import cv2
 
-    yield from _likely(_middle(luma), 0)
+    yield from _likely(_middle(luma, LARGEST), 0)
     if min(luma.shape) >= 2 * SMALLEST:
         half: Any = cv2.resize(luma, (luma.shape[1] // 2, luma.shape[0] // 2), interpolation=cv2.INTER_AREA)
-        yield from _likely(_middle(half), OCTAVE)
+        yield from _likely(_middle(half, LARGEST), OCTAVE)
 
 
 def _settled(luma: Floats, tile: Tile, pose: Pose) -> Marked | None:
@@ -152,6 +152,7 @@ def _fold(luma: Floats, pose: Pose) -> Floats:
 
     scale, angle = pose.scale, np.deg2rad(pose.angle * TURN)
     height, width = (min(LARGEST, round(side / scale)) for side in luma.shape)
+    luma = _middle(luma, round(1.2 * scale * LARGEST))
     if scale > 1.1:
         luma = np.asarray(cv2.GaussianBlur(luma, (0, 0), 0.35 * scale), np.float32)
     turn = scale * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
@@ -162,9 +163,9 @@ def _fold(luma: Floats, pose: Pose) -> Floats:
     return fold[:, ::-1] if pose.flipped else fold
 
 
-def _middle(luma: Floats) -> Floats:
-    top, left = (max(0, (side - LARGEST) // 2) for side in luma.shape)
-    return luma[top : top + LARGEST, left : left + LARGEST]
+def _middle(luma: Floats, size: int) -> Floats:
+    top, left = (max(0, (side - size) // 2) for side in luma.shape)
+    return luma[top : top + size, left : left + size]
 
 
 def _likely(luma: Floats, octave: int) -> Iterator[Pose]:
