@@ -130,13 +130,15 @@ def test_leading_in_puts_new_bars_before_the_old(studio: Studio, take: Creation)
     assert melody(new, new.bars - old.bars, old.bars) == melody(old, 0, old.bars)
 
 
-def test_a_region_is_made_anew_in_whole_bars_and_nothing_else_is(studio: Studio, take: Creation) -> None:
+def test_a_region_is_made_anew_in_whole_bars_and_nothing_else_is(studio: Studio) -> None:
+    take = made(studio, {"prompt": "a chiptune loop in C major, 240 bpm", "duration": 4, "seed": 7})
+    assert score_of(take).bars == 4
     bar = score_of(take).seconds / score_of(take).bars
     region = {"reference_use": "repaint", "region_start": bar * 0.9, "region_end": bar * 2.1}
     other = made(studio, {"prompt": "another idea", "reference": str(take.path), "seed": 3, **region})
     old, new = score_of(take), score_of(other)
     assert new.bars == old.bars
-    assert melody(new, 0, 1) == melody(old, 0, 1) and melody(new, 2, 1) == melody(old, 2, 1)
+    assert melody(new, 0, 1) == melody(old, 0, 1) != () and melody(new, 2, 2) == melody(old, 2, 2) != ()
     assert melody(new, 1, 1) != melody(old, 1, 1)
     assert facts(other)["plan"]["loop"] and facts(other)["loop"]["jump_db"] < -40
     assert sounds.samples_of(other.path).shape == sounds.samples_of(take.path).shape
@@ -166,8 +168,8 @@ def test_what_starts_from_a_loop_stays_one_unless_the_words_say_otherwise(
 
 
 def test_what_leads_into_a_piece_does_not_end_before_it(studio: Studio) -> None:
-    piece = made(studio, {"prompt": "an ambient pad in C major", "duration": 8, "seed": 2})
-    longer = made(studio, {"prompt": "a beginning", "reference": str(piece.path), "reference_use": "lead", "duration": 8, "seed": 1})
+    piece = made(studio, {"prompt": "a chiptune in C major, 120 bpm", "duration": 4, "seed": 2})
+    longer = made(studio, {"prompt": "a beginning", "reference": str(piece.path), "reference_use": "lead", "duration": 4, "seed": 1})
     old, new = score_of(piece), score_of(longer)
     last = packed.cut(new, new.bars - old.bars - 1, 1).chords
     assert [chord.root for chord in packed.cut(old, old.bars - 1, 1).chords] == [old.key.tonic]
@@ -185,7 +187,7 @@ def test_a_midi_file_is_a_melody_to_play_in_another_genre(studio: Studio, take: 
 
 
 def test_all_parts_sum_to_the_mix(studio: Studio) -> None:
-    plain = made(studio, {"prompt": "an orchestral waltz", "duration": 6, "seed": 2, "loudness": "-23", "bank": "Atelier Synth"})
+    plain = made(studio, {"prompt": "an orchestral waltz", "duration": 4, "seed": 2, "loudness": "-23", "bank": "Atelier Synth"})
     assert not facts(plain)["loudness"]["limited"]
     with zipfile.ZipFile(io.BytesIO(package(plain))) as archive:
         names = archive.namelist()
