@@ -45,6 +45,7 @@ Reading order:
     index.py             the SQLite index: transactions and migrations
     schema.py            its tables, version by version
     provenance/          the record of a creation, the files that carry it, marks and signatures
+    keeping.py           from a finished medium to a creation, in numbered steps
     marks.py             what a result is given so that it can be recognised
     origin.py            was this made here? every layer of any file
     copies.py            a creation in another format

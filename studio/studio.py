@@ -9,21 +9,20 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from studio import enhance, models, sources
-from studio.creations import Creation, Event, Json, Media, Passage, Picture, Preview, Progress, Take
+from studio.creations import Event, Json, Passage, Preview, Progress
 from studio.device import Device
 from studio.errors import Busy, Cancelled, StudioError
+from studio.keeping import Run, kept
 from studio.library import Library, Outcome
 from studio.manager import Manager, Recipe
 from studio.marks import Marks
 from studio.models import ModelCard
 from studio.own_styles import OwnStyles
 from studio.presets import TextStyle, styled, text_styles
-from studio.provenance import pictures, record
 from studio.rules import rules
 from studio.runs import Runs
 from studio.settings import Settings
@@ -35,23 +34,6 @@ log = logging.getLogger("atelier")
 
 GUEST = "guest"
 """The owner of everything made in a public studio without a login: it is forgotten with its browser session, or at the next start."""
-
-
-@dataclass(frozen=True)
-class _Run:
-    """One run on its way: what was typed, what was resolved, what the model reads, and whose it is.
-
-    `files` are where the files of the task lie; `worded` names them by path, `asked` and `task` by content.
-    """
-
-    job: str
-    asked: Task
-    task: Task
-    worded: Task
-    files: Mapping[str, Path]
-    card: ModelCard
-    owner: str
-    session: str
 
 
 class Studio:
@@ -105,7 +87,7 @@ class Studio:
             self.library.originals.let_go(files.values())
             raise
         # 4. The pipeline runs in a thread; its events come out here.
-        run = _Run(job, asked, task, worded, files, card, owner, session)
+        run = Run(job, asked, task, worded, files, card, owner, session)
         stream = Stream(lambda stream: self._work(stream, run), name=f"run {job}")
         yield from self._runs.follow(stream, owner, session, asked, stays=stays)
 
@@ -255,7 +237,7 @@ class Studio:
         if (check := getattr(self._engines[card.engine], "check", None)) is not None:
             check(card, worded)
 
-    def _work(self, stream: Stream, run: _Run) -> None:
+    def _work(self, stream: Stream, run: Run) -> None:
         started = time.monotonic()
         outcome: Outcome = "failed"
         message = ""
@@ -265,7 +247,7 @@ class Studio:
                 self.library.running(run.job)
                 began = started = time.monotonic()
                 for media in pipeline(run.worded, stream.report):
-                    creation = self._keep(media, run, time.monotonic() - began)
+                    creation = kept(media, run, self.device.name, time.monotonic() - began, self.library, self.marks)
                     began = time.monotonic()
                     stream.deliver(creation)
             outcome = "cancelled" if stream.stopped else "done"
@@ -280,29 +262,13 @@ class Studio:
         finally:
             self._over(run, outcome, message, time.monotonic() - started)
 
-    def _over(self, run: _Run, outcome: Outcome, message: str, seconds: float) -> None:
+    def _over(self, run: Run, outcome: Outcome, message: str, seconds: float) -> None:
         self.library.finish(run.job, outcome, message, seconds)
         self.library.originals.let_go(run.files.values())
 
     def _worded(self, task: Task, card: ModelCard, owner: str, session: str) -> Task:
         """The task in the words the model should read: text styles applied unless the model has styles of its own."""
         return styled(task, self.my_styles(owner, session)) if isinstance(task, TextToImage) and not card.styles else task
-
-    def _keep(self, media: Media, run: _Run, seconds: float) -> Creation:
-        # 1. The record, then the invisible mark, which the record tells of.
-        parents = self.library.originals.creations([str(getattr(run.task, name)) for name in run.files], run.owner)
-        entry = record.compose(run.task, run.asked, run.card, media, self.device.name, seconds, parents)
-        given = {name: (path.read_bytes(), path.suffix) for name, path in run.files.items()}
-        sources = [(name, *given[name]) for name in given if name != "mask"]
-        media, entry = self.marks.marked(media, entry, [content for _, content, _ in sources])
-        # 2. The file with the record inside, signed last.
-        encode, suffix = _encoder(media)
-        data, entry = self.marks.sealed(encode, suffix, entry, sources)
-        # 3. The file and what belongs to it, all of it or nothing.
-        companions = {} if isinstance(media, Passage) else dict(media.attachments)
-        companions |= {f"{name}{suffix}": content for name, (content, suffix) in given.items()}
-        text = media.text if isinstance(media, Passage) else None
-        return self.library.keep(data, suffix, entry, owner=run.owner, session=run.session, job=run.job, text=text, attachments=companions)
 
     def _fetch(self, stream: Stream, card: ModelCard, force: bool) -> None:
         for source in (card.source, *card.companions.values()):
@@ -338,20 +304,7 @@ def _units(task: Task) -> float:
             return 1.0
 
 
-def _encoder(media: Media) -> tuple[Callable[[record.Record], bytes], str]:
-    """What makes the medium's file of its record, and the file's suffix."""
-    match media:
-        case Picture():
-            return lambda entry: pictures.encode_png(media.pixels, entry, media.icc), ".png"
-        case Passage():
-            return lambda _: media.text.encode(), ".txt"
-        case Take():
-            from studio.provenance import sounds  # brings a sound library, which the first page does without
-
-            return lambda entry: sounds.encode_flac(media.sound, entry), ".flac"
-
-
-def _told(error: Exception, run: _Run) -> str:
+def _told(error: Exception, run: Run) -> str:
     """What the journal says of a run that failed."""
     if isinstance(error, StudioError):
         return str(error)
