@@ -19,7 +19,8 @@ from studio.marks import Marks
 from studio.music import packed
 from studio.tasks import PADDED, SOUND_FORMATS, Compose, Narrate
 from tabs import _form, _gallery, _player
-from tabs._form import QUIET, Form, Shown
+from tabs._form import QUIET, Form
+from tabs._run import Shown
 
 SHOWN = 8
 """Takes in the player at once."""

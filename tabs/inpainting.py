@@ -12,7 +12,8 @@ from studio.errors import StudioError
 from studio.provenance import record
 from studio.tasks import MODES, PREFILLS, Inpaint
 from tabs import _attribution, _fields, _form, _gallery, _mask_editor, _models, _status, _ways
-from tabs._form import QUIET, Form, Shown
+from tabs._form import QUIET, Form
+from tabs._run import Shown
 
 NAME = "Inpainting"
 TASK = Inpaint

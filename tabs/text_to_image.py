@@ -14,7 +14,8 @@ from studio.models import ModelCard
 from studio.provenance import foreign, pictures, record
 from studio.tasks import TextToImage
 from tabs import _attribution, _enhance, _fields, _form, _gallery, _models, _own_sets, _own_styles, _status
-from tabs._form import QUIET, Form, Shown
+from tabs._form import QUIET, Form
+from tabs._run import Shown
 
 NAME = "Text to image"
 TASK = TextToImage

@@ -12,7 +12,8 @@ from studio.errors import StudioError
 from studio.tasks import Write
 from studio.writing_presets import WritingPreset, writing_presets
 from tabs import _fields, _form, _models, _scripts
-from tabs._form import QUIET, Form, Shown
+from tabs._form import QUIET, Form
+from tabs._run import Shown
 
 NAME = "Writing"
 TASK = Write
