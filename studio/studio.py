@@ -32,6 +32,9 @@ from studio.tasks import SEED_LIMIT, Compose, Inpaint, Narrate, Task, TextToImag
 
 log = logging.getLogger("atelier")
 
+USUAL_SECONDS = 30.0
+"""The length of a piece whose length the words or the notes decide, for estimates of time."""
+
 GUEST = "guest"
 """The owner of everything made in a public studio without a login: it is forgotten with its browser session, or at the next start."""
 
@@ -297,7 +300,7 @@ def _units(task: Task) -> float:
         case Write():
             return float(task.max_new_tokens or 1)
         case Compose():
-            return task.count * (task.duration or 1)
+            return task.count * (task.duration or USUAL_SECONDS)
         case Narrate():
             return float(len(task.text))
         case _:
