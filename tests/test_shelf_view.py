@@ -90,6 +90,9 @@ def test_a_public_studio_shows_changes_and_opens_what_this_session_made_alone(li
     value, creation, _ = _shelf_actions.opened(where, {"ids": [other]}, visitor("mine"))
     assert creation is None and "token" in value and value["error"]
     assert "error" in _shelf_actions.packed(where, {"ids": [other]}, visitor("mine"))
+    assert [item["id"] for item in ask(where, "mine", "page", filter={"trashed": True})["items"]] == [mine]
+    ask(where, "mine", "purge", ids=[mine, other])
+    assert ask(where, "mine", "page", filter={"trashed": True})["items"] == []
     assert [item["id"] for item in ask(where, "other", "page", filter={}, count=True)["items"]] == [other]
 
 

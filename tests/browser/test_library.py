@@ -158,7 +158,7 @@ def test_an_edit_names_what_it_came_from_and_that_what_came_of_it(page: Page) ->
     assert pictures.read_record(Path(taken.value.path())) is not None
 
 
-def test_what_goes_to_the_trash_comes_back_by_undo_or_from_there_and_can_be_deleted_for_good(page: Page) -> None:
+def test_what_goes_to_the_trash_comes_back_by_undo_or_from_there(page: Page) -> None:
     search(page, "shade 7", "1 creation")
     card(page, "shade 7").click(modifiers=["Control"])
     press(page, "Move to trash")
