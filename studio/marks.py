@@ -30,7 +30,7 @@ log = logging.getLogger("atelier.marks")
 
 NO_SIGNATURE = "This format holds no signature; the record beside it says how it was made."
 PLAIN_TEXT = "Plain text holds neither an invisible mark nor a signature; the library keeps its record."
-SAME_SAMPLES = "An edit that makes nothing new keeps the samples as they are."
+SAME_SAMPLES = "What is kept of the recording that was given keeps its samples as they are."
 
 
 class Marks:
@@ -112,7 +112,14 @@ def _unmarked(media: Media, record: Record) -> str:
     """Why this medium gets no mark by its kind; '' if it gets one."""
     if isinstance(media, Passage):
         return PLAIN_TEXT
-    return SAME_SAMPLES if isinstance(media, Take) and record.task.get("reference_use") in EDITS else ""
+    if isinstance(media, Take) and (record.task.get("reference_use") in EDITS or _keeps(media, record)):
+        return SAME_SAMPLES
+    return ""
+
+
+def _keeps(media: Take, record: Record) -> bool:
+    """Whether a take holds samples of the recording that it goes on from; one that is played from notes is new as a whole."""
+    return record.task.get("reference_use") in ("continue", "lead", "repaint") and "score" not in media.facts
 
 
 def _number(data: bytes) -> int | None:

@@ -165,6 +165,9 @@ def test_a_sound_is_recognised_and_an_edit_of_one_keeps_its_samples(place: Place
         "Library": "proof", "Signature": "proof", "Invisible mark": "proof", "Record": "claim", "Source type": "claim",
     }  # fmt: skip
     edit = Compose(prompt="x", reference="sha256:" + "0" * 64, reference_use="trim", region_start=0, region_end=1, model="Sample", seed=1)
+    repainted = edit.model_copy(update={"reference_use": "repaint"})
+    beside, played = (place.keep(Take(sound, 1, facts=facts), repainted)[1] for facts in ({}, {"score": "notes"}))
+    assert isinstance(beside, Take) and beside.sound is sound and isinstance(played, Take) and played.sound is not sound
     kept, same = place.keep(Take(sound, 1), edit, trained=False)
     assert isinstance(same, Take) and same.sound is sound
     assert kept.record["digital_source_type"] == ENHANCED and sounds.read_source(kept.path.read_bytes()) == ENHANCED
