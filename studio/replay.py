@@ -61,17 +61,17 @@ def read(file: Path, library: Library) -> Record:
     raise NotFound(f"{file.name} is no text that this library made, or it was changed since: replay one from the library.")
 
 
-def again(studio: Studio, record: Record) -> Iterator[Event]:
-    """Run the record's task once more, with the sets and files of this home's own person; yields the run's events.
+def again(studio: Studio, record: Record, owner: str = OWNER) -> Iterator[Event]:
+    """Run the record's task once more, with the sets and files of its owner; yields the run's events.
 
     What it makes belongs to a session of its own and leaves the library again when the iteration ends; nothing else there changes.
     """
     session = f"replay-{uuid.uuid4().hex}"
     task = task_of(record)
     given = {name: str(getattr(task, name)) for name in task.files}
-    found = {name: str(studio.library.originals.find(value)) for name, value in given.items() if value.startswith(BY_CONTENT)}
+    found = {name: str(studio.library.originals.find(value, owner)) for name, value in given.items() if value.startswith(BY_CONTENT)}
     try:
-        yield from studio.run(task.model_copy(update=found), owner=OWNER, session=session)
+        yield from studio.run(task.model_copy(update=found), owner=owner, session=session)
     finally:
         studio.library.forget_session(session)
 

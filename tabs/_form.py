@@ -64,12 +64,10 @@ class Desk:
 
     def creation(self, id: str, request: gr.Request) -> Creation:
         """One creation that this visitor may see; gr.Error in words otherwise."""
-        owner, session = self.owner(request)
+        owner, session = self.seen(request)
         try:
-            creation = self.studio.library.get(id, owner)
-            if self.studio.settings.public and id not in {c.id for c in self.studio.library.list("", owner, session, 1000)}:
-                raise StudioError("That creation belongs to another browser session: choose one from this page.")
-            return creation
+            self.studio.library.shelf.item(id, owner, session)
+            return self.studio.library.get(id, owner)
         except StudioError as error:
             raise gr.Error(str(error), print_exception=False) from None
 

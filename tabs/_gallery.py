@@ -59,7 +59,8 @@ def details(creation: Creation, rows: Mapping[str, object]) -> str:
     model = creation.record.get("model")
     name = model if isinstance(model, dict) else {}
     seconds = creation.record.get("seconds", 0)
-    made = {"Model": f"{name.get('name')} ({name.get('licence')})", "Made": f"by a machine, in {seconds:.1f} s"}
+    use = {True: "", False: " · not for commercial use"}.get(name.get("commercial", ""), " · see the licence for its use")
+    made = {"Model": f"{name.get('name')} ({name.get('licence')}{use})", "Made": f"by a machine, in {seconds:.1f} s"}
     return _status.facts_table({**rows, **made})
 
 
