@@ -59,7 +59,8 @@ def details(creation: Creation, rows: Mapping[str, object]) -> str:
     model = creation.record.get("model")
     name = model if isinstance(model, dict) else {}
     seconds = creation.record.get("seconds", 0)
-    use = {True: "", False: " · not for commercial use"}.get(name.get("commercial", ""), " · see the licence for its use")
+    commercial = name.get("commercial")
+    use = "" if commercial is True else " · not for commercial use" if commercial is False else " · see the licence for its use"
     made = {"Model": f"{name.get('name')} ({name.get('licence')}{use})", "Made": f"by a machine, in {seconds:.1f} s"}
     return _status.facts_table({**rows, **made})
 
