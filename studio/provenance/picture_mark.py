@@ -19,7 +19,7 @@ from studio.provenance.watermark import Floats, Marked, TooSmall
 
 AREA = 256 * 256
 """Pixels that must be free to change."""
-FLAT = 1.45
+FLAT = 1.5
 """Root mean square of the mark where the picture is even, in steps of 255."""
 BUSY = 0.15
 """What is added to it, as a share of the texture's own standard deviation; up to `STRONGEST` in all."""
