@@ -55,7 +55,7 @@ def cards(name: str) -> tuple[ModelCard, ...]:
 def files_of(card: ModelCard) -> Path:
     """Where the card's files lie. Raises ModelUnavailable where they do not."""
     if card.files is None or not card.files.exists():
-        raise ModelUnavailable(f"The files of {card.name} are not on this machine (any more): press Download under the model's name.")
+        raise ModelUnavailable(f"The files of {card.name} are not on this machine (any more): fetch them under the model's name.")
     return card.files
 
 

@@ -186,7 +186,7 @@ def choose(task: Task, cards: Iterable[ModelCard], here: Mapping[str, ModelCard]
     if task.model:
         card = named(cards, task.model, task.kind)
         if card.name not in here:
-            raise ModelUnavailable(f"{card.name} is not on this machine yet: press Download under the model's name, or choose another.")
+            raise ModelUnavailable(f"{card.name} is not on this machine yet: fetch it under the model's name, or choose another.")
         if not card.knows(task):
             others = ", ".join(other.name for other in here.values() if other.knows(task)) or "none on this machine yet"
             raise InvalidInput(f"{card.name} cannot do this ({task.way}); models that can: {others}.", "model")

@@ -116,7 +116,7 @@ def _answer() -> dict[str, Any]:
         again = gr.Button("Mask again", size="sm", min_width=140)
         settings = gr.Button("Use these settings", size="sm", min_width=140)
     files = gr.File(label="Finished files", file_count="multiple", interactive=False, visible="hidden")
-    downloads = gr.File(label="Download", file_count="multiple", interactive=False, visible="hidden", elem_classes="downloads")
+    downloads = gr.File(label="Download", file_count="multiple", interactive=False, elem_classes="downloads")
     details = gr.HTML(elem_classes="details")
     return {
         "gallery": gallery, "slider": slider, "files": files, "downloads": downloads, "details": details,
@@ -191,11 +191,11 @@ def _wire_fields(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
 def _chosen(form: Form, id: str, request: gr.Request) -> tuple[Any, ...]:
     """What goes with the chosen variant: its id, details, downloads, the comparison and its seed."""
     if not id:
-        return "", "", gr.File(visible="hidden"), gr.ImageSlider(visible=False), None
+        return "", "", None, gr.ImageSlider(visible=False), None
     creation = form.creation(id, request)
     source = _attached(creation, "image")
     pair = gr.ImageSlider(_gallery.before_and_after(creation, source), visible=True) if source else gr.ImageSlider(visible=False)
-    downloads = gr.File(value=_gallery.downloads(creation, form.studio.marks), visible=True)
+    downloads = _gallery.downloads(creation, form.studio.marks)
     return id, _details(creation), downloads, pair, _gallery.task_of(creation).get("seed")
 
 

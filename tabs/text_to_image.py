@@ -93,7 +93,7 @@ def _answer() -> dict[str, Any]:
         buttons=["fullscreen"], preview=True, elem_classes="gallery",
     )  # fmt: skip
     files = gr.File(label="Finished files", file_count="multiple", interactive=False, visible="hidden")
-    downloads = gr.File(label="Download", file_count="multiple", interactive=False, visible="hidden", elem_classes="downloads")
+    downloads = gr.File(label="Download", file_count="multiple", interactive=False, elem_classes="downloads")
     details = gr.HTML(elem_classes="details")
     with gr.Row(elem_classes="actions"):
         again = gr.Button("Use these settings", size="sm")
@@ -161,7 +161,7 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
 def _chosen(form: Form, id: str, shown: list[str], request: gr.Request) -> tuple[Any, ...]:
     """What goes with the chosen picture: its id, details, downloads, the comparison and its seed."""
     if not id:
-        return "", "", gr.File(visible="hidden"), None, None
+        return "", "", None, None, None
     creation = form.creation(id, request)
     place = shown.index(id) if id in shown else 0
     before = form.creation(shown[place + 1], request) if place + 1 < len(shown) else None
@@ -169,7 +169,7 @@ def _chosen(form: Form, id: str, shown: list[str], request: gr.Request) -> tuple
     return (
         id,
         _details(creation),
-        gr.File(value=_gallery.downloads(creation, form.studio.marks), visible=True),
+        _gallery.downloads(creation, form.studio.marks),
         pair,
         _gallery.task_of(creation).get("seed"),
     )

@@ -114,7 +114,7 @@ def weight_files(card: ModelCard) -> tuple[Path, ...]:
     """The model's file, or all parts of one that was split (NAME-00001-of-00003.gguf). Raises ModelUnavailable."""
     place = card.files
     if place is None:
-        raise ModelUnavailable(f"{card.name} is not on this machine yet: press Download under the model's name, or choose another.")
+        raise ModelUnavailable(f"{card.name} is not on this machine yet: fetch it under the model's name, or choose another.")
     found = [place] if place.is_file() else sorted(place.rglob(str(card.options.get("file", "*.gguf"))))
     if not found:
         raise ModelUnavailable(f"There is no .gguf file in the folder of {card.name}: fetch the model again.")
