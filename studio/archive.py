@@ -137,7 +137,7 @@ def _bare(creation: Creation) -> tuple[bytes, str]:
         from studio.music import files  # brings a sound library, which the first page does without
         from studio.provenance.tags import Tags
 
-        return files.encode(files.read(path, limit_seconds=36_000), "flac", Tags(artist="", comment=source)), ".flac"
+        return files.encode(files.read(path, limit_seconds=36_000), "flac", Tags(artist="", source=source)), ".flac"
     return path.read_bytes(), path.suffix
 
 

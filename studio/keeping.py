@@ -11,7 +11,7 @@ from pathlib import Path
 
 from studio.creations import Creation, Media, Passage, Picture, Take
 from studio.library import Library
-from studio.marks import Marks
+from studio.marks import Marks, source_type
 from studio.models import ModelCard
 from studio.provenance import pictures, record
 from studio.provenance.record import Record
@@ -22,7 +22,8 @@ from studio.tasks import Task
 class Run:
     """One run on its way: what was typed, what was resolved, what the model reads, and whose it is.
 
-    `files` are where the files of the task lie; `worded` names them by path, `asked` and `task` by content.
+    `files` are where the files of the task lie; `worded` names them by path, `asked` and `task` by content. `like` is the record of what
+    is made again.
     """
 
     job: str
@@ -33,16 +34,18 @@ class Run:
     card: ModelCard
     owner: str
     session: str
+    like: Record | None = None
 
 
 def kept(media: Media, run: Run, device: str, seconds: float, library: Library, marks: Marks) -> Creation:
     """The saved creation. `seconds` is how long it took on that device."""
     # 1. The record, then the invisible mark, which the record tells of.
-    parents = library.originals.creations([str(getattr(run.task, name)) for name in run.files], run.owner)
-    entry = record.compose(run.task, run.asked, run.card, media, device, seconds, parents)
     given = {name: (path.read_bytes(), path.suffix) for name, path in run.files.items()}
     sources = [(name, *given[name]) for name in given if name != "mask"]
-    media, entry = marks.marked(media, entry, [content for _, content, _ in sources])
+    parents = library.originals.creations([str(getattr(run.task, name)) for name, _, _ in sources], run.owner)
+    kind = next((source_type(content) for _, content, _ in sources), "")
+    entry = _with_words(record.compose(run.task, run.asked, run.card, media, device, seconds, parents, kind), run)
+    media, entry = marks.marked(media, entry, [content for _, content, _ in sources], run.like)
     # 2. The file with the record inside, signed last.
     encode, suffix = _encoder(media)
     data, entry = marks.sealed(encode, suffix, entry, sources)
@@ -51,6 +54,12 @@ def kept(media: Media, run: Run, device: str, seconds: float, library: Library, 
     companions |= {f"{name}{ending}": content for name, (content, ending) in given.items()}
     text = media.text if isinstance(media, Passage) else None
     return library.keep(data, suffix, entry, owner=run.owner, session=run.session, job=run.job, text=text, attachments=companions)
+
+
+def _with_words(entry: Record, run: Run) -> Record:
+    """The record with the words that the model read, where a style changed those that were typed."""
+    typed, read = ({name: getattr(task, name, "") for name in ("prompt", "negative_prompt")} for task in (run.task, run.worded))
+    return entry if read == typed else entry.model_copy(update={"facts": {**entry.facts, "read": read}})
 
 
 def _encoder(media: Media) -> tuple[Callable[[Record], bytes], str]:

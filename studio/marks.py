@@ -6,8 +6,10 @@ or in one sentence why it does not. Nothing is ever lost for a mark: what cannot
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -30,6 +32,8 @@ log = logging.getLogger("atelier.marks")
 
 NO_SIGNATURE = "This format holds no signature; the record beside it says how it was made."
 PLAIN_TEXT = "Plain text holds neither an invisible mark nor a signature; the library keeps its record."
+FAILED = "The mark could not be put in: the log has the details."
+UNLIKE = "What was made again has no mark."
 SAME_SAMPLES = "What is kept of the recording that was given keeps its samples as they are."
 
 
@@ -39,33 +43,40 @@ class Marks:
     def __init__(self, settings: Settings) -> None:
         """Raises StudioError for an identity that is damaged or cannot be kept."""
         self.identity = Identity.open(settings)
+        self._key = hashlib.sha256(b"mark " + self.identity.secret).hexdigest()[:8]
         self._off = {"watermark": settings.no_watermark, "signature": settings.no_signature}
         for what, reason in self._off.items():
             if reason:
                 log.warning("no %s is put into results: %s", what, reason)
 
-    def marked(self, media: Media, record: Record, sources: Sequence[bytes] = ()) -> tuple[Media, Record]:
+    def marked(self, media: Media, record: Record, sources: Sequence[bytes] = (), like: Record | None = None) -> tuple[Media, Record]:
         """The medium with an invisible mark and its record, which says so, or why not.
 
         The mark carries the number of the task, or the one that the record in the first of `sources`, the files it was made from, tells:
-        equal tasks give equal pixels, and what is left of a marked file agrees with what was added to it.
+        equal tasks give equal pixels, and what is left of a marked file agrees with what was added to it. What is made again carries
+        what the record `like` tells, a number or none.
         """
-        number = next((n for n in map(_number, sources) if n is not None), None)
-        if number is None:
+        number = next((n for n in (_number(_record_in(data)) for data in sources) if n is not None), None)
+        if like is not None:
+            number = _number(like)
+        elif number is None:
             from studio.provenance import watermark  # brings numpy
 
             number = watermark.payload(json.dumps(record.task, sort_keys=True))
-        reason = _unmarked(media, record) or self._turned_off("watermark")
-        if not reason:
+        reason = _unmarked(media, record) or self._turned_off("watermark") or (UNLIKE if number is None else "")
+        if not reason and number is not None:
             media, reason = self._with_mark(media, number)
-        said: dict[str, JsonValue] = {"watermark": {"none": reason} if reason else {"payload": f"{number:05x}"}}
-        suffix = ".flac" if isinstance(media, Take) else ".png"
-        why = PLAIN_TEXT if isinstance(media, Passage) else self._unsigned(suffix)
-        said["signature"] = {"none": why} if why else {"standard": "C2PA"}
+        said: dict[str, JsonValue] = {"watermark": {"none": reason} if reason else {"payload": f"{number:05x}", "key": self._key}}
         others = () if isinstance(media, Passage) else [name for name in media.attachments if Path(name).suffix not in SIGNED]
         if others:
             said["companions"] = dict.fromkeys(others, NO_SIGNATURE)
-        return media, record.model_copy(update={"marks": said})
+        suffix = ".txt" if isinstance(media, Passage) else ".flac" if isinstance(media, Take) else ".png"
+        return media, self.told(record.model_copy(update={"marks": said}), suffix)
+
+    def told(self, record: Record, suffix: str) -> Record:
+        """The record with what becomes of the signature in a file of this format."""
+        why = PLAIN_TEXT if suffix == ".txt" else NO_SIGNATURE if suffix not in SIGNED else self._turned_off("signature")
+        return record.model_copy(update={"marks": {**record.marks, "signature": {"none": why} if why else {"standard": "C2PA"}}})
 
     def sealed(
         self, encode: Callable[[Record], bytes], suffix: str, record: Record, parents: Sequence[tuple[str, bytes, str]] = ()
@@ -82,7 +93,7 @@ class Marks:
         try:
             return signing.sign(data, suffix, record, self.identity, parents), record
         except StudioError as error:
-            log.warning("a %s file is kept without a signature: %s", suffix, error)
+            log.warning("a %s file goes without a signature: %s", suffix, error)
             record = record.model_copy(update={"marks": {**record.marks, "signature": {"none": str(error)}}})
             return encode(record), record
 
@@ -99,10 +110,10 @@ class Marks:
                 return replace(media, sound=sound_mark.embed(media.sound, number, self.identity.secret, loop=loop)), ""
         except TooSmall as error:
             return media, str(error)
+        except Exception:
+            log.exception("a result was left without an invisible mark")
+            return media, FAILED
         return media, PLAIN_TEXT
-
-    def _unsigned(self, suffix: str) -> str:
-        return NO_SIGNATURE if suffix not in SIGNED else self._turned_off("signature")
 
     def _turned_off(self, what: str) -> str:
         return f"Turned off here: {self._off[what]}" if self._off[what] else ""
@@ -122,17 +133,25 @@ def _keeps(media: Take, record: Record) -> bool:
     return record.task.get("reference_use") in ("continue", "lead", "repaint") and "score" not in media.facts
 
 
-def _number(data: bytes) -> int | None:
-    """The number that the record in a picture or sound tells; None where it tells none."""
+def source_type(data: bytes) -> str:
+    """IPTC's source type in the record of a picture or sound; '' where it carries none."""
+    found = _record_in(data)
+    return found.digital_source_type if found is not None else ""
+
+
+def _number(record: Record | None) -> int | None:
+    """The number that a record tells; None where it tells none."""
+    said = record.marks.get("watermark") if record is not None else None
+    text = said.get("payload") if isinstance(said, Mapping) else None
+    return int(text, 16) if isinstance(text, str) and re.fullmatch("[0-9a-f]{5}", text) else None
+
+
+def _record_in(data: bytes) -> Record | None:
+    """The record in a picture or sound of any origin, if there is a sound one."""
     from studio.provenance import pictures, sounds
 
-    found: Record | None = None
     for read in (pictures.read_record, sounds.read_record):
         with suppress(StudioError):
-            found = found or read(data)
-    said = found.marks.get("watermark") if found is not None else None
-    text = said.get("payload") if isinstance(said, Mapping) else None
-    try:
-        return int(text, 16) if isinstance(text, str) and len(text) == 5 else None
-    except ValueError:
-        return None
+            if (found := read(data)) is not None:
+                return found
+    return None

@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from studio.errors import InvalidInput, MediaUnreadable, StudioError
+from studio.errors import InvalidInput, MediaUnreadable, NotFound, StudioError
 from studio.library import Library
 from studio.originals import BY_CONTENT
 from studio.provenance.identity import Identity
 from studio.provenance.record import COMPOSITE, ENHANCED, TRAINED, Record
+from studio.provenance.signatures import plain
 
 FILE_LIMIT = 40_000_000
 SEARCHED_SECONDS = 60.0
-"""Of a sound, so much is searched for a mark."""
+"""Of a sound, so much is searched for a mark, from its beginning."""
+NAME_LIMIT = 100
+"""Characters of a name that a file tells."""
+VALUE_LIMIT = 300
+"""Characters of a setting's value, and of a line of what could not be read."""
+SHOWN = 60
+"""Settings, and lines of what could not be read."""
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 SOUNDS = (".flac", ".wav", ".mp3", ".ogg", ".opus")
 OTHERS = (".txt", ".json", ".avif", ".gif", ".svg")
@@ -59,8 +66,11 @@ class Origin:
     left_out: tuple[str, ...] = ()
 
 
-def examine(file: Path, library: Library, identity: Identity, owner: str = "local") -> Origin:
-    """Read every layer of a file. Raises InvalidInput for a kind of file that nothing here could have made."""
+def examine(file: Path, library: Library, identity: Identity, owner: str = "local", session: str = "") -> Origin:
+    """Read every layer of a file. Raises InvalidInput for a kind of file that nothing here could have made.
+
+    Of the library it tells what this owner sees, in this session if one is given. What the file itself tells is cut to a length.
+    """
     suffix = file.suffix.lower()
     if suffix not in PICTURES + SOUNDS + OTHERS:
         raise InvalidInput("Choose a picture (PNG, JPEG, WebP), a sound (FLAC, WAV, MP3, OGG, Opus) or a text.")
@@ -70,25 +80,31 @@ def examine(file: Path, library: Library, identity: Identity, owner: str = "loca
         data = file.read_bytes()
     except OSError:
         raise MediaUnreadable("This file cannot be opened: choose it again.") from None
-    kept = library.originals.creations([BY_CONTENT + hashlib.sha256(data).hexdigest()], owner)
-    exact = kept[0] if kept else ""
-    findings = [_exact(exact)]
-    findings.append(_signature(data, suffix, identity))
-    mark, number = _mark(file, suffix, identity)
-    findings.append(mark)
+    signature = _signature(data, suffix, identity)
+    mark, number = _mark(data, file, suffix, identity)
+    creation, kept = _library(data, number, library, owner, session)
     found, told = _record(data, suffix)
-    findings.append(told)
-    findings += _source_type(data, suffix)
-    settings, left_out, others = _foreign(data) if found is None else (_settings(found), (), ())
+    findings = [kept, signature, mark, told, *_source_type(data, suffix)]
+    settings, left_out, others = _foreign(data) if found is None else (found.task.items(), (), ())
     findings += others
-    alike = exact or next(iter(library.originals.marked(number, owner) if number else ()), "")
-    return Origin(_verdict(findings, found), tuple(findings), alike, settings, left_out)
+    return Origin(_verdict(findings, found), tuple(findings), creation, _shown(settings), _lines(left_out))
 
 
-def _exact(creation: str) -> Finding:
-    if creation:
-        return Finding("Library", "proof", "This very file is in the library.")
-    return Finding("Library", "nothing", "This very file is not in the library.")
+def _library(data: bytes, number: str, library: Library, owner: str, session: str) -> tuple[str, Finding]:
+    """The creation that this file is, or the newest with its mark, or ''; and what is said of it."""
+    exact = library.originals.creations([BY_CONTENT + hashlib.sha256(data).hexdigest()], owner, session)
+    alike = exact or (library.originals.marked(number, owner, session) if number else ())
+    try:
+        item = library.shelf.item(alike[0], owner, session) if alike else None
+    except NotFound:  # it was deleted just now
+        item = None
+    if item is None:
+        return "", Finding("Library", "nothing", "This very file is not in the library.")
+    name = plain(item.title or item.words, NAME_LIMIT)
+    which = f"{f'“{name}”' if name else item.kind.replace('_', ' ')}, {item.created[:10]}{' (in the trash)' if item.trashed else ''}"
+    if exact:
+        return item.id, Finding("Library", "proof", f"This very file is in the library: {which}.")
+    return item.id, Finding("Library", "nothing", f"This very file is not in the library. Its mark is that of {which}.")
 
 
 def _signature(data: bytes, suffix: str, identity: Identity) -> Finding:
@@ -97,21 +113,22 @@ def _signature(data: bytes, suffix: str, identity: Identity) -> Finding:
     if suffix not in PICTURES + SOUNDS:
         return Finding("Signature", "nothing", "This kind of file holds no signature.")
     signature = signing.read(data, suffix, identity)
-    said = " ".join(signature.claims)
+    said = " ".join(plain(claim, VALUE_LIMIT) for claim in signature.claims)
+    signer = plain(signature.signer, NAME_LIMIT) or "someone else"
     match signature.state:
         case "none":
             return Finding("Signature", "nothing", "It is not signed.")
         case "valid":
             return Finding("Signature", "proof", f"Signed by this studio, and no byte was changed since. {said}".strip())
         case "foreign":
-            return Finding("Signature", "claim", f"Signed by {signature.signer or 'someone else'}, unchanged since. {said}".strip())
+            return Finding("Signature", "claim", f"Signed by {signer}, unchanged since. {said}".strip())
         case "altered":
-            return Finding("Signature", "warning", "It is signed, and was changed after that.")
+            return Finding("Signature", "warning", "It is signed, and was changed after that: ask for the file as it was signed.")
         case "unreadable":
-            return Finding("Signature", "warning", "It holds a signature that is damaged or of a kind that is not read here.")
+            return Finding("Signature", "warning", "It holds a signature that cannot be read: ask for another copy of the file.")
 
 
-def _mark(file: Path, suffix: str, identity: Identity) -> tuple[Finding, str]:
+def _mark(data: bytes, file: Path, suffix: str, identity: Identity) -> tuple[Finding, str]:
     """What the invisible mark says, and its number as five hexadecimal digits, or ''."""
     from studio.provenance.watermark import ODDS
 
@@ -122,12 +139,9 @@ def _mark(file: Path, suffix: str, identity: Identity) -> tuple[Finding, str]:
 
             marked = picture_mark.detect(read_picture(file).pixels, identity.secret)
         elif suffix in SOUNDS:
-            from studio.music import files
-            from studio.provenance import sound_mark
+            from studio.provenance import sound_mark, sounds
 
-            sound = files.read(file)
-            first = type(sound)(sound.samples[:, : round(SEARCHED_SECONDS * sound.rate)], sound.rate)
-            marked = sound_mark.detect(first, identity.secret)
+            marked = sound_mark.detect(sounds.beginning(data, SEARCHED_SECONDS), identity.secret)
         else:
             return Finding("Invisible mark", "nothing", "This kind of file holds no invisible mark."), ""
     except StudioError as error:
@@ -155,8 +169,8 @@ def _record(data: bytes, suffix: str) -> tuple[Record | None, Finding]:
         return None, Finding("Record", "warning", str(error))
     if found is None:
         return None, Finding("Record", "nothing", "It carries no record of how it was made.")
-    model = found.model.get("name")
-    return found, Finding("Record", "claim", f"Its record says: made by {found.made_by} with {model}, {found.created[:10]}.")
+    made_by, model = (plain(name, NAME_LIMIT) or "nobody named" for name in (found.made_by, found.model.get("name")))
+    return found, Finding("Record", "claim", f"Its record says: made by {made_by} with {model}, {plain(found.created[:10])}.")
 
 
 def _source_type(data: bytes, suffix: str) -> Iterator[Finding]:
@@ -166,7 +180,8 @@ def _source_type(data: bytes, suffix: str) -> Iterator[Finding]:
     except StudioError:
         return
     if found:
-        yield Finding("Source type", "claim", f"It says: {SOURCES.get(found, found.rpartition('/')[2])}.")
+        named = SOURCES.get(found.replace("https:", "http:", 1)) or plain(found.rpartition("/")[2], NAME_LIMIT)
+        yield Finding("Source type", "claim", f"It says: {named}.")
     else:
         yield Finding("Source type", "nothing", "It does not say whether a model made it.")
 
@@ -184,7 +199,7 @@ def _source_of(data: bytes, suffix: str) -> str:
     return ""
 
 
-def _foreign(data: bytes) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...], tuple[Finding, ...]]:
+def _foreign(data: bytes) -> tuple[Iterable[tuple[str, object]], Sequence[str], tuple[Finding, ...]]:
     from studio.provenance import foreign
 
     try:
@@ -193,14 +208,27 @@ def _foreign(data: bytes) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...],
         return (), (), (Finding("Other programs", "warning", str(error)),)
     if found is None:
         return (), (), ()
-    settings = tuple((name.replace("_", " ").capitalize(), str(value)) for name, value in found.settings.items())
     layer = "Settings" if found.tool == "Atelier" else "Other programs"
-    return settings, found.left_out, (Finding(layer, "claim", f"It carries settings in the words of {found.tool}."),)
+    said = f"It carries settings in the words of {plain(found.tool, NAME_LIMIT)}."
+    return found.settings.items(), found.left_out, (Finding(layer, "claim", said),)
 
 
-def _settings(found: Record) -> tuple[tuple[str, str], ...]:
-    shown = {name: value for name, value in found.task.items() if value not in (None, "", [], 0, False)}
-    return tuple((name.replace("_", " ").capitalize(), str(value)) for name, value in shown.items())
+def _shown(settings: Iterable[tuple[str, object]]) -> tuple[tuple[str, str], ...]:
+    """The first that say something, each cut to a length."""
+    told = [(name, value) for name, value in settings if value not in (None, "", [], 0, False)]
+    rows = [(_cut(name.replace("_", " ").capitalize(), NAME_LIMIT), _cut(str(value), VALUE_LIMIT)) for name, value in told[:SHOWN]]
+    return (*rows, *((("Not shown", f"and {len(told) - SHOWN:,} more"),) if len(told) > SHOWN else ()))
+
+
+def _lines(left_out: Sequence[str]) -> tuple[str, ...]:
+    more = (f"and {len(left_out) - SHOWN:,} more",) if len(left_out) > SHOWN else ()
+    return (*(_cut(line, VALUE_LIMIT) for line in left_out[:SHOWN]), *more)
+
+
+def _cut(text: str, most: int) -> str:
+    """Half a surrogate pair, which no page can send, becomes a question mark."""
+    text = text[: most + 1].encode("utf-8", "replace").decode()
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _verdict(findings: list[Finding], found: Record | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -61,8 +61,8 @@ def read(file: Path, library: Library) -> Record:
     raise NotFound(f"{file.name} is no text that this library made, or it was changed since: replay one from the library.")
 
 
-def again(studio: Studio, record: Record, owner: str = OWNER) -> Iterator[Event]:
-    """Run the record's task once more, with the sets and files of its owner; yields the run's events.
+def again(studio: Studio, record: Record, owner: str = OWNER, wears: str = "") -> Iterator[Event]:
+    """Run the record's task once more, with the sets, styles and files of its owner (of the browser session `wears`); yields its events.
 
     What it makes belongs to a session of its own and leaves the library again when the iteration ends; nothing else there changes.
     """
@@ -71,8 +71,9 @@ def again(studio: Studio, record: Record, owner: str = OWNER) -> Iterator[Event]
     given = {name: str(getattr(task, name)) for name in task.files}
     found = {name: str(studio.library.originals.find(value, owner)) for name, value in given.items() if value.startswith(BY_CONTENT)}
     try:
-        yield from studio.run(task.model_copy(update=found), owner=owner, session=session)
+        yield from studio.run(task.model_copy(update=found), owner, session, like=record, wears=wears)
     finally:
+        studio.stop(owner, session, wait=True)
         studio.library.forget_session(session)
 
 
@@ -86,7 +87,16 @@ def differences(record: Record, remade: dict[str, Json]) -> list[str]:
         found += [f"{group} {name}: {old[name]} then, {new[name]} now" for name in changed if name != "files"]
         if "files" in changed:
             found.append("the model's files have changed")
+    if _under(then, "facts", "read") != _under(now, "facts", "read"):
+        found.append("the style has other words now")
+    if _under(then, "marks", "watermark") != _under(now, "marks", "watermark"):
+        found.append("the invisible mark is not the same: this studio has another identity, or marks were turned on or off since")
     return found
+
+
+def _under(values: Mapping[str, Json], group: str, name: str) -> Json:
+    inner = values.get(group)
+    return inner.get(name) if isinstance(inner, dict) else None
 
 
 def compare(file: Path, creation: Creation) -> Difference:

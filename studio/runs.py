@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -20,6 +21,11 @@ class _Run:
     sessions: set[str]
     asked: Task | None = None
     stream: Stream = field(kw_only=True)
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def goes_on(self) -> bool:
+        return not self.stream.over and not self.stream.stopped
 
 
 class Runs:
@@ -36,23 +42,18 @@ class Runs:
             self._runs.append(_Run(owner, {session}, asked if stays else None, stream=stream))
         return stream.follow() if stays else iter(stream)
 
-    def join(self, kind: str, owner: str, session: str) -> tuple[Task, Iterator[Event]] | None:
-        """The newest run of this kind and owner that stays, for a page that came later: what was asked, and its events from now on.
+    def join(self, kind: str, owner: str, session: str) -> tuple[Task, Iterator[Event], float] | None:
+        """The newest run of this kind and owner that stays, for a page that came later: what was asked, its events from now on, its age.
 
-        From then on it is this session's run too: `stop` ends it.
+        The age is in seconds. From then on all of them are this session's runs too: `stop` ends them.
         """
         with self._lock:
-            for run in reversed(self._runs):
-                if (
-                    run.owner == owner
-                    and run.asked is not None
-                    and run.asked.kind == kind
-                    and not run.stream.over
-                    and not run.stream.stopped
-                ):
-                    run.sessions.add(session)
-                    return run.asked, run.stream.follow()
-        return None
+            mine = [run for run in self._runs if run.owner == owner and run.asked is not None and run.asked.kind == kind and run.goes_on]
+            for run in mine:
+                run.sessions.add(session)
+        if not mine or mine[-1].asked is None:
+            return None
+        return mine[-1].asked, mine[-1].stream.follow(), time.monotonic() - mine[-1].began
 
     def stop(self, owner: str | None = None, session: str | None = None, *, wait: bool = False) -> int:
         """Stop the runs of an owner (None: everybody's) or of one of their browser sessions; returns how many there were.

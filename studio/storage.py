@@ -61,7 +61,7 @@ def locked(file: Path) -> Generator[None]:
 
 
 class Store:
-    """Files named by the SHA-256 of their content, under `objects/`; files in the making lie under `tmp/<run>/`.
+    """Files named by the SHA-256 of their content, under `objects/`; files in the making or held lie under `tmp/<run>/`.
 
     `run` names this opening of the store. Open it inside `locked(...)`, so that no two openings sweep at once.
     """
@@ -119,6 +119,31 @@ class Store:
         with suppress(OSError):
             self.path(name).unlink(missing_ok=True)
 
+    def hold(self, name: str, data: bytes | None = None) -> Path:
+        """A file of that name that stays until `let_go` or the end of this run, whatever becomes of the object.
+
+        It is the object itself by a second name where the disk has such, else a copy. With `data` it holds just that, whether or not
+        there is such an object. Raises OSError for an object that cannot be read, StorageFull without room.
+        """
+        held = self._parts / new_id() / name
+        with storing():
+            held.parent.mkdir()
+        try:
+            if not (data is None or _holds(self.path(name), data)) or not _linked(self.path(name), held):
+                content = self.path(name).read_bytes() if data is None else data
+                self.require(len(content))
+                with storing():
+                    held.write_bytes(content)
+        except BaseException:
+            self.let_go(held)
+            raise
+        return held
+
+    def let_go(self, held: Path) -> None:
+        """Remove what `hold` returned; it may be gone already. Any other file is left alone."""
+        if held.parent.parent == self._parts:
+            shutil.rmtree(held.parent, ignore_errors=True)
+
     def names(self) -> set[str]:
         """Every object on the disk."""
         folders = [folder.path for folder in os.scandir(self._objects) if folder.is_dir(follow_symlinks=False)]
@@ -155,6 +180,22 @@ def _write(file: Path, data: bytes) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _holds(file: Path, data: bytes) -> bool:
+    try:
+        return file.read_bytes() == data
+    except OSError:
+        return False
+
+
+def _linked(file: Path, name: Path) -> bool:
+    """Give a file a second name; False where that cannot be."""
+    try:
+        os.link(file, name)
+    except OSError:
+        return False
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

@@ -23,6 +23,7 @@ from studio.marks import Marks
 from studio.models import ModelCard
 from studio.own_styles import OwnStyles
 from studio.presets import TextStyle, styled, text_styles
+from studio.provenance.record import Record
 from studio.rules import rules
 from studio.runs import Runs
 from studio.settings import Settings
@@ -56,6 +57,7 @@ class Studio:
         self._engines: Mapping[str, ModuleType] = models.engines()
         self._rules = rules(settings.public)
         self._runs = Runs()
+        self._closing = False
 
     @classmethod
     def open(cls, settings: Settings) -> Studio:
@@ -69,19 +71,30 @@ class Studio:
             OwnStyles(settings.home).forget(GUEST)
         return cls(settings, models.discover(settings.models), device, manager, library)
 
-    def run(self, asked: Task, owner: str = "local", session: str = "", *, stays: bool = False) -> Iterator[Event]:
+    def run(
+        self,
+        asked: Task,
+        owner: str = "local",
+        session: str = "",
+        *,
+        stays: bool = False,
+        like: Record | None = None,
+        wears: str = "",
+    ) -> Iterator[Event]:
         """Yield progress, previews and each finished creation, at least four events a second, until the run ends.
 
         Refusals are raised at the first step, before anything is queued. A stopped run raises Cancelled after its last creation;
         leaving the iteration stops it too, unless it `stays`: then it goes on, and `join` follows it. What was finished is kept.
+        `like` is the record of what is made again: the same invisible mark, or none. `wears` is the session whose styles and sets are
+        used, where it is another one.
         """
         # 1. Files are taken in by their content, and let go at the end unless a creation came of them.
         asked, files = self._taken_in(asked, owner)
         try:
             # 2. The chosen card fills what was left open; the rules of this deployment may refuse.
-            card = self._with_sets(self.card_for(asked), asked, owner, session)
+            card = self._with_sets(self.card_for(asked), asked, owner, wears or session)
             task = models.resolve(asked, card)
-            worded = self._worded(task, card, owner, session).model_copy(update={name: str(path) for name, path in files.items()})
+            worded = self._worded(task, card, owner, wears or session).model_copy(update={name: str(path) for name, path in files.items()})
             self._judge(card, task, worded)
             # 3. A place in the queue, and a journal row before anything else happens.
             self._room()
@@ -90,17 +103,17 @@ class Studio:
             self.library.originals.let_go(files.values())
             raise
         # 4. The pipeline runs in a thread; its events come out here.
-        run = Run(job, asked, task, worded, files, card, owner, session)
+        run = Run(job, asked, task, worded, files, card, owner, session, like)
         stream = Stream(lambda stream: self._work(stream, run), name=f"run {job}")
         yield from self._runs.follow(stream, owner, session, asked, stays=stays)
 
-    def join(self, kind: str, owner: str = "local", session: str = "") -> tuple[Task, Iterator[Event]] | None:
-        """The owner's newest run of a kind that outlived its page, if there is one: what was asked, and its events from now on."""
+    def join(self, kind: str, owner: str = "local", session: str = "") -> tuple[Task, Iterator[Event], float] | None:
+        """The owner's newest run of a kind that stays, if one goes on: what was asked, its events from now on, and its age in seconds."""
         return self._runs.join(kind, owner, session)
 
-    def stop(self, owner: str = "local", session: str | None = None) -> int:
-        """Stop the runs of an owner, or of one of their browser sessions; returns how many. Each ends at its next report."""
-        return self._runs.stop(owner, session)
+    def stop(self, owner: str = "local", session: str | None = None, *, wait: bool = False) -> int:
+        """Stop the runs of an owner, or of one of their browser sessions; returns how many. Each ends at its next report; `wait` for it."""
+        return self._runs.stop(owner, session, wait=wait)
 
     def enhance(self, asked: TextToImage, owner: str = "local", session: str = "") -> Iterator[Event]:
         """Make the prompt longer by a writer: progress, then one Preview with the new prompt. Stops like a run; nothing is kept.
@@ -154,14 +167,14 @@ class Studio:
                 missing.append(card)
         return tuple(missing)
 
-    def forget(self, session: str) -> None:
+    def forget(self, session: str, owner: str = GUEST) -> None:
         """A browser session of a public studio has ended: its runs stop, its creations and drafts go. At home nothing is forgotten."""
         if not self.settings.public or not session:
             return
-        self._runs.stop(GUEST, session, wait=True)
+        self._runs.stop(owner, session, wait=True)
         self.library.forget_session(session)
-        self.sets.forget(GUEST, session)
-        self.own_styles.forget(GUEST, session)
+        self.sets.forget(owner, session)
+        self.own_styles.forget(owner, session)
 
     def estimate(self, asked: Task) -> float | None:
         """Seconds the task should take, learned from earlier runs of the same model; None while nothing is known."""
@@ -182,6 +195,7 @@ class Studio:
 
     def close(self) -> None:
         """Stop every run, unload the models, close the library."""
+        self._closing = True
         self._runs.stop(wait=True)
         self.manager.close()
         self.library.close()
@@ -266,8 +280,14 @@ class Studio:
             self._over(run, outcome, message, time.monotonic() - started)
 
     def _over(self, run: Run, outcome: Outcome, message: str, seconds: float) -> None:
-        self.library.finish(run.job, outcome, message, seconds)
-        self.library.originals.let_go(run.files.values())
+        """The journal knows; a run that the studio's own end stopped counts as interrupted at the next start."""
+        try:
+            if not (self._closing and outcome == "cancelled"):
+                self.library.finish(run.job, outcome, message, seconds)
+        except StudioError as error:
+            log.warning("how run %s ended was not written down: %s", run.job, error)
+        finally:
+            self.library.originals.let_go(run.files.values())
 
     def _worded(self, task: Task, card: ModelCard, owner: str, session: str) -> Task:
         """The task in the words the model should read: text styles applied unless the model has styles of its own."""

@@ -12,7 +12,7 @@ import gradio as gr
 
 from studio.creations import Progress
 from studio.errors import StudioError
-from studio.studio import Studio
+from studio.studio import GUEST, Studio
 from tabs import _status
 from tabs._form import PRIVATE, QUIET
 
@@ -76,7 +76,7 @@ def build(demo: gr.Blocks, studio: Studio) -> None:
         return residents(studio)
 
     def leave(request: gr.Request) -> None:
-        studio.forget(request.session_hash or "")
+        studio.forget(request.session_hash or "", request.username or GUEST)
 
     if studio.settings.public:
         demo.unload(leave)

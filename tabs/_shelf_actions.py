@@ -127,7 +127,7 @@ def replay(desk: Desk, data: object, request: gr.Request) -> Iterator[str]:
         (id,) = _shelf.ids_of(data, 1)
         creation = desk.creation(id, request)
         entry = Record.model_validate(dict(creation.record))
-        with closing(cast("Generator[Event]", replaying.again(desk.studio, entry, desk.owner(request)[0]))) as events:
+        with closing(cast("Generator[Event]", replaying.again(desk.studio, entry, *desk.owner(request)))) as events:
             for event in events:
                 if isinstance(event, Creation):
                     difference = replaying.compare(creation.path, event)

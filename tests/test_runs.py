@@ -33,7 +33,7 @@ def test_a_run_that_stays_goes_on_when_its_page_is_left_and_another_page_may_sto
     joined = runs.join("text_to_image", "local", "second")
     assert joined is not None and joined[0] == DOTS
     assert isinstance(next(joined[1]), Progress)
-    assert runs.stop("local", "third") == 0 and runs.stop("local", "second") == 1
+    assert joined[2] > 0 and runs.stop("local", "third") == 0 and runs.stop("local", "second") == 1
     with pytest.raises(Cancelled):
         list(joined[1])
     assert runs.join("text_to_image", "local", "second") is None
@@ -54,3 +54,11 @@ def test_stopping_everything_waits_until_it_has_ended() -> None:
         next(runs.follow(stream, f"owner {number}", "a", DOTS, stays=True))
     assert runs.stop("owner 1", wait=True) == 1 and streams[1].over and not streams[0].stopped
     assert runs.stop(wait=True) == 1 and streams[0].over
+
+
+def test_a_page_that_joins_can_stop_every_run_of_its_kind() -> None:
+    runs, streams = Runs(), [endless(), endless()]
+    for stream in streams:
+        next(runs.follow(stream, "local", "first", DOTS, stays=True))
+    assert runs.join("text_to_image", "local", "second") is not None
+    assert runs.stop("local", "second", wait=True) == 2 and all(stream.over for stream in streams)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from studio import models
+from studio import models, replay
 from studio.creations import Creation, Media, Passage, Picture, Preview, Progress, Report
 from studio.device import Device
 from studio.errors import Busy, Cancelled, InvalidInput, ModelUnavailable, Refused
@@ -278,3 +278,38 @@ def test_a_style_of_ones_own_reaches_a_model_without_styles(studio: Studio, dots
     assert dots.prompts == ["an old photograph of dots"]
     with pytest.raises(InvalidInput, match="no style"):
         finished(studio, TextToImage(prompt="dots", style="Sepiaa"))
+
+
+def test_a_replay_is_the_same_without_a_mark_and_leaves_nothing_even_when_it_is_stopped(studio: Studio, dots: Dots) -> None:
+    (made,) = finished(studio, TextToImage(prompt="dots", width=256, height=256, steps=2))
+    entry = record.Record.model_validate(dict(made.record))
+    unmarked = entry.model_copy(update={"marks": {}})
+    (marked, plain) = (next(iter([e for e in replay.again(studio, like) if isinstance(e, Creation)])) for like in (entry, unmarked))
+    assert isinstance(entry.marks["watermark"], dict) and "payload" in entry.marks["watermark"]
+    assert dict(plain.record)["marks"] != dict(marked.record)["marks"] == dict(made.record)["marks"]
+    dots.pause = 0.02
+    events = replay.again(studio, entry)
+    next(events)
+    events.close()  # type: ignore[attr-defined]
+    assert [creation.id for creation in studio.library.list()] == [made.id]
+
+
+def test_what_the_end_of_the_studio_stops_is_interrupted_at_the_next_start(
+    studio: Studio, dots: Dots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dots.pause = 0.02
+    events = studio.run(TextToImage(prompt="dots", count=4), stays=True)
+    next(events)
+    studio.close()
+    monkeypatch.setattr(studio, "close", lambda: None)
+    events.close()  # type: ignore[attr-defined]
+    library = Library(studio.settings.home)
+    assert [job.state for job in library.journal.jobs(("interrupted",))] == ["interrupted"]
+    library.close()
+
+
+def test_the_words_that_a_style_made_are_in_the_record(studio: Studio) -> None:
+    studio.cards = (DOTS.model_copy(update={"name": "Bare", "styles": ()}),)
+    studio.own_styles.import_styles(b"name,prompt,negative_prompt\nSepia,an old photograph of {prompt},\n", "styles.csv")
+    (made,) = finished(studio, TextToImage(prompt="dots", style="Sepia"))
+    assert dict(made.record)["facts"]["read"]["prompt"] == "an old photograph of dots"  # type: ignore[index,call-overload]

@@ -63,14 +63,14 @@ def encode_png(pixels: Pixels, record: Record, icc: bytes | None = None) -> byte
     return b"".join(parts)
 
 
-def encode_lossy(png: bytes, kind: Literal["webp", "jpeg"], quality: int = 90) -> bytes:
-    """A smaller copy of one of our PNG files for download, with its record; `kind` is the format, `quality` 1 to 100.
+def encode_lossy(png: bytes, kind: Literal["webp", "jpeg"], quality: int = 90, record: Record | None = None) -> bytes:
+    """A smaller copy of one of our PNG files for download, with `record` or else its own; `kind` is the format, `quality` 1 to 100.
 
     The record's `facts.copy` says that the pixels are no longer exact, and that JPEG put transparency on white. Where a record
     is too long for JPEG's 64 KB it goes without the engine's facts, then without `asked`; `facts.copy.left_out` names them.
     """
     picture = Image.open(io.BytesIO(png), formats=["PNG"])
-    record = read_record(png)
+    record = read_record(png) if record is None else record
     copy: dict[str, JsonValue] = {"format": kind, "quality": quality, "lossless": False}
     if kind == "jpeg" and picture.mode == "RGBA":
         ground = Image.new("RGBA", picture.size, "white")

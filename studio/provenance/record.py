@@ -31,13 +31,14 @@ SIZE_LIMIT = 1 << 20
 DEPTH_LIMIT = 32
 FILES_LIMIT = 64
 
-_SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-TRAINED = f"{_SOURCE_TYPES}trainedAlgorithmicMedia"
-"""IPTC NewsCodes, scheme digitalsourcetype: media made by a model trained on sampled content."""
-COMPOSITE = f"{_SOURCE_TYPES}compositeWithTrainedAlgorithmicMedia"
-"""The same: parts that such a model made, beside parts of something given."""
-ENHANCED = f"{_SOURCE_TYPES}algorithmicallyEnhanced"
-"""The same: something given that a method without a model changed."""
+SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+"""IPTC NewsCodes, the scheme digitalsourcetype: each type is an address that begins so."""
+TRAINED = f"{SOURCE_TYPES}trainedAlgorithmicMedia"
+"""Media made by a model trained on sampled content."""
+COMPOSITE = f"{SOURCE_TYPES}compositeWithTrainedAlgorithmicMedia"
+"""Parts that such a model made, beside parts of something given."""
+ENHANCED = f"{SOURCE_TYPES}algorithmicallyEnhanced"
+"""Something given that a method without a model changed."""
 
 LIBRARIES = {
     "PIL": "pillow",
@@ -86,8 +87,12 @@ class Record(BaseModel):
     marks: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
 
 
-def compose(task: Task, asked: Task, card: ModelCard, media: Media, device: str, seconds: float, parents: Sequence[str] = ()) -> Record:
+def compose(
+    task: Task, asked: Task, card: ModelCard, media: Media, device: str, seconds: float, parents: Sequence[str] = (), given: str = ""
+) -> Record:
     """The record of one finished medium. `task` is the resolved task of the whole run, `asked` what was typed.
+
+    `given` is the source type of the file that it was made from, '' where there is none or it tells none.
 
     Facts of the engine that JSON cannot hold are kept as near as it can: a number that is not finite becomes null, half a surrogate
     pair becomes U+FFFD; facts that would make the record larger than `SIZE_LIMIT` are left out, and `facts` says so.
@@ -111,7 +116,7 @@ def compose(task: Task, asked: Task, card: ModelCard, media: Media, device: str,
         "device": device,
         "seconds": round(seconds, 3),
         "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "digital_source_type": _source_type(task, card, media, parents),
+        "digital_source_type": _source_type(task, card, media, given),
         "parents": list(parents),
         "facts": facts,
     }
@@ -157,15 +162,15 @@ def task_of(record: Record) -> Task:
 _DAMAGED = "The settings in this file are damaged and were not read: set the fields by hand."
 
 
-def _source_type(task: Task, card: ModelCard, media: Media, parents: Sequence[str]) -> str:
-    """What was kept of a given file counts as given, unless it was made here too."""
+def _source_type(task: Task, card: ModelCard, media: Media, given: str) -> str:
+    """What is kept of a given file stays what it was."""
     if isinstance(task, Compose):
         keeps = task.way not in ("make", "melody")
     else:
         keeps = isinstance(media, Picture) and media.drawn is not None
-    if not keeps or parents:
+    if not keeps or given == TRAINED:
         return TRAINED
-    return COMPOSITE if card.trained else ENHANCED
+    return COMPOSITE if card.trained or given == COMPOSITE else ENHANCED
 
 
 def _model(card: ModelCard) -> dict[str, object]:

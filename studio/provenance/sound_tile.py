@@ -29,6 +29,7 @@ PLACES = round(PERIOD * RATE) * FINE
 """Beginnings of a period that are searched."""
 
 _PARTS = 10_000
+_AT_ONCE = 60 * RATE
 THRESHOLD = watermark.threshold(PLACES * (1 + len(SPEEDS) + _PARTS))
 """What a peak must reach: every speed and beginning, and every part of a sound, count as tried."""
 
@@ -55,13 +56,13 @@ class Period:
         places = np.arange(round(BAND[0] * PERIOD), round(BAND[1] * PERIOD))
         return cls(places, watermark.lines(secret, "sound", len(places)))
 
-    def wave(self, number: int, rate: int, length: int) -> Floats:
-        """(length,) at any rate: the pattern, repeated, with standard deviation 1; without the lines above 0.45 of the rate."""
+    def wave(self, number: int, rate: int, places: NDArray[np.intp]) -> Floats:
+        """(n,) at these samples of any rate: the pattern, repeated, with standard deviation 1; without lines above 0.45 of the rate."""
         spectrum = np.zeros((1 << 17) // 2 + 1, np.complex64)
         kept = self.places < 0.45 * rate * PERIOD
         spectrum[self.places[kept]] = (self.roles.phases * watermark.signs(self.roles, number))[kept]
         fine: Floats = np.fft.irfft(spectrum).astype(np.float32)
-        where = np.arange(length) * (len(fine) / (PERIOD * rate)) % len(fine)
+        where = places * (len(fine) / (PERIOD * rate)) % len(fine)
         whole = where.astype(np.intp)
         part = (where - whole).astype(np.float32)
         found = fine[whole] * (1 - part) + fine[(whole + 1) % len(fine)] * part
@@ -86,8 +87,7 @@ class Period:
 
     def _begins(self, rest: Floats, speed: float) -> tuple[Complex, Floats, NDArray[np.float64]]:
         """Each line's direction against its phase, its weight, and (PLACES,) the statistic of the sync lines for each beginning."""
-        fold = np.bincount((np.arange(len(rest)) * (FINE * speed) % PLACES).astype(np.intp), rest, PLACES)
-        found = np.fft.rfft(fold)[self.places]
+        found = np.fft.rfft(_folded(rest, speed))[self.places]
         size = np.abs(found)
         weights = np.sqrt(np.minimum(size / max(float(np.sqrt((size**2).mean())), 1e-9), 3)).astype(np.float32)
         lines: Complex = (found / np.maximum(size, 1e-9) * self.roles.phases.conj()).astype(np.complex64)
@@ -96,3 +96,13 @@ class Period:
         spectrum[self.places[mine]] = (lines * weights)[mine]
         energy = float((weights[mine] ** 2).sum())
         return lines, weights, np.fft.irfft(spectrum) * (PLACES / 2 / max(1e-9, energy) ** 0.5)
+
+
+def _folded(rest: Floats, speed: float) -> NDArray[np.float64]:
+    """(PLACES,): the samples at RATE laid over each other, period on period, a minute at a time."""
+    found = np.zeros(PLACES)
+    for start in range(0, len(rest), _AT_ONCE):
+        part = rest[start : start + _AT_ONCE]
+        places = (np.arange(start, start + len(part)) * (FINE * speed) % PLACES).astype(np.intp)
+        found += np.bincount(places, part, PLACES)
+    return found
