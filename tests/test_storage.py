@@ -112,6 +112,39 @@ def test_what_dead_runs_left_is_swept_and_the_living_are_left_alone(home: Path) 
     assert (home / "objects").is_dir()
 
 
+def test_what_is_held_stays_without_its_object_until_it_is_let_go_or_the_run_ends(home: Path) -> None:
+    store = Store(home)
+    name = store.name(b"apple", ".png")
+    store.put(name, b"apple")
+    one, two, own = store.hold(name), store.hold(name, b"apple"), store.hold(store.name(b"pear", ".png"), b"pear")
+    assert one != two
+    assert one.name == two.name == name
+    store.drop(name)
+    assert [held.read_bytes() for held in (one, two, own)] == [b"apple", b"apple", b"pear"]
+    assert store.names() == set()
+    store.let_go(one)
+    store.let_go(one)
+    store.let_go(home / "tmp" / store.run / "lock")
+    assert [held.exists() for held in (one, two)] == [False, True]
+    with pytest.raises(FileNotFoundError):
+        store.hold(name)
+    assert len(list((home / "tmp" / store.run).iterdir())) == 3
+    store.close()
+    assert list((home / "tmp").iterdir()) == []
+
+
+def test_a_disk_that_refuses_to_hold_leaves_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(home)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(StorageFull):
+        store.hold(store.name(b"apple", ".png"), b"apple")
+    assert [file.name for file in (home / "tmp" / store.run).iterdir()] == ["lock"]
+
+
 def test_a_lock_lets_one_in_at_a_time(tmp_path: Path) -> None:
     inside, most = 0, 0
 
