@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,15 @@ def sort_on_and_on(home: Path, ready: Any) -> None:
             shelf.restore([id])
             shelf.tag([id], remove=["red"])
         ready.set()
+
+
+def take_in_and_stay(home: Path, named: list[str], ready: Any) -> None:
+    """Take files in and never come to an end."""
+    library = Library(home)
+    held = [library.originals.take_in(each) for each in named]
+    ready.set()
+    while held:
+        time.sleep(60)
 
 
 def save_many(home: Path, first: int, count: int) -> None:

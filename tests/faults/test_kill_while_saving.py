@@ -18,7 +18,7 @@ from studio import fsck
 from studio.errors import StorageFull, StudioError
 from studio.library import Library
 from studio.provenance.pictures import read_record
-from tests.faults.saving import counted, save_many, save_on_and_on, save_one, save_until_call, sort_on_and_on
+from tests.faults.saving import counted, save_many, save_on_and_on, save_one, save_until_call, sort_on_and_on, take_in_and_stay
 from tests.samples import png
 
 KILLS = 24
@@ -151,6 +151,32 @@ def test_with_each_system_call_of_a_save_failing_nothing_is_left_and_the_next_sa
     assert refusals == point - 1 > 10
     library.close()
     assert sound(home) == point
+
+
+def test_files_of_a_run_stay_while_its_process_lives_and_are_swept_when_it_was_killed(home: Path, tmp_path: Path) -> None:
+    upload = tmp_path / "photo.png"
+    upload.write_bytes(b"a photo")
+    library = Library(home)
+    data, made = png()
+    gone = library.keep(data, ".png", made)
+    ready = processes.Event()
+    child = processes.Process(target=take_in_and_stay, args=(home, [str(upload), f"sha256:{gone.path.stem}"], ready))
+    child.start()
+    assert ready.wait(60)
+    library.shelf.trash([gone.id])
+    library.shelf.purge([gone.id])
+    library.originals.let_go([library.originals.take_in(str(upload))[1]])
+    library.close()
+    held = list((home / "tmp").glob("*/*/*"))
+    for file in held:
+        os.utime(file, (time.time() - 4000, time.time() - 4000))
+    Library(home).close()
+    assert objects(home) == []
+    assert {file.read_bytes() for file in held} == {b"a photo", data}
+    child.kill()
+    child.join()
+    assert sound(home) == 0
+    assert fsck.check(home) == ()
 
 
 def test_two_processes_save_into_one_home(home: Path) -> None:
