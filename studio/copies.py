@@ -47,9 +47,7 @@ def sound(take: Path, kind: str, marks: Marks) -> bytes:
     return _sealed(lambda entry: sounds.encode_copy(samples, kind, entry), sounds.read_record, suffix, record, marks)
 
 
-def _sealed(
-    encode: Callable[[Record], bytes], read: Callable[[bytes], Record | None], suffix: str, record: Record, marks: Marks
-) -> bytes:
+def _sealed(encode: Callable[[Record], bytes], read: Callable[[bytes], Record | None], suffix: str, record: Record, marks: Marks) -> bytes:
     """The signature covers the record as it fits the file; where none fits, the creation's. Nothing is encoded twice but for a failure."""
     told = marks.told(record, suffix)
     data = encode(told)

@@ -34,7 +34,7 @@ def build(desk: Desk) -> None:
             return ""
         studio = desk.studio
         try:
-            return drawn(origin.examine(Path(path), studio.library, studio.marks.identity, desk.owner(request)[0]))
+            return drawn(origin.examine(Path(path), studio.library, studio.marks.identity, *desk.seen(request)))
         except StudioError as error:
             return _status.message(str(error), "error")
 

@@ -104,6 +104,16 @@ def test_a_lossy_copy_says_that_it_is_one(kind: Any) -> None:
     assert read_infotext(copy) == infotext(made)
 
 
+@pytest.mark.parametrize("kind", ["webp", "jpeg"])
+def test_a_lossy_copy_takes_another_record_than_its_files(kind: Any) -> None:
+    other = record("a green pear", 2)
+    copy = encode_lossy(png()[0], kind, record=other)
+    read = read_record(copy)
+    assert read is not None
+    assert read.model_copy(update={"facts": {}}) == other
+    assert read_infotext(copy) == infotext(other)
+
+
 def test_jpeg_puts_transparency_on_white_and_says_so() -> None:
     clear = np.zeros((16, 16, 4), np.uint8)
     data = encode_png(clear, record())

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
+import soundfile  # pyright: ignore[reportMissingTypeStubs]
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
@@ -60,7 +60,7 @@ def check(data: bytes | Path) -> None:
 def beginning(data: bytes, seconds: float) -> Sound:
     """The first `seconds` of a sound of any origin and any length, all channels averaged into one: for searching, not for keeping.
 
-    Raises MediaUnreadable for what is no FLAC, WAV, OGG, Opus or MP3 file, is shorter than a tenth of a second, or cannot be decoded so far.
+    Raises MediaUnreadable for what is no FLAC, WAV, OGG, Opus or MP3 file, shorter than a tenth of a second, or not decodable so far.
     """
     tags.comments(io.BytesIO(data))  # libsndfile knows many more formats than are meant
     try:
