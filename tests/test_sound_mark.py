@@ -1,4 +1,5 @@
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -117,6 +118,31 @@ def test_a_mark_in_a_part_of_a_long_sound_is_found():
     other = np.random.default_rng(1).normal(0, 0.1, (2, 30 * 32_000)).astype(np.float32)
     other[:, 400_000 : 400_000 + 10 * 32_000] = sound_mark.embed(music(10.0), NUMBER, SECRET).samples
     assert found(Sound(other, 32_000)) == NUMBER
+
+
+def test_a_long_sound_is_marked_in_stretches_and_needs_little_memory(monkeypatch: pytest.MonkeyPatch):
+    sound = music(180.0, 16_000, 1)
+    files.resampled(music(4.0), 16_000)  # what is imported is not counted
+    monkeypatch.setattr(sound_mark, "STRETCH", 5.0)
+    tracemalloc.start()
+    marked = sound_mark.embed(sound, NUMBER, SECRET)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * sound.samples.nbytes
+    monkeypatch.undo()
+    assert found(marked) == NUMBER
+    assert found(Sound(marked.samples[:, 100 * 16_000 : 106 * 16_000], 16_000)) == NUMBER
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_stretches_join_without_a_trace(loop: bool, monkeypatch: pytest.MonkeyPatch):
+    sound = music(7.3, 24_000)
+    whole = sound_mark.embed(sound, NUMBER, SECRET, loop).samples
+    heard = sound_mark.heard(sound)
+    monkeypatch.setattr(sound_mark, "STRETCH", 1.0)
+    difference = sound_mark.embed(sound, NUMBER, SECRET, loop).samples - whole
+    assert np.abs(difference).max() < 0.01 * np.abs(whole - sound.samples).max()
+    assert np.abs(sound_mark.heard(sound) - heard).max() < 0.001
 
 
 def test_a_sound_that_was_marked_twice_says_one_of_its_numbers():

@@ -157,7 +157,7 @@ def _taken(samples: Floats, places: NDArray[np.intp]) -> Floats:
 def _faded(places: NDArray[np.intp], length: int, rate: int) -> Floats:
     """(places,): how much of the mark there is at places of a loop: none on its seam, all of it a moment later."""
     steps = min(length // 2, round(_EDGE * rate))
-    edge = 0.5 - 0.5 * np.cos(np.pi * np.arange(steps, dtype=np.float32) / steps)
+    edge = (0.5 - 0.5 * np.cos(np.pi * np.arange(steps, dtype=np.float32) / steps)).astype(np.float32)
     return np.append(edge, np.float32(1))[np.minimum(np.minimum(places, length - 1 - places), steps)]
 
 

@@ -29,7 +29,7 @@ PLACES = round(PERIOD * RATE) * FINE
 """Beginnings of a period that are searched."""
 
 _PARTS = 10_000
-_AT_ONCE = 60 * RATE
+_AT_ONCE = 30 * RATE
 THRESHOLD = watermark.threshold(PLACES * (1 + len(SPEEDS) + _PARTS))
 """What a peak must reach: every speed and beginning, and every part of a sound, count as tried."""
 
@@ -99,7 +99,7 @@ class Period:
 
 
 def _folded(rest: Floats, speed: float) -> NDArray[np.float64]:
-    """(PLACES,): the samples at RATE laid over each other, period on period, a minute at a time."""
+    """(PLACES,): the samples at RATE laid over each other, period on period, some at a time."""
     found = np.zeros(PLACES)
     for start in range(0, len(rest), _AT_ONCE):
         part = rest[start : start + _AT_ONCE]
