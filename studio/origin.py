@@ -28,7 +28,9 @@ NAME_LIMIT = 100
 VALUE_LIMIT = 300
 """Characters of a setting's value, and of a line of what could not be read."""
 SHOWN = 60
-"""Settings, and lines of what could not be read."""
+"""Settings."""
+LINES = 64
+"""Lines of what could not be read; of one program foreign/sheet.py names 60 and counts the rest."""
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 SOUNDS = (".flac", ".wav", ".mp3", ".ogg", ".opus")
 OTHERS = (".txt", ".json", ".avif", ".gif", ".svg")
@@ -221,8 +223,8 @@ def _shown(settings: Iterable[tuple[str, object]]) -> tuple[tuple[str, str], ...
 
 
 def _lines(left_out: Sequence[str]) -> tuple[str, ...]:
-    more = (f"and {len(left_out) - SHOWN:,} more",) if len(left_out) > SHOWN else ()
-    return (*(_cut(line, VALUE_LIMIT) for line in left_out[:SHOWN]), *more)
+    more = (f"and {len(left_out) - LINES:,} more",) if len(left_out) > LINES else ()
+    return (*(_cut(line, VALUE_LIMIT) for line in left_out[:LINES]), *more)
 
 
 def _cut(text: str, most: int) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,12 +18,14 @@ from studio import copies
 from studio.creations import Creation, Media, Passage, Picture, Sound, Take
 from studio.errors import InvalidInput, StudioError
 from studio.library import Library
-from studio.marks import Marks
-from studio.origin import Origin, examine
-from studio.provenance import pictures, sounds
-from studio.provenance.record import COMPOSITE, ENHANCED, TRAINED, compose
+from studio.marks import NO_SIGNATURE, Marks
+from studio.music import files
+from studio.origin import LINES, NAME_LIMIT, SHOWN, VALUE_LIMIT, Origin, examine
+from studio.provenance import foreign, pictures, signing, sound_mark, sounds
+from studio.provenance.record import COMPOSITE, ENHANCED, TRAINED, Record, compose, to_json
 from studio.settings import Settings
 from studio.tasks import Compose, Inpaint, Task, TextToImage, Write
+from tabs._origin import drawn
 from tests.samples import CARD
 
 SIDE = 384
@@ -157,9 +161,7 @@ def test_an_edit_is_marked_only_where_nothing_of_the_picture_is_left(place: Plac
 
 
 def test_a_sound_is_recognised_and_an_edit_of_one_keeps_its_samples(place: Place) -> None:
-    rng = np.random.default_rng(0)
-    tone = np.cumsum(rng.normal(0, 0.02, (2, 10 * 32_000)), axis=1)
-    sound = Sound(np.clip(tone - np.linspace(0, 1, tone.shape[1]) * tone[:, -1:], -0.9, 0.9).astype(np.float32), 32_000)
+    sound = waves(32_000)
     made, _ = place.keep(Take(sound, 1), Compose(prompt="waves", seed=1, model="Sample"))
     assert sure(place.asked(made.path)) == {
         "Library": "proof", "Signature": "proof", "Invisible mark": "proof", "Record": "claim", "Source type": "claim",
@@ -195,6 +197,158 @@ def test_a_noisy_picture_becomes_a_signed_jpeg(place: Place) -> None:
     made, _ = place.keep(noise, apple())
     (place.settings.home / "copy.jpg").write_bytes(copies.picture(made, ".jpg", place.marks))
     assert sure(place.asked(place.settings.home / "copy.jpg"))["Signature"] == "proof"
+
+
+def waves(rate: int) -> Sound:
+    """Ten seconds of stereo that hold a mark."""
+    tone = np.cumsum(np.random.default_rng(0).normal(0, 0.02, (2, 10 * rate)), axis=1)
+    return Sound(np.clip(tone - np.linspace(0, 1, tone.shape[1]) * tone[:, -1:], -0.9, 0.9).astype(np.float32), rate)
+
+
+def noise(seconds: float, rate: int = 8000) -> Sound:
+    return Sound(np.random.default_rng(0).normal(0, 0.1, (1, round(seconds * rate))).clip(-1, 1).astype(np.float32), rate)
+
+
+def copied(place: Place, creation: Creation, kind: str) -> tuple[bytes, Record]:
+    """A copy in a format of pictures or sounds, and the record in it."""
+    if kind.startswith("."):
+        data = copies.picture(creation, kind, place.marks)
+        return data, pictures.read_record(data) or pytest.fail(f"no record in {kind}")
+    data = copies.sound(creation.path, kind, place.marks)
+    return data, sounds.read_record(data) or pytest.fail(f"no record in {kind}")
+
+
+def signed(place: Place, data: bytes, suffix: str) -> bool:
+    return signing.read(data, suffix, place.marks.identity).state == "valid"
+
+
+def test_the_record_of_a_copy_tells_the_truth_about_its_signature(place: Place, tmp_path: Path) -> None:
+    """Whatever was turned off when the original was made, and whatever its format holds."""
+    off = Settings(home=place.settings.home, cache=tmp_path, mode="local", no_watermark="a test", no_signature="a test")
+    unsigned = Place(off, Marks(off), place.library)
+    for making, copying in ((place, place), (place, unsigned), (unsigned, place)):
+        drawing, _ = making.keep(scene(), apple())
+        tone, _ = making.keep(Take(noise(1), 1), Compose(prompt="waves", seed=1, model="Sample"))
+        wanted = {"none": "Turned off here: a test"} if copying is unsigned else {"standard": "C2PA"}
+        for creation, kind, suffix in (
+            *((drawing, kind, kind) for kind in (".webp", ".jpg", ".jpeg")),
+            *((tone, kind, suffix) for kind, suffix in (("wav16", ".wav"), ("mp3", ".mp3"), ("flac", ".flac"))),
+        ):
+            data, told = copied(copying, creation, kind)
+            assert told.marks["signature"] == wanted and signed(place, data, suffix) == (copying is place), kind
+        for kind in ("ogg", "opus"):
+            assert copied(copying, tone, kind)[1].marks["signature"] == {"none": NO_SIGNATURE}
+
+
+def test_a_copy_that_cannot_be_signed_says_so(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, _ = place.keep(scene(), apple())
+
+    def broken(*_: object) -> bytes:
+        raise StudioError("The clock stands still: set it.")
+
+    monkeypatch.setattr(signing, "sign", broken)
+    told = copied(place, made, ".jpg")[1]
+    assert told.marks["signature"] == {"none": "The clock stands still: set it."} and "copy" in told.facts
+
+
+def test_the_signature_of_a_copy_covers_the_record_inside_or_the_creations(place: Place) -> None:
+    made, _ = place.keep(scene(), apple())
+    data, told = copied(place, made, ".jpg")
+    assert hashlib.sha256(to_json(told).encode()).hexdigest().encode() in data
+    words = "".join(np.random.default_rng(0).choice(list("abcdefghijklmnop"), 240_000))
+    entry = compose(apple(), apple(), CARD, scene(), "cpu", 1).model_copy(update={"software": {"x": words}})
+    kept = place.library.keep(pictures.encode_png(scene().pixels, entry), ".png", entry)
+    data = copies.picture(kept, ".jpg", place.marks)
+    assert pictures.read_record(data) is None and signed(place, data, ".jpg")
+    assert hashlib.sha256(to_json(place.marks.told(entry, ".jpg")).encode()).hexdigest().encode() in data
+
+
+def test_a_narration_of_more_than_ten_minutes_is_copied(place: Place) -> None:
+    long = Sound(np.full((1, 4000 * 620), 0.1, np.float32), 4000)
+    entry = compose(Compose(prompt="x"), Compose(prompt="x"), CARD, Take(long, 1), "cpu", 1)
+    kept = place.library.keep(sounds.encode_flac(long, entry), ".flac", entry)
+    data, _ = copied(place, kept, "wav16")
+    assert len(data) > 2 * 4000 * 620
+
+
+def test_of_a_long_sound_the_beginning_is_searched(place: Place, tmp_path: Path) -> None:
+    marked = sound_mark.embed(waves(16_000), 0xABCDE, place.marks.identity.secret).samples[:1]
+    silence = np.zeros((1, 16_000 * 600), np.float32)
+    for name, parts in (("long", (marked, silence)), ("late", (silence, marked))):
+        data = files.encode(Sound(np.concatenate(parts, axis=1), 16_000), "flac", files.Tags())
+        (tmp_path / f"{name}.flac").write_bytes(data)
+    found = place.asked(tmp_path / "long.flac")
+    assert sure(found)["Invisible mark"] == "proof" and "abcde" in str(found.findings)
+    assert sure(place.asked(tmp_path / "late.flac"))["Invisible mark"] == "nothing"
+
+
+def test_a_hostile_file_cannot_flood_the_page(place: Place, tmp_path: Path) -> None:
+    task = {f"{'n' * 500}{number} <b>": f"<i>{'v' * 1500}" for number in range(400)}
+    entry = compose(apple(), apple(), CARD, scene(), "cpu", 1)
+    model = {"name": "<script>" * 9000, "licence": "MIT"}
+    hostile = entry.model_copy(update={"made_by": "m" * 90_000, "model": model, "task": task, "created": "<x>" * 9000})
+    info = PngInfo()
+    info.add_itxt("atelier", to_json(hostile))
+    Image.fromarray(scene().pixels).save(tmp_path / "hostile.png", pnginfo=info)
+    found = place.asked(tmp_path / "hostile.png")
+    assert len(found.settings) == SHOWN + 1 and found.settings[-1] == ("Not shown", "and 340 more")
+    assert all(len(name) <= NAME_LIMIT and len(value) <= VALUE_LIMIT for name, value in found.settings)
+    page = drawn(found)
+    assert 1000 < len(page) < 40_000 and "<script" not in page and "<i>" not in page and "<b>" not in page and "<x>" not in page
+
+
+def test_what_could_not_be_read_is_told_in_so_many_lines(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = PngInfo()
+    told = ", ".join(f"Setting {number}: 2" for number in range(100))
+    info.add_text("parameters", f"a cat\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512, {told}")
+    Image.fromarray(scene().pixels).save(tmp_path / "many.png", pnginfo=info)
+    lines = place.asked(tmp_path / "many.png").left_out
+    assert len(lines) == 61 and lines[-1] == "And 40 more settings of A1111 were left out."
+    flood = foreign.Foreign("A1111", {"prompt": "w" * 9000}, ("w" * 9000,) * 100)
+    monkeypatch.setattr(foreign, "read", lambda _: flood)
+    found = place.asked(tmp_path / "many.png")
+    assert len(found.left_out) == LINES + 1 and found.left_out[-1] == "and 36 more" and len(drawn(found)) < 30_000
+
+
+def test_the_page_says_which_creation_it_is_and_escapes_its_name(place: Place, tmp_path: Path) -> None:
+    made, _ = place.keep(scene(), apple())
+    day = str(made.record["created"])[:10]
+    assert f"in the library: “a red apple”, {day}." in drawn(place.asked(made.path))
+    place.library.shelf.rename(made.id, "<b>Apples")
+    place.library.shelf.trash([made.id])
+    assert f"in the library: “&lt;b&gt;Apples”, {day} (in the trash)." in drawn(place.asked(made.path))
+    with Image.open(made.path) as picture:
+        picture.convert("RGB").save(tmp_path / "copy.jpg", quality=90)
+    assert f"Its mark is that of “&lt;b&gt;Apples”, {day} (in the trash)." in drawn(place.asked(tmp_path / "copy.jpg"))
+
+
+def test_nothing_is_told_of_the_session_of_another_visitor(place: Place, tmp_path: Path) -> None:
+    made, media = place.keep(scene(), apple())
+    assert isinstance(media, Picture)
+    entry = compose(apple(), apple(), CARD, media, "cpu", 1)
+    data = made.path.read_bytes()
+    theirs = place.library.keep(data, ".png", entry, owner="guest", session="one")
+    mine = examine(theirs.path, place.library, place.marks.identity, "guest", "one")
+    assert mine.creation == theirs.id and sure(mine)["Library"] == "proof"
+    (tmp_path / "other.png").write_bytes(pictures.encode_png(media.pixels, entry))
+    for file in (theirs.path, tmp_path / "other.png"):
+        found = examine(file, place.library, place.marks.identity, "guest", "two")
+        assert found.creation == "" and found.findings[0].words == "This very file is not in the library."
+
+
+def test_every_warning_says_what_to_do(place: Place, tmp_path: Path) -> None:
+    made, _ = place.keep(scene(), apple())
+    whole = made.path.read_bytes()
+    changed = whole.replace(b"a red apple", b"a bad apple")
+    (tmp_path / "a.png").write_bytes(changed)
+    (tmp_path / "b.png").write_bytes(whole[:3000])
+    (tmp_path / "c.flac").write_bytes(b"fLaC")
+    (tmp_path / "d.wav").write_bytes(b"no sound at all")
+    found = [finding for name in ("a.png", "b.png", "c.flac", "d.wav") for finding in place.asked(tmp_path / name).findings]
+    warnings = {finding.words for finding in found if finding.sure == "warning"}
+    assert len(warnings) >= 3
+    for words in warnings:
+        assert re.search(r"[:.] (ask for|use|choose|save|export|set) .*\.$", words, re.IGNORECASE), words
 
 
 def test_texts_and_turned_off_marks_say_why(place: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
