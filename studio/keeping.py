@@ -23,7 +23,7 @@ class Run:
     """One run on its way: what was typed, what was resolved, what the model reads, and whose it is.
 
     `files` are where the files of the task lie; `worded` names them by path, `asked` and `task` by content. `like` is the record of what
-    is made again.
+    is made again; `within` the browser session whose creations may be its parents, '' for all of the owner's.
     """
 
     job: str
@@ -35,6 +35,7 @@ class Run:
     owner: str
     session: str
     like: Record | None = None
+    within: str = ""
 
 
 def kept(media: Media, run: Run, device: str, seconds: float, library: Library, marks: Marks) -> Creation:
@@ -42,7 +43,7 @@ def kept(media: Media, run: Run, device: str, seconds: float, library: Library, 
     # 1. The record, then the invisible mark, which the record tells of.
     given = {name: (path.read_bytes(), path.suffix) for name, path in run.files.items()}
     sources = [(name, *given[name]) for name in given if name != "mask"]
-    parents = library.originals.creations([str(getattr(run.task, name)) for name, _, _ in sources], run.owner)
+    parents = library.originals.creations([str(getattr(run.task, name)) for name, _, _ in sources], run.owner, run.within)
     kind = next((source_type(content) for _, content, _ in sources), "")
     entry = _with_words(record.compose(run.task, run.asked, run.card, media, device, seconds, parents, kind), run)
     media, entry = marks.marked(media, entry, [content for _, content, _ in sources], run.like)

@@ -17,7 +17,6 @@ from PIL import Image
 from studio.creations import Creation, Event, Json
 from studio.errors import MediaUnreadable, NotFound
 from studio.library import Library
-from studio.originals import BY_CONTENT
 from studio.provenance import pictures
 from studio.provenance.record import Record, task_of
 from studio.studio import Studio
@@ -67,11 +66,8 @@ def again(studio: Studio, record: Record, owner: str = OWNER, wears: str = "") -
     What it makes belongs to a session of its own and leaves the library again when the iteration ends; nothing else there changes.
     """
     session = f"replay-{uuid.uuid4().hex}"
-    task = task_of(record)
-    given = {name: str(getattr(task, name)) for name in task.files}
-    found = {name: str(studio.library.originals.find(value, owner)) for name, value in given.items() if value.startswith(BY_CONTENT)}
     try:
-        yield from studio.run(task.model_copy(update=found), owner, session, like=record, wears=wears)
+        yield from studio.run(task_of(record), owner, session, like=record, wears=wears)
     finally:
         studio.stop(owner, session, wait=True)
         studio.library.forget_session(session)

@@ -103,7 +103,7 @@ class Studio:
             self.library.originals.let_go(files.values())
             raise
         # 4. The pipeline runs in a thread; its events come out here.
-        run = Run(job, asked, task, worded, files, card, owner, session, like)
+        run = Run(job, asked, task, worded, files, card, owner, session, like, session if self.settings.public else "")
         stream = Stream(lambda stream: self._work(stream, run), name=f"run {job}")
         yield from self._runs.follow(stream, owner, session, asked, stays=stays)
 
