@@ -6,6 +6,7 @@ Knows no single tab: it is given the form, and calls back when the list of style
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,27 @@ from tabs._form import PRIVATE, QUIET, Form
 TAKEN = "Taken along as styles.csv."
 
 
+@dataclass(frozen=True)
+class Fold:
+    """The parts of the fold that events join."""
+
+    fold: gr.Accordion
+    given: gr.File
+    mine: gr.Dropdown
+    delete: gr.Button
+    export: gr.Button
+    taken: gr.File
+    said: gr.HTML
+
+
 def build(form: Form, visible: bool, styles: Any, choices: Callable[[gr.Request, str], Sequence[tuple[str, str]]]) -> gr.Accordion:
     """Lay out and wire the fold. `styles` is the list of styles; `choices(request, model)` what it holds for a visitor."""
+    parts = _laid_out(visible)
+    _wire(form, parts, styles, choices)
+    return parts.fold
+
+
+def _laid_out(visible: bool) -> Fold:
     with gr.Accordion("Text styles of your own", open=False, visible=visible) as fold:
         given = gr.File(
             label="Bring styles (styles.csv, Fooocus or InvokeAI JSON)", file_types=[".csv", ".json"], height=110, type="filepath"
@@ -31,7 +51,10 @@ def build(form: Form, visible: bool, styles: Any, choices: Callable[[gr.Request,
             export = gr.Button("Take them along", size="sm", min_width=110)
         taken = gr.File(label="Your styles", interactive=False, visible=False)
         said = gr.HTML(elem_classes="status", padding=False)
+    return Fold(fold, given, mine, delete, export, taken, said)
 
+
+def _wire(form: Form, parts: Fold, styles: Any, choices: Callable[[gr.Request, str], Sequence[tuple[str, str]]]) -> None:
     def listed(request: gr.Request) -> Any:
         names = list(form.studio.own_styles.of(*form.seen(request)))
         return gr.Dropdown(choices=names, value=names[0] if names else None)
@@ -60,11 +83,10 @@ def build(form: Form, visible: bool, styles: Any, choices: Callable[[gr.Request,
         return gr.File(value=file, visible=True), _status.message(TAKEN)
 
     model = form.fields["model"]
-    given.upload(bring, [given, model], [styles, mine, given, said], concurrency_limit=1, **PRIVATE)
-    delete.click(drop, [mine, styles, model], [styles, mine, said], **QUIET)
-    export.click(take, None, [taken, said], **QUIET)
-    form.demo.load(listed, None, mine, **QUIET)
-    return fold
+    parts.given.upload(bring, [parts.given, model], [styles, parts.mine, parts.given, parts.said], concurrency_limit=1, **PRIVATE)
+    parts.delete.click(drop, [parts.mine, styles, model], [styles, parts.mine, parts.said], **QUIET)
+    parts.export.click(take, None, [parts.taken, parts.said], **QUIET)
+    form.demo.load(listed, None, parts.mine, **QUIET)
 
 
 def _read(path: str | None) -> bytes:
