@@ -96,6 +96,28 @@ class Journal:
         )
         return tuple(_job(row) for row in rows)
 
+    def untold(self, kind: str = "", limit: int = 10, owner: str = "local", session: str = "") -> tuple[Job, ...]:
+        """That owner's runs whose end nobody was told, the newest first: interrupted ones, and those of pages that failed since yesterday.
+
+        What failed on a page that was still there is `told`. Runs without a session, a command's, tell their end themselves.
+        """
+        rows = self._index.rows(
+            "SELECT * FROM jobs WHERE owner = ?1 AND (?2 = '' OR session = ?2) AND (?3 = '' OR kind = ?3) AND NOT dismissed"
+            " AND task <> '{}' AND (state = 'interrupted' OR (state = 'failed' AND session <> '' AND finished > ?4))"
+            " ORDER BY seq DESC LIMIT ?5",
+            *(owner, session, kind, moment(-1), limit),
+        )
+        return tuple(_job(row) for row in rows)
+
+    def told(self, kind: str, owner: str = "local", session: str = "") -> None:
+        """A page has shown how its run of this kind failed: the newest failed one of that owner and session is dismissed."""
+        with self._index.transaction() as index:
+            index.execute(
+                "UPDATE jobs SET dismissed = 1 WHERE seq = (SELECT max(seq) FROM jobs"
+                " WHERE owner = ?1 AND (?2 = '' OR session = ?2) AND kind = ?3 AND state = 'failed')",
+                (owner, session, kind),
+            )
+
     def dismiss(self, job: str, owner: str = "local") -> None:
         """The person has seen it: `jobs` leaves it out from now on. What is no run of that owner, or is not over, stays as it is."""
         with self._index.transaction() as index:

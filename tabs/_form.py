@@ -38,6 +38,9 @@ QUIET: dict[str, Any] = {**PRIVATE, "queue": False}
 DEVICE = "device"
 """One `concurrency_id` for every run; the studio's own queue orders them, so the limit only bounds Gradio's threads."""
 
+FOLLOWING: dict[str, Any] = {"concurrency_id": "follow", "concurrency_limit": 64}
+"""For pages that follow a run begun elsewhere: they take no place of those that begin one."""
+
 
 @dataclass
 class Desk:
@@ -103,7 +106,8 @@ class Form(Desk):
         the task's fields, and gives them back. Returns the event for `.then`.
         """
         handler = self._handler(outputs, draw)
-        self.demo.load(self._follower(outputs, draw), None, [*outputs, stage], **PRIVATE, **self.device_limits)
+        if not self.studio.settings.public:  # there every run ends with its page
+            self.demo.load(self._follower(outputs, draw), None, [*outputs, stage], **PRIVATE, **FOLLOWING)
         return gr.on(
             list(triggers), handler, inputs_kwargs=self.fields, outputs=[*outputs, stage], api_name=self.task.kind, show_progress="hidden",
             api_description=(self.task.__doc__ or "").split("\n")[0], trigger_mode="once", js=js, **self.device_limits,
@@ -132,7 +136,7 @@ class Form(Desk):
                 owner, session = self.owner(request)
                 return Run(asked, self.studio.run(asked, owner, session, stays=self._stays(request)), request)
 
-            yield from self._drawn(begun, len(outputs), draw)
+            yield from self._drawn(begun, len(outputs), draw, *self.owner(request))
 
         named = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in self.fields]
         request = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=gr.Request)
@@ -148,8 +152,9 @@ class Form(Desk):
             if found is None:
                 yield (gr.skip(),) * (len(outputs) + 1)
                 return
-            run = Run(found[0], found[1], request)
-            yield from self._drawn(lambda: run, len(outputs), draw)
+            asked, events, age = found
+            run = Run(asked, events, request, age)
+            yield from self._drawn(lambda: run, len(outputs), draw, self.owner(request)[0])
 
         return follow
 
@@ -157,8 +162,13 @@ class Form(Desk):
         """Whether a run goes on when its page is left: at home, where a reload finds it again. A program that leaves has had enough."""
         return not self.studio.settings.public and bool(request.headers.get("origin"))
 
-    def _drawn(self, begun: Callable[[], Run], width: int, draw: Callable[[Shown], Sequence[Any]]) -> Iterator[Any]:
-        """What a run shows, moment by moment: `width` outputs and the stage. What goes wrong becomes a sentence there."""
+    def _drawn(
+        self, begun: Callable[[], Run], width: int, draw: Callable[[Shown], Sequence[Any]], owner: str, session: str = ""
+    ) -> Iterator[Any]:
+        """What a run shows, moment by moment: `width` outputs and the stage. What goes wrong becomes a sentence there.
+
+        A page that was left takes no more of it: then the journal keeps the failure for the next one.
+        """
         keep = (gr.skip(),) * width
         run: Run | None = None
         try:
@@ -169,15 +179,17 @@ class Form(Desk):
         except Cancelled:
             drawn = tuple(draw(run.ended())) if run else ()
             yield (*drawn, *keep[len(drawn) :], _status.message(run.stopped_words() if run else "Stopped.", "stopped"))
-        except StudioError as error:
-            yield (*keep, _status.message(str(error), "error"))
-            raise gr.Error(str(error), print_exception=False) from None
         except gr.Error:
             raise
-        except Exception:
-            log.exception("a run of %s failed", self.task.kind)
-            yield (*keep, _status.message(UNEXPECTED, "error"))
-            raise gr.Error(UNEXPECTED, print_exception=False) from None
+        except Exception as error:
+            known = isinstance(error, StudioError)
+            if not known:
+                log.exception("a run of %s failed", self.task.kind)
+            words = str(error) if known else UNEXPECTED
+            yield (*keep, _status.message(words, "error"))
+            if run is not None and run.begun:  # what was refused before is in no journal
+                self.studio.library.journal.told(self.task.kind, owner, session)
+            raise gr.Error(words, print_exception=False) from None
 
 
 def show(path: Path, name: str = "") -> str:

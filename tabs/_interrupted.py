@@ -1,4 +1,7 @@
-"""The line at the top of a tab after a crash: which run was interrupted, and a press that runs it again. Nothing runs again by itself."""
+"""The line at the top of a tab: which run was interrupted by a crash, or failed after its page was left, and a press that runs it again.
+
+Nothing runs again by itself.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,7 @@ class Interrupted:
 
     def _jobs(self, request: gr.Request) -> tuple[Job, ...]:
         owner, session = self._form.seen(request)
-        return self._form.studio.library.journal.jobs(("interrupted",), self._form.task.kind, 10, owner, session)
+        return self._form.studio.library.journal.untold(self._form.task.kind, 10, owner, session)
 
     def _files(self, job: Job) -> bool:
         return any(job.task.get(name) for name in self._form.task.model_fields if name in self._form.task.files)
@@ -71,6 +74,8 @@ class Interrupted:
         named = str(job.task.get("prompt") or job.task.get("text") or job.task.get("mode") or "")
         words = f"“{named[:SHOWN]}{'…' if len(named) > SHOWN else ''}”" if named else "A run"
         more = " Choose its file once more, then run it." if self._files(job) else ""
+        if job.state == "failed":
+            return f"{words} failed{f': {job.message}' if job.message else '.'}{more}"
         return f"{words} was interrupted when the studio ended.{more}"
 
 

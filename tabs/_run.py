@@ -35,9 +35,12 @@ class Shown:
 
 
 class Run:
-    """One run as the page follows it: iterating yields a `Shown` for each event; `stage()` is the progress beside it."""
+    """One run as the page follows it: iterating yields a `Shown` for each event; `stage()` is the progress beside it.
 
-    def __init__(self, asked: Task, events: Iterator[Event], request: gr.Request) -> None:
+    `age` is for how many seconds it had gone on before, `begun` whether it was let in.
+    """
+
+    def __init__(self, asked: Task, events: Iterator[Event], request: gr.Request, age: float = 0) -> None:
         self._asked = asked
         self._request = request
         self._events = events
@@ -46,12 +49,14 @@ class Run:
         self._heard: dict[int, int] = {}
         self._id = secrets.token_hex(8)
         self._progress = Progress("waiting")
-        self._began = time.monotonic()
+        self._began = time.monotonic() - age
         self._marks: tuple[float, float] | None = None
         self._over = False
+        self.begun = False
 
     def __iter__(self) -> Iterator[Shown]:
         for event in self._events:
+            self.begun = True
             match event:
                 case Creation():
                     self._creations += (event,)

@@ -92,6 +92,38 @@ def test_a_run_that_is_not_over_cannot_be_dismissed(library: Library) -> None:
     assert [each.id for each in library.journal.jobs()] == [job]
 
 
+def test_what_nobody_was_told_is_what_was_interrupted_and_what_failed_lately_behind_a_page(home: Path) -> None:
+    dead = Library(home)
+    crashed = dead.journal.begin(TASK, "M", session="s")
+    dead.close()
+    library = Library(home)
+    failed, old, command, done, other = (library.journal.begin(TASK, "M", session=session) for session in ("s", "s", "", "s", "t"))
+    for job in (failed, old, command, other):
+        library.journal.finish(job, "failed", "No room.")
+    library.journal.finish(done, "done")
+    with sqlite3.connect(home / "library.sqlite") as index:
+        index.execute("UPDATE jobs SET finished = '2020-01-01T00:00:00.000+00:00' WHERE id = ?", (old,))
+    index.close()
+    assert [job.id for job in library.journal.untold()] == [other, failed, crashed]
+    assert [job.id for job in library.journal.untold(session="s")] == [failed, crashed]
+    assert library.journal.untold("music") == library.journal.untold(owner="ann") == ()
+    assert [job.id for job in library.journal.untold(limit=1)] == [other]
+
+
+def test_a_failure_that_a_page_has_told_is_the_newest_of_its_kind_owner_and_session(library: Library) -> None:
+    jobs = [library.journal.begin(TASK, "M", session=session) for session in ("s", "s", "t")]
+    for job in jobs:
+        library.journal.finish(job, "failed", "No room.")
+    library.journal.told("write")
+    library.journal.told(TASK.kind, "ann")
+    assert {job.id for job in library.journal.untold()} == set(jobs)
+    library.journal.told(TASK.kind, session="s")
+    assert [job.id for job in library.journal.untold()] == [jobs[2], jobs[0]]
+    library.journal.told(TASK.kind)
+    library.journal.told(TASK.kind)  # by a second page that followed the same run
+    assert [job.id for job in library.journal.untold()] == [jobs[0]]
+
+
 def test_runs_of_a_forgotten_session_are_not_shown(library: Library) -> None:
     library.journal.begin(TASK, "M", owner="guest", session="s")
     library.forget_session("s")
