@@ -30,16 +30,21 @@ def build(desk: Desk) -> None:
         found = gr.HTML(_status.note(FORGETS) if not desk.studio.marks.identity.kept else "", padding=False, elem_classes="found")
 
     def examined(path: str | None, request: gr.Request) -> str:
-        if not path:
-            return ""
-        studio = desk.studio
-        try:
-            return drawn(origin.examine(Path(path), studio.library, studio.marks.identity, *desk.seen(request)))
-        except StudioError as error:
-            return _status.message(str(error), "error")
+        return answer(desk, path, request)
 
     given.upload(examined, given, found, concurrency_limit=2, **PRIVATE)
     given.clear(lambda: "", None, found, **{**PRIVATE, "queue": False})
+
+
+def answer(desk: Desk, path: str | None, request: gr.Request) -> str:
+    """What a visitor is told of a file, who hears nothing of what another has made; '' without one."""
+    if not path:
+        return ""
+    studio = desk.studio
+    try:
+        return drawn(origin.examine(Path(path), studio.library, studio.marks.identity, *desk.seen(request)))
+    except StudioError as error:
+        return _status.message(str(error), "error")
 
 
 def drawn(found: Origin) -> str:

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +26,10 @@ from studio.origin import LINES, NAME_LIMIT, SHOWN, VALUE_LIMIT, Origin, examine
 from studio.provenance import foreign, pictures, signing, sound_mark, sounds
 from studio.provenance.record import COMPOSITE, ENHANCED, TRAINED, Record, compose, to_json
 from studio.settings import Settings
+from studio.studio import GUEST
 from studio.tasks import Compose, Inpaint, Task, TextToImage, Write
+from tabs import _origin
+from tabs._form import Desk
 from tabs._origin import drawn
 from tests.samples import CARD
 
@@ -334,6 +339,17 @@ def test_nothing_is_told_of_the_session_of_another_visitor(place: Place, tmp_pat
     for file in (theirs.path, tmp_path / "other.png"):
         found = examine(file, place.library, place.marks.identity, "guest", "two")
         assert found.creation == "" and found.findings[0].words == "This very file is not in the library."
+
+
+def test_the_page_asks_for_what_its_visitor_sees(place: Place) -> None:
+    made, media = place.keep(scene(), apple())
+    entry = compose(apple(), apple(), CARD, media, "cpu", 1)
+    theirs = place.library.keep(made.path.read_bytes(), ".png", entry, owner=GUEST, session="one")
+    studio: Any = SimpleNamespace(library=place.library, marks=place.marks, settings=SimpleNamespace(public=True))
+    page: Any = None
+    for session, told in (("one", True), ("two", False)):
+        request: Any = SimpleNamespace(session_hash=session, username=None)
+        assert ("a red apple”" in _origin.answer(Desk(studio, page), str(theirs.path), request)) is told
 
 
 def test_every_warning_says_what_to_do(place: Place, tmp_path: Path) -> None:
