@@ -15,7 +15,7 @@ from studio.provenance import pictures
 from studio.provenance.record import Record
 from tests import tiny
 from tests.browser.conftest import clear_status, made, opened, settled, unfold
-from tests.browser.test_mask_editor import drag, kept, place, share, shows, tool
+from tests.browser.test_mask_editor import comes_to, drag, kept, place, share, shows, tool
 from tests.serving import running
 
 pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.filterwarnings("ignore::FutureWarning")]
@@ -241,10 +241,11 @@ def test_picture_and_marks_survive_a_reload(desk: Page, photo: Path, address: st
     bring(desk, photo)
     drag(desk, (60, 40), (100, 45), size=SIZE)
     painted = share(desk)
+    desk.wait_for_timeout(3000)  # the hand rests, and the marks are saved
     kept(desk, *SIZE, marked=True)
     on_the_desk(desk, address)
     shows(desk, *SIZE)
-    assert share(desk) == pytest.approx(painted)
+    comes_to(desk, painted, within=1e-9)
 
 
 def test_a_picture_goes_from_text_to_image_to_the_desk_with_its_lineage(context: BrowserContext, address: str, tmp_path: Path) -> None:

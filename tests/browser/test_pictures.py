@@ -127,7 +127,7 @@ def test_a_picture_of_somebody_else_is_refused_in_words(page: Page, tmp_path: Pa
     Image.new("RGB", (32, 32)).save(tmp_path / "plain.png")
     unfold(page, "Advanced")
     page.locator("input[type=file]").first.set_input_files(tmp_path / "plain.png")
-    expect(page.get_by_text("This picture carries no settings")).to_be_visible()
+    expect(page.get_by_text("This file carries no settings")).to_be_visible()
 
 
 def test_the_page_fits_a_phone(phone: BrowserContext, server: str) -> None:

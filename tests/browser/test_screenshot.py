@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
-from tests.browser.conftest import settled
+from tests.browser.conftest import opened, settled
 from tests.browser.test_inpainting import create as edit
 from tests.browser.test_inpainting import drag, prompt, shows, tool
 from tests.browser.test_music import create as compose
@@ -52,7 +52,23 @@ def song(page: Page, server: str) -> None:
     page.get_by_text("Piano roll").click()
 
 
-@pytest.mark.parametrize(("name", "height", "act"), [("studio", 900, picture), ("inpainting", 1300, inpainting), ("music", 900, song)])
+def library(page: Page, server: str) -> None:
+    """What was made, and one of it open."""
+    music(page, server)
+    compose(page, "a happy folk tune", "8")
+    page = opened(page, server)
+    for words in ("a purple castle", "an owl at night", "a blue whale and a small boat"):
+        page.get_by_label("Seed", exact=True).first.fill("7")
+        create(page, words)
+    page.get_by_role("tab", name="Library").click()
+    page.locator(".shelf .card").nth(1).click()
+    page.locator(".library .opened").get_by_text("an owl at night").first.wait_for()
+
+
+ACTS = {"studio": (900, picture), "inpainting": (1300, inpainting), "music": (900, song), "library": (900, library)}
+
+
+@pytest.mark.parametrize(("name", "height", "act"), [(name, *rest) for name, rest in ACTS.items()])
 def test_a_screenshot_is_of_this_shape_and_stays_small(
     request: pytest.FixtureRequest, name: str, height: int, act: Callable[[Page, str], None]
 ) -> None:
