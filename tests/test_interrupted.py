@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -90,12 +91,16 @@ class Page:
 
 
 def laid_out(studio: Studio) -> Page:
-    """The page, made in a loop of events that is closed again: without one Gradio leaves loops open."""
+    """The page, made in a loop of events that is closed again: without one Gradio leaves loops open.
+
+    In a thread of its own: a browser that another test of this process uses keeps a loop in the main thread.
+    """
 
     async def made() -> Page:
         return Page(studio)
 
-    return asyncio.run(made())
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(made())).result()
 
 
 def visitor(session: str) -> gr.Request:
