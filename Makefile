@@ -14,7 +14,7 @@ TESTS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve starters audiocraft test check format bench eval-starter eval-composer
+.PHONY: help run serve starters audiocraft test test-all check format bench eval-starter eval-composer
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -33,6 +33,9 @@ audiocraft: $(VENV)/.installed ## add the package audiocraft, for AudioGen and M
 	$(PYTHON) -m pip install --no-deps audiocraft==1.3.0
 
 test: $(VENV)/.installed-dev $(VENV)/.starters ## every test that CI runs
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile -m "not thorough" $(TESTS)
+
+test-all: $(VENV)/.installed-dev $(VENV)/.starters ## those, and the ones that take minutes of a real browser each
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 check: $(VENV)/.installed-dev ## format, lint, types and licences

@@ -288,6 +288,7 @@ def test_public_mode_keeps_results_for_the_browser_session_alone(starter_cache: 
         client.close()
 
 
+@pytest.mark.thorough
 def test_too_little_memory_is_one_sentence_and_the_studio_goes_on(starter_cache: Path, tmp_path: Path) -> None:
     with running(starter_cache, tmp_path, "--memory", "0.001") as (url, _):
         client = Client(url, verbose=False, analytics_enabled=False)
@@ -297,6 +298,7 @@ def test_too_little_memory_is_one_sentence_and_the_studio_goes_on(starter_cache:
         client.close()
 
 
+@pytest.mark.thorough
 def test_without_the_writer_the_page_serves_and_says_what_is_missing(tmp_path: Path) -> None:
     with running(tmp_path / "empty", tmp_path) as (url, _):
         client = Client(url, verbose=False, analytics_enabled=False)

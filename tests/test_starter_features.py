@@ -30,6 +30,7 @@ def writer(starter_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return file
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_the_second_load_is_quick_and_means_the_same(writer: Path) -> None:
     told: list[Any] = []

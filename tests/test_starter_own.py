@@ -288,6 +288,7 @@ def test_the_command_line_teaches_and_deletes(home: Path, tmp_path: Path) -> Non
     assert CliRunner().invoke(app, ["--home", str(home), "teach", "Dusk", "--delete"]).exit_code == 1
 
 
+@pytest.mark.thorough
 def test_a_set_is_a_style_over_http_too(starter_cache: Path, tmp_path: Path) -> None:
     from gradio_client import Client
 

@@ -31,7 +31,7 @@ def show(page: Page, tab: str) -> None:
     settled(page)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.thorough)])
 def test_no_tab_has_a_serious_barrier(context: BrowserContext, server: str, scheme: str) -> None:
     page = opened(context.new_page(), f"{server}/?__theme={scheme}")
     serious: set[str] = set()
@@ -53,6 +53,7 @@ def test_the_first_stops_of_the_tab_key_are_the_tabs_then_the_prompt(page: Page)
     assert set(stops[:-1]) == {"tab"} and stops[-1] == "TEXTAREA"
 
 
+@pytest.mark.thorough
 def test_no_request_leaves_this_machine(context: BrowserContext, server: str) -> None:
     asked: list[str] = []
     page = context.new_page()

@@ -117,6 +117,7 @@ def pixels_of(file: Path) -> np.ndarray:
         return np.asarray(picture)
 
 
+@pytest.mark.thorough
 def test_from_a_photograph_through_fill_a_second_model_outpainting_and_erasing(desk: Page, photo: Path, tmp_path: Path) -> None:
     page, before = desk, pixels_of(photo)
     # paint, erase a part of the marks, take that back
@@ -203,6 +204,7 @@ def test_by_keyboard_alone(desk: Page, photo: Path, tmp_path: Path) -> None:
     assert found.task["mode"] == "erase"
 
 
+@pytest.mark.thorough
 def test_by_touch_on_a_phone(phone: BrowserContext, address: str, photo: Path, tmp_path: Path) -> None:
     page = on_the_desk(phone.new_page(), address)
     bring(page, photo)

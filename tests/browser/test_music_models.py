@@ -29,6 +29,7 @@ def page(context: BrowserContext, server: str) -> Page:
     return music(context.new_page(), server)
 
 
+@pytest.mark.thorough
 def test_it_plays_while_it_is_made_and_stop_keeps_what_there_is(page: Page, tmp_path: Path) -> None:
     choose(page, "Model", "Tiny MusicGen")
     expect(page.locator("p.card:visible")).to_contain_text("CC-BY-NC-4.0")

@@ -6,6 +6,7 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import opened
@@ -30,6 +31,7 @@ def begin(page: Page) -> None:
     page.locator(".status progress:visible").first.wait_for(timeout=LONG)
 
 
+@pytest.mark.thorough
 def test_a_reload_follows_its_run_and_can_stop_it_and_a_crash_offers_to_run_again(
     context: BrowserContext, starter_cache: Path, tmp_path: Path
 ) -> None:
