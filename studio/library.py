@@ -59,9 +59,6 @@ class Library:
         self.drafts = Drafts(self._index)
         self.shelf = Shelf(self._index, self.release)
         self.originals = Originals(self._index, self._store)
-        self.begin, self.running, self.finish = self.journal.begin, self.journal.running, self.journal.finish
-        self.seconds_per_unit = self.journal.seconds_per_unit
-        self.save_draft, self.draft = self.drafts.save, self.drafts.get
 
     def keep(
         self,

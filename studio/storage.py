@@ -60,6 +60,17 @@ def locked(file: Path) -> Generator[None]:
         os.close(descriptor)
 
 
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder`, such as after a rename, durable. Windows has no such call and needs none."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 class Store:
     """Files named by the SHA-256 of their content, under `objects/`; files in the making or held lie under `tmp/<run>/`.
 
@@ -105,10 +116,10 @@ class Store:
             try:
                 if not target.parent.is_dir():
                     target.parent.mkdir(exist_ok=True)
-                    _sync_folder(self._objects)
+                    sync_folder(self._objects)
                 _write(part, data)
                 part.replace(target)
-                _sync_folder(target.parent)
+                sync_folder(target.parent)
             except BaseException:
                 with suppress(OSError):
                     part.unlink(missing_ok=True)
@@ -196,17 +207,6 @@ def _linked(file: Path, name: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` durable. Windows has no such call and needs none."""
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _held(file: Path) -> bool:

@@ -98,7 +98,7 @@ class Studio:
             self._judge(card, task, worded)
             # 3. A place in the queue, and a journal row before anything else happens.
             self._room()
-            job = self.library.begin(task, card.name, owner, session, _units(task))
+            job = self.library.journal.begin(task, card.name, owner, session, _units(task))
         except BaseException:
             self.library.originals.let_go(files.values())
             raise
@@ -179,7 +179,7 @@ class Studio:
     def estimate(self, asked: Task) -> float | None:
         """Seconds the task should take, learned from earlier runs of the same model; None while nothing is known."""
         card = self.card_for(asked)
-        per_unit = self.library.seconds_per_unit(card.name)
+        per_unit = self.library.journal.seconds_per_unit(card.name)
         return None if per_unit is None else per_unit * _units(models.resolve(asked, card))
 
     def plan(self, asked: Task) -> Mapping[str, Json]:
@@ -261,7 +261,7 @@ class Studio:
         try:
             stream.report(Progress("waiting"))
             with self.manager.lease(self.recipe(run.card, run.worded), run.worded, stream.report) as pipeline:
-                self.library.running(run.job)
+                self.library.journal.running(run.job)
                 began = started = time.monotonic()
                 for media in pipeline(run.worded, stream.report):
                     creation = kept(media, run, self.device.name, time.monotonic() - began, self.library, self.marks)
@@ -283,7 +283,7 @@ class Studio:
         """The journal knows; a run that the studio's own end stopped counts as interrupted at the next start."""
         try:
             if not (self._closing and outcome == "cancelled"):
-                self.library.finish(run.job, outcome, message, seconds)
+                self.library.journal.finish(run.job, outcome, message, seconds)
         except StudioError as error:
             log.warning("how run %s ended was not written down: %s", run.job, error)
         finally:

@@ -97,11 +97,11 @@ def _wire(form: Form, presets: Mapping[str, WritingPreset], ask: dict[str, Any],
     def store(id: str | None, text: str, words: str, preset: str, request: gr.Request) -> str:
         owner, session = form.owner(request)
         fields = {"prompt": text or "", "document": words or "", "preset": preset or ""}
-        return form.studio.library.save_draft(id or "", owner, fields, session)
+        return form.studio.library.drafts.save(id or "", owner, fields, session)
 
     def restore(id: str | None, request: gr.Request) -> tuple[Any, ...]:
         try:
-            draft = form.studio.library.draft(id, form.owner(request)[0]) if id else {}
+            draft = form.studio.library.drafts.get(id, form.owner(request)[0]) if id else {}
         except StudioError:
             draft = {}
         if not draft:

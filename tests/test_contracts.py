@@ -28,7 +28,7 @@ CARDS = [card for module in ENGINES.values() for card in module.CARDS]
 TABS = tabs.discover()
 HEAVY = {"accelerate", "audiocraft", "diffusers", "onnxruntime", "openvino", "torch", "transformers", "xllamacpp"}
 PAGE = {"gradio", "gradio_client", "spaces", "tabs", "app"}
-LATER = HEAVY | {"cv2", "mido", "scipy", "soundfile"}
+LATER = HEAVY | {"c2pa", "cryptography", "cv2", "mido", "scipy", "soundfile"}
 MEDIA = {"picture", "sound", "text"}
 
 card_names = pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)

@@ -194,18 +194,18 @@ def test_an_id_that_is_none_is_not_found(library: Library, name: str) -> None:
     with pytest.raises(NotFound):
         library.get(name)
     with pytest.raises(NotFound):
-        library.draft(name, "local")
+        library.drafts.get(name, "local")
 
 
 def test_forgetting_a_session_leaves_no_word_and_no_file_of_it(home: Path, library: Library) -> None:
     kept = saved(library, 1, session="other", attachments={"a.svg": b"other"})
     library.keep(b"hush", ".txt", record("very secret"), text="hush", session="guest", attachments={"a.svg": b"<svg/>"})
-    draft = library.save_draft("", "local", {"prompt": "very secret"}, session="guest")
-    library.begin(Write.checked({"prompt": "very secret"}), "M", session="guest")
+    draft = library.drafts.save("", "local", {"prompt": "very secret"}, session="guest")
+    library.journal.begin(Write.checked({"prompt": "very secret"}), "M", session="guest")
     assert library.forget_session("guest") == 1
     assert library.list(session="guest") == ()
     with pytest.raises(NotFound):
-        library.draft(draft, "local")
+        library.drafts.get(draft, "local")
     assert files(home) == {kept.path.name, kept.attachments["a.svg"].name}
     with sqlite3.connect(home / "library.sqlite") as index:
         assert not any("very secret" in line for line in index.iterdump())
@@ -306,8 +306,8 @@ def test_a_home_of_every_earlier_version_opens_and_keeps_everything(home: Path, 
         opened = Library(home)
         assert [each.text for each in opened.list()] == ["old words"]
         assert opened.get("01JD0000000000000000000001").record["kind"] == "write"
-        assert opened.draft("01JD0000000000000000000002", "local") == {"prompt": "a poem"}
-        assert opened.seconds_per_unit("M") == 0.5
+        assert opened.drafts.get("01JD0000000000000000000002", "local") == {"prompt": "a poem"}
+        assert opened.journal.seconds_per_unit("M") == 0.5
         opened.close()
     with sqlite3.connect(home / "library.sqlite") as index:
         assert set(index.execute("SELECT star_of_tests FROM creations").fetchall()) == {(0,)}
@@ -369,9 +369,9 @@ def test_many_threads_save_at_once(home: Path, library: Library) -> None:
 
     def work(mine: list[tuple[bytes, Record]]) -> None:
         for data, made in mine:
-            job = library.begin(TASK, "M")
+            job = library.journal.begin(TASK, "M")
             library.keep(data, ".png", made, job=job)
-            library.finish(job, "done")
+            library.journal.finish(job, "done")
             library.list(limit=5)
 
     with ThreadPoolExecutor(6) as pool:

@@ -89,13 +89,13 @@ def test_an_edit_ends_well_though_its_picture_was_deleted_for_good_meanwhile(tmp
     mask[20:28, 24:36] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
     creation = saved(studio.library)
-    data, running = creation.path.read_bytes(), studio.library.running
+    data, running = creation.path.read_bytes(), studio.library.journal.running
 
     def running_and_deleted(job: str) -> None:
         running(job)
         purged(studio.library, creation)
 
-    studio.library.running = running_and_deleted
+    studio.library.journal.running = running_and_deleted
     task = Inpaint.checked({"mode": "erase", "seed": 1, "image": str(creation.path), "mask": str(tmp_path / "mask.png")})
     (edited,) = (event for event in studio.run(task) if isinstance(event, Creation))
     assert edited.attachments["image.png"].read_bytes() == data

@@ -23,7 +23,7 @@ from pathlib import Path
 from studio.errors import InvalidInput, StudioError
 from studio.provenance.certificates import Certified, operators, own
 from studio.settings import Settings, on_spaces
-from studio.storage import locked, storing
+from studio.storage import locked, storing, sync_folder
 
 SHORTEST = 16
 """Characters of the setting `secret`: the root's public half lies in every file, so that short words could be guessed from it."""
@@ -143,9 +143,9 @@ def _make(folder: Path) -> None:
     try:
         _write(part / "secret", secrets.token_hex(32) + "\n")
         _write(part / "README.txt", _README)
-        _sync(part)
+        sync_folder(part)
         part.rename(folder)
-        _sync(folder.parent)
+        sync_folder(folder.parent)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
@@ -171,14 +171,3 @@ def _write(file: Path, text: str) -> None:
         opened.write(text)
         opened.flush()
         os.fsync(descriptor)
-
-
-def _sync(folder: Path) -> None:
-    """Make names in `folder` durable. Windows has no such call and needs none."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -19,10 +19,10 @@ TASK = TextToImage.checked({"prompt": "a red apple", "seed": 1})
 
 def save_one(library: Library, seed: int) -> None:
     data, made = png(seed=seed)
-    job = library.begin(TASK, "Sample")
-    library.running(job)
+    job = library.journal.begin(TASK, "Sample")
+    library.journal.running(job)
     library.keep(data, ".png", made, job=job, attachments={"drawing.svg": b"<svg>%d</svg>" % seed})
-    library.finish(job, "done", seconds=1)
+    library.journal.finish(job, "done", seconds=1)
 
 
 def save_on_and_on(home: Path, ready: Any) -> None:
