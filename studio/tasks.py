@@ -20,6 +20,8 @@ from studio.music.score import Key, Meter
 
 PROMPT_LIMIT = 4_000
 TEXT_LIMIT = 60_000
+NOTES_LIMIT = 20_000
+SCHEMA_LIMIT = 20_000
 LINE_LIMIT = 200
 SEED_LIMIT = 2**32 - 1
 SIDE_LIMIT = 4_096
@@ -384,7 +386,11 @@ class Narrate(Task):
 
 
 class Write(Task):
-    """Words become words. `document` is the text so far: the answer goes on from its last character."""
+    """Words become words. `document` is the text so far: the answer goes on from its last character.
+
+    What else the writer reads stands in `notes`, `cards`, `passages` and `author_note`, as sent. The samplers work in one order:
+    repetition penalty, DRY, bias, top-n-sigma, top-k, typical, top-p, min-p, XTC, temperature.
+    """
 
     kind: ClassVar[str] = "write"
     medium: ClassVar[str] = "text"
@@ -392,15 +398,57 @@ class Write(Task):
     prompt: Said = Field(min_length=1, max_length=TEXT_LIMIT, title="Instruction", description="What to write")
     system: Text = Field(default="", max_length=PROMPT_LIMIT, title="System prompt", description="Who the writer is")
     document: Text = Field(default="", max_length=TEXT_LIMIT, title="Document", description="Text to continue; empty: start anew")
+    notes: Text = Field(default="", max_length=NOTES_LIMIT, title="Notes", description="Always read with the text")
+    cards: Text = Field(default="", max_length=TEXT_LIMIT, title="Cards", description="What the cards that apply say")
+    passages: Text = Field(default="", max_length=TEXT_LIMIT, title="Passages", description="Numbered passages of sources to cite")
+    author_note: Text = Field(default="", max_length=PROMPT_LIMIT, title="Author's note", description="Read near the end of the text")
+    note_depth: Whole = Field(default=80, ge=0, le=2000, title="Depth of the note", description="Tokens between the note and the end")
     model: Text = Field(default="", max_length=200, title="Model", description="Name of a model card; empty: the best one here")
+    count: Whole = Field(default=1, ge=1, le=8, title="Takes", description="Answers to write")
     max_new_tokens: Whole | None = Field(default=None, ge=1, le=4096, title="Longest answer", description="Tokens")
     temperature: Real | None = Field(default=None, ge=0, le=2, title="Temperature", description="0: always the likeliest word")
     top_p: Real | None = Field(default=None, gt=0, le=1, title="Top-p", description="Keep the likeliest words up to this share")
     top_k: Whole | None = Field(default=None, ge=0, le=1000, title="Top-k", description="Keep this many words; 0: all")
     min_p: Real | None = Field(default=None, ge=0, le=1, title="Min-p", description="Drop words below this share of the likeliest")
+    typical_p: Real | None = Field(
+        default=None, gt=0, le=1, title="Typical-p", description="Keep words about as surprising as expected; 1: all"
+    )
+    top_n_sigma: Real | None = Field(
+        default=None, ge=0, le=10, title="Top-n-sigma", description="Keep words within so many deviations; 0: all"
+    )
     repetition_penalty: Real | None = Field(default=None, ge=0.5, le=2, title="Repetition penalty", description="1: none")
+    dry_multiplier: Real | None = Field(default=None, ge=0, le=5, title="DRY", description="Against repeated phrases; 0: off, 0.8: usual")
+    dry_base: Real | None = Field(default=None, ge=1, le=4, title="DRY base", description="How fast it grows with the phrase; usual: 1.75")
+    dry_allowed_length: Whole | None = Field(default=None, ge=1, le=50, title="DRY length", description="Tokens that may repeat freely")
+    xtc_probability: Real | None = Field(default=None, ge=0, le=1, title="XTC", description="How often the most obvious words are left out")
+    xtc_threshold: Real | None = Field(
+        default=None, ge=0, le=0.5, title="XTC threshold", description="From which probability on a word is obvious"
+    )
+    guidance_scale: Real | None = Field(
+        default=None, ge=1, le=10, title="Guidance scale", description="How far from the negative prompt; 1: off"
+    )
+    negative_prompt: Text = Field(
+        default="", max_length=PROMPT_LIMIT, title="Negative prompt", description="An instruction to keep away from"
+    )
+    ban: Lines = Field(default=(), max_length=50, title="Banned phrases", description="Never written, one a line")
+    bias: Lines = Field(default=(), max_length=50, title="Phrase bias", description="Phrase: number from -100 to 100, one a line")
+    output_schema: Text = Field(default="", max_length=SCHEMA_LIMIT, title="JSON schema", description="The answer is JSON of this form")
+    output_regex: Text = Field(default="", max_length=1000, title="Pattern", description="The answer matches this regular expression")
+    output_choices: Lines = Field(default=(), max_length=100, title="Choices", description="The answer is one of these, one a line")
+    probabilities: Flag = Field(default=False, title="Probabilities", description="Keep how likely each word was, and what else was")
     seed: Whole | None = Field(default=None, ge=0, le=SEED_LIMIT, title="Seed", description="Empty: a fresh one, recorded")
     stop: Lines = Field(default=(), max_length=8, title="Stop", description="Texts that end the answer, one a line")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """What one field alone cannot say."""
+        if sum(map(bool, (self.output_schema, self.output_regex, self.output_choices))) > 1:
+            _refuse("output_schema", "An answer has one form: give a JSON schema, a pattern or choices, not several.")
+        for line in self.bias:
+            phrase, _, number = line.rpartition(":")
+            if not phrase.strip() or not re.fullmatch(r"\s*[+-]?\d{1,3}(\.\d{1,3})?\s*", number) or abs(float(number)) > 100:
+                _refuse("bias", 'Phrase bias takes lines such as "moonlight: 4", with a number from -100 to 100.')
+        return self
 
 
 TASKS: dict[str, type[Task]] = {task.kind: task for task in (TextToImage, Inpaint, Compose, Narrate, Write)}
