@@ -37,7 +37,7 @@ def build(form: Form) -> None:
             view = _answer(form)
         with gr.Column(elem_classes="tune"):
             _tune(form, ask["stage"])
-    form.fields = {name: form.fields[name] for name in TASK.model_fields}
+    form.fields = {name: form.fields[name] for name in TASK.model_fields if name in form.fields}
     form.outbox["text"] = form.fields["document"]
     _wire(form, presets, ask, view)
 
