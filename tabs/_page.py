@@ -33,7 +33,15 @@ def page(studio: Studio) -> gr.Blocks:
                 if target is not source and isinstance(form, Form):
                     _sends(desk, target, form, tab, bar)
         _memory.build(demo, studio)
+    _without_spinners(demo)
     return demo
+
+
+def _without_spinners(demo: gr.Blocks) -> None:
+    """Every tab says itself how far a run is. Gradio's own marks would look through the whole page for each output of every event:
+    more than half of the time in which the page opens (measured)."""
+    for event in demo.fns.values():
+        event.show_progress_on = []
 
 
 def _sends(desk: Desk, target: ModuleType, form: Form, tab: Any, bar: gr.Tabs) -> None:
