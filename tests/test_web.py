@@ -29,6 +29,7 @@ def test_a_known_host_gets_in_with_safe_headers(client: TestClient) -> None:
     assert (answered.status_code, answered.text) == (200, "3")
     assert answered.headers["x-content-type-options"] == "nosniff"
     assert answered.headers["referrer-policy"] == "same-origin"
+    assert "img-src 'self' data: blob:;" in answered.headers["content-security-policy"]
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "[::1", "studio.example.evil"])
