@@ -26,9 +26,8 @@ class Adapter:
         self.tokenizer = tokenizer
 
     def opening(self, system: str, instruction: str, goes_on: bool) -> list[int]:
-        task = Write.checked({"prompt": "-", "document": "x" if goes_on else ""}).model_copy(
-            update={"system": system, "prompt": instruction}
-        )
+        said = {"system": system, "prompt": instruction, "document": "x" if goes_on else ""}
+        task = Write.checked({"prompt": "-"}).model_copy(update=said)
         return self.tokenizer(_words.opening(self.tokenizer, task, {}), add_special_tokens=False).input_ids
 
     def tokens(self, text: str) -> list[int]:
@@ -160,7 +159,7 @@ def test_each_part_stands_whole_under_its_own_line_before_the_instruction(words:
 
 
 def test_what_stands_before_the_document_stays_the_same_while_it_grows(words: Adapter) -> None:
-    fields = {"notes": "Ana is nine.", "cards": "Ana: a girl.\n\nBo: a dog.", "passages": numbered(30)}
+    fields: dict[str, Any] = {"notes": "Ana is nine.", "cards": "Ana: a girl.\n\nBo: a dog.", "passages": numbered(30)}
     short = put(words, 3000, document=SENTENCES * 3, **fields)
     long = put(words, 3000, document=SENTENCES * 30, **fields)
     same = len(short.tokens) - part(short, "document").tokens
@@ -286,15 +285,15 @@ SOME = st.text(st.sampled_from("ab cé.\n🙂[1]\u0301\u200f"), max_size=400)
 def test_whatever_is_given_the_parts_add_up_to_what_the_model_holds(
     merged: Adapter, limit: int, longest: int, most: int | None, times: int, fields: dict[str, str], depth: int
 ) -> None:
-    try:
-        task = Write.checked({"prompt": "Go on.", "note_depth": depth, **{name: text * times for name, text in fields.items()}})
-        found = assemble(task, merged, limit, longest, "Tiny", most)
-    except InvalidInput as error:
-        assert str(error)
+    task = Write.checked({"prompt": "Go on.", "note_depth": depth, **{name: text * times for name, text in fields.items()}})
+    if len(merged.opening(task.system, task.prompt, bool(task.document))) + min(longest, 16) > limit:
+        with pytest.raises(InvalidInput, match="Shorten it"):
+            assemble(task, merged, limit, longest, "Tiny", most)
         return
+    found = assemble(task, merged, limit, longest, "Tiny", most)
     add_up(found, limit)
     assert found.room >= min(longest, 16)
     assert len(found.tokens) + found.room <= limit
     rest = task.document.rstrip(" ")[found.cut :]
-    if not found.parts[6].tokens and rest:
+    if not part(found, "author_note").tokens and rest:
         assert merged.text(found.tokens).endswith(rest)
