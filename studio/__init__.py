@@ -14,6 +14,7 @@ Reading order:
     starter/             Atelier Icons, the picture model that ships with the studio
     inpaint/             what every inpainting engine shares: marks, crops, prefills, seams, and the promise
     music/               what every music engine shares: notes, plans, arranging, rendering, measuring, sound files
+    writing/             what every writing engine and the writing tab share: prompts, versions, sources, files
     device.py            the machine: cuda, mps or cpu, dtype, memory, threads
     ledger.py            which bytes are taken on a device
     manager.py           lease, load, share, evict

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from studio.errors import InvalidInput, ModelUnavailable
 from studio.tasks import SEED_LIMIT, TASKS, Task
@@ -79,7 +79,15 @@ class SingleFile(_Data):
     sha256: Sha256 | None = None
 
 
-Source = Annotated[Bundled | Package | Hub | Folder | SingleFile, Field(discriminator="kind")]
+class Endpoint(_Data):
+    """A model that runs elsewhere, at the base address `url` of a service; `model` is its name there."""
+
+    kind: Literal["endpoint"] = "endpoint"
+    url: str
+    model: str
+
+
+Source = Annotated[Bundled | Package | Hub | Folder | SingleFile | Endpoint, Field(discriminator="kind")]
 
 
 class ModelCard(_Data):
@@ -118,6 +126,7 @@ class ModelCard(_Data):
     url: str = ""
     companions: Mapping[str, Source] = Field(default_factory=dict, description="Further files it uses where they are here")
     files: Path | None = Field(default=None, exclude=True)
+    secret: SecretStr | None = Field(default=None, exclude=True, description="Opens the service of a model that runs elsewhere")
     companion_files: Mapping[str, Path] = Field(default_factory=dict, exclude=True)
 
     def knows(self, task: Task) -> bool:
@@ -191,7 +200,7 @@ def choose(task: Task, cards: Iterable[ModelCard], here: Mapping[str, ModelCard]
             others = ", ".join(other.name for other in here.values() if other.knows(task)) or "none on this machine yet"
             raise InvalidInput(f"{card.name} cannot do this ({task.way}); models that can: {others}.", "model")
         return here[card.name]
-    able = [c for c in here.values() if c.knows(task)]
+    able = [c for c in here.values() if c.knows(task) and not isinstance(c.source, Endpoint)]  # those get words by a person's choice alone
     fitting = [c for c in able if c.starter or (c.memory_gb is not None and c.memory_gb * 1e9 <= memory())]
     if not fitting:
         words = f"{able[0].name} may not fit this machine: choose it by its name to try it." if able else _lacking(task, cards)

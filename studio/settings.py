@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     models: Path | None = Field(default=None, description="TOML file with further model cards")
     soundfont: Path | None = Field(default=None, description="SF2 file that plays notes too")
     auth_file: Path | None = Field(default=None, description="File with lines made by `python -m studio password`")
+    endpoint: str = Field(default="", description="Base address of a service that speaks OpenAI's chat protocol, for writing")
+    endpoint_models: str = Field(default="", description="Names of the models it has, separated by commas")
+    endpoint_key: SecretStr | None = Field(default=None, description="Key that the service asks for")
     allow_host: str = Field(default="", description="Further host names that pages may be served under, separated by commas")
     max_queue: int = Field(default=32, ge=1, le=1000, description="Runs that may wait")
     secret: SecretStr | None = Field(

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from studio import fetching, hub, packages, pickles
 from studio.creations import Report
 from studio.errors import DownloadFailed, ModelUnavailable, ModelUnsafe, StorageFull, StudioError
-from studio.models import Bundled, Folder, Hub, ModelCard, Package, SingleFile, Source
+from studio.models import Bundled, Endpoint, Folder, Hub, ModelCard, Package, SingleFile, Source
 from studio.weights import inspect, missing_part, weight_bytes
 
 __all__ = ["Places", "fetch", "inspect", "locate", "ready", "weight_bytes"]
@@ -51,6 +51,8 @@ def locate(source: Source, places: Places) -> Path | None:
             return path if path.is_dir() else None
         case SingleFile():
             return _locate_file(source, places.cache)
+        case Endpoint():
+            return None
 
 
 def fetch(source: Source, places: Places, report: Report, *, force: bool = False) -> Path:
@@ -65,6 +67,8 @@ def fetch(source: Source, places: Places, report: Report, *, force: bool = False
     if (path := locate(source, places)) is None:
         if isinstance(source, Bundled):
             raise ModelUnavailable(f"{source.path} is missing from this copy of the studio; get the whole copy again.")
+        if isinstance(source, Endpoint):
+            raise DownloadFailed("This model runs elsewhere and has nothing to download: start the studio without --offline to use it.")
         if isinstance(source, Folder):
             raise ModelUnavailable(f"There is no folder {source.path} on this machine; correct the path on the model's card.")
         if places.offline:
@@ -80,8 +84,10 @@ def fetch(source: Source, places: Places, report: Report, *, force: bool = False
 def ready(card: ModelCard, places: Places) -> ModelCard | None:
     """The card with `files`, and those `companion_files` that are here; None when its own files are not here or were refused.
 
-    What was refused tells its reason when it is fetched.
+    What was refused tells its reason when it is fetched. A model that runs elsewhere is ready unless the studio is offline.
     """
+    if isinstance(card.source, Endpoint):
+        return None if places.offline else card
     try:
         files = locate(card.source, places)
         if files is None:

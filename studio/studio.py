@@ -15,6 +15,7 @@ from types import ModuleType
 from studio import enhance, models, sources
 from studio.creations import Event, Json, Passage, Preview, Progress
 from studio.device import Device
+from studio.engines import endpoint
 from studio.errors import Busy, Cancelled, StudioError
 from studio.keeping import Run, kept
 from studio.library import Library, Outcome
@@ -61,7 +62,7 @@ class Studio:
 
     @classmethod
     def open(cls, settings: Settings) -> Studio:
-        """The studio that `settings` describe. Imports no framework. Raises InvalidInput for a bad `--models` file."""
+        """The studio that `settings` describe. Imports no framework. Raises InvalidInput for a bad `--models` file or `--endpoint`."""
         device = Device(settings.device, settings.memory)
         manager = Manager(device, settings.idle_minutes * 60)
         library = Library(settings.home)
@@ -69,7 +70,8 @@ class Studio:
             library.forget_owner(GUEST)
             OwnSets(settings.home).forget(GUEST)
             OwnStyles(settings.home).forget(GUEST)
-        return cls(settings, models.discover(settings.models), device, manager, library)
+        elsewhere = endpoint.cards(settings.endpoint, settings.endpoint_models, settings.endpoint_key)
+        return cls(settings, (*models.discover(settings.models), *elsewhere), device, manager, library)
 
     def run(
         self,

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from studio.creations import Media, Passage, Picture, Take
 from studio.errors import InvalidInput, MediaUnreadable
-from studio.models import Hub, ModelCard, Package, SingleFile, Source
+from studio.models import Endpoint, Hub, ModelCard, Package, SingleFile, Source
 from studio.tasks import TASKS, Compose, Task
 
 VERSION = "0.1.0"
@@ -191,6 +191,8 @@ def _origin(source: Source) -> str:
         return f"hub:{source.repo}"
     if isinstance(source, Package):
         return f"package:{source.name}"
+    if isinstance(source, Endpoint):
+        return f"endpoint:{source.model}"
     return f"{source.kind}:{Path(source.path).name}"
 
 
