@@ -70,7 +70,7 @@ class Studio:
             library.forget_owner(GUEST)
             OwnSets(settings.home).forget(GUEST)
             OwnStyles(settings.home).forget(GUEST)
-        elsewhere = endpoint.cards(settings.endpoint, settings.endpoint_models, settings.endpoint_key)
+        elsewhere = () if settings.public else endpoint.cards(settings.endpoint, settings.endpoint_models, settings.endpoint_key)
         return cls(settings, (*models.discover(settings.models), *elsewhere), device, manager, library)
 
     def run(
