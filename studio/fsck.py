@@ -18,6 +18,7 @@ from pathlib import Path
 from studio.index import Index, reading
 from studio.schema import SEARCH_AGAIN, STEPS
 from studio.storage import ORPHAN_AGE, locked, new_id, storing
+from studio.writing.versions import damaged
 
 ASIDE = "lost+found"
 """Folder of the home for files that no creation names."""
@@ -37,15 +38,15 @@ class Finding:
 def check(home: Path, repair: bool = False) -> tuple[Finding, ...]:
     """Read every file of the library and its index; () if all fits.
 
-    `repair` forgets rows about nothing, fills the search anew, flags creations whose file is gone and moves files that no creation
-    names to `lost+found`. Nothing is removed. Raises StudioError if there is no library, its index is damaged beyond reading, of
-    another version, locked, or may not be read.
+    `repair` forgets rows about nothing, fills the search anew, opens documents that cannot be read at an older version, flags creations
+    whose file is gone and moves files that no creation names to `lost+found`. Nothing is removed. Raises StudioError if there is no
+    library, its index is damaged beyond reading, of another version, locked, or may not be read.
     """
     with reading(home / "library.sqlite", len(STEPS)) as index:
-        damaged = [str(line) for (line,) in index.execute("PRAGMA integrity_check(3)") if line != "ok"]
-        if damaged:
-            return (Finding(f"The index is damaged ({damaged[0]})", "put back a backup; no file is lost"),)
-        found = (*_rows(index), *_search(index), *_files(index, home))
+        broken = [str(line) for (line,) in index.execute("PRAGMA integrity_check(3)") if line != "ok"]
+        if broken:
+            return (Finding(f"The index is damaged ({broken[0]})", "put back a backup; no file is lost"),)
+        found = (*_rows(index), *_search(index), *_documents(index), *_files(index, home))
     if not repair:
         return tuple(finding for finding, _ in found)
     with storing(), locked(home / "opening.lock"):
@@ -56,7 +57,7 @@ _Mend = Callable[[Path], str] | None
 
 
 def _rows(index: sqlite3.Connection) -> list[tuple[Finding, _Mend]]:
-    """Rows about creations that are not there."""
+    """Rows about creations and documents that are not there."""
     found = [index.execute(f"SELECT count(*) FROM {table} WHERE {lost}").fetchone()[0] for table, lost in _DANGLING]
     if not sum(found):
         return []
@@ -65,7 +66,7 @@ def _rows(index: sqlite3.Connection) -> list[tuple[Finding, _Mend]]:
         _write(home, tuple(f"DELETE FROM {table} WHERE {lost}" for table, lost in _DANGLING))
         return "forgot them"
 
-    return [(Finding(f"{_count(sum(found), 'row')} of the index about creations that are gone", _REPAIR), mend)]
+    return [(Finding(f"{_count(sum(found), 'row')} of the index about creations or documents that are gone", _REPAIR), mend)]
 
 
 def _search(index: sqlite3.Connection) -> list[tuple[Finding, _Mend]]:
@@ -78,6 +79,23 @@ def _search(index: sqlite3.Connection) -> list[tuple[Finding, _Mend]]:
         return "filled it anew"
 
     return [(Finding(f"The search is out of step with {_count(apart, 'creation')}", _REPAIR), mend)]
+
+
+def _documents(index: sqlite3.Connection) -> list[tuple[Finding, _Mend]]:
+    """Documents whose text cannot be put together."""
+    found = damaged(index)
+    if not found:
+        return []
+
+    def mend(home: Path) -> str:
+        for manuscript, version in found.items():
+            if version:
+                _write(home, ("UPDATE manuscripts SET head = ? WHERE id = ?",), version, manuscript)
+        return "opened them at their newest version that can be read"
+
+    whole = any(found.values())
+    what = f"{_count(len(found), 'document')} that cannot be read: {_names(list(found))}"
+    return [(Finding(what, _REPAIR if whole else "put back a backup"), mend if whole else None)]
 
 
 def _files(index: sqlite3.Connection, home: Path) -> list[tuple[Finding, _Mend]]:
@@ -157,6 +175,8 @@ _DANGLING = (
     ("attachments", "creation NOT IN (SELECT id FROM creations)"),
     ("tags", "creation NOT IN (SELECT seq FROM creations)"),
     ("origins", "creation NOT IN (SELECT seq FROM creations)"),
+    ("manuscript_versions", "manuscript NOT IN (SELECT id FROM manuscripts)"),
+    ("manuscript_sources", "manuscript NOT IN (SELECT id FROM manuscripts)"),
 )
 _OBJECTS = (
     "SELECT object, max(missing) FROM (SELECT object, missing FROM creations UNION ALL SELECT object, missing FROM attachments)"

@@ -2,7 +2,7 @@
 
 Saving (`keep`) follows one protocol: serialised bytes are read back, room is checked, objects are written to a temporary file, synced
 and renamed, and only then one transaction names them. So a row never lacks its file, and a file without a row is swept at a start.
-Holds the parts that share the index: journal, drafts, shelf, originals. Knows tasks and records; knows no model, no engine and no page.
+Holds the parts that share the index: journal, drafts, shelf, originals, manuscripts. Knows tasks and records; knows no model and no page.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from studio.schema import STEPS
 from studio.shelf import Shelf
 from studio.storage import Store, locked, new_id, storing
 from studio.sweep import forget_words, set_aside, sweep
+from studio.writing.manuscripts import Manuscripts
 
 __all__ = ["Library", "Outcome"]
 
@@ -59,6 +60,7 @@ class Library:
         self.drafts = Drafts(self._index)
         self.shelf = Shelf(self._index, self.release)
         self.originals = Originals(self._index, self._store)
+        self.manuscripts = Manuscripts(self._index)
 
     def keep(
         self,
@@ -146,7 +148,7 @@ class Library:
         return self._creations(rows)
 
     def forget_session(self, session: str) -> int:
-        """Remove the creations and drafts of a browser session, and its words from the journal; returns how many creations went."""
+        """Remove what a browser session made, drafts and documents too, and its words from the journal; returns how many creations went."""
         return self._forget("session", session)
 
     def forget_owner(self, owner: str) -> int:
@@ -183,10 +185,10 @@ class Library:
             return 0
         with self._index.transaction() as index:
             gone = index.execute(_OBJECTS_OF[column], (value,)).fetchall()
-            creations, drafts, jobs = _FORGET[column]
+            creations, *others = _FORGET[column]
             count = index.execute(creations, (value,)).rowcount
-            index.execute(drafts, (value,))
-            index.execute(jobs, (value,))
+            for other in others:
+                index.execute(other, (value,))
             if count:
                 forget_words(index)
         self.release([row["object"] for row in gone])
@@ -211,11 +213,13 @@ _FORGET = {
     "session": (
         "DELETE FROM creations WHERE session = ?",
         "DELETE FROM drafts WHERE session = ?",
+        "DELETE FROM manuscripts WHERE session = ?",
         "UPDATE jobs SET task = '{}', message = '', session = '' WHERE session = ?",
     ),
     "owner": (
         "DELETE FROM creations WHERE owner = ?",
         "DELETE FROM drafts WHERE owner = ?",
+        "DELETE FROM manuscripts WHERE owner = ?",
         "UPDATE jobs SET task = '{}', message = '', session = '' WHERE owner = ?",
     ),
 }

@@ -102,6 +102,27 @@ STEPS = (
     {_ORIGINS} WHERE TRUE;
     {_SEARCHED};
     """,
+    """
+    CREATE TABLE manuscripts (
+        id TEXT PRIMARY KEY, owner TEXT NOT NULL, session TEXT NOT NULL, title TEXT NOT NULL, head TEXT NOT NULL,
+        fields TEXT NOT NULL DEFAULT '{}', created TEXT NOT NULL, changed TEXT NOT NULL, trashed TEXT NOT NULL DEFAULT '',
+        schema_version INTEGER NOT NULL);
+    CREATE INDEX manuscripts_by_owner ON manuscripts (owner, trashed, changed);
+    CREATE INDEX manuscripts_by_session ON manuscripts (session);
+    CREATE TABLE manuscript_versions (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+        manuscript TEXT NOT NULL REFERENCES manuscripts (id) ON DELETE CASCADE, parent TEXT NOT NULL, redo TEXT NOT NULL DEFAULT '',
+        depth INTEGER NOT NULL, kept_before INTEGER NOT NULL, kept_after INTEGER NOT NULL, middle TEXT NOT NULL, spans TEXT NOT NULL,
+        crc INTEGER NOT NULL, words INTEGER NOT NULL, machine REAL NOT NULL, created TEXT NOT NULL, note TEXT NOT NULL,
+        origin TEXT NOT NULL, creation TEXT NOT NULL, added INTEGER NOT NULL, removed INTEGER NOT NULL, excerpt TEXT NOT NULL,
+        schema_version INTEGER NOT NULL);
+    CREATE INDEX manuscript_versions_by_manuscript ON manuscript_versions (manuscript, seq);
+    CREATE TABLE manuscript_sources (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+        manuscript TEXT NOT NULL REFERENCES manuscripts (id) ON DELETE CASCADE, name TEXT NOT NULL, kind TEXT NOT NULL,
+        content TEXT NOT NULL, passages INTEGER NOT NULL, created TEXT NOT NULL, schema_version INTEGER NOT NULL);
+    CREATE INDEX manuscript_sources_by_manuscript ON manuscript_sources (manuscript, seq);
+    """,
 )
 """Step k brings an index of version k to version k + 1. Never edit one that was released: add the next."""
 

@@ -56,7 +56,7 @@ def forget_words(rows: sqlite3.Connection) -> None:
 
 
 def _empty_trash(rows: sqlite3.Connection) -> set[str]:
-    """Remove what lay in the trash for its days; returns the objects it named.
+    """Remove what lay in the trash for its days, creations and documents; returns the objects it named.
 
     A clock may be wrong: the days must be over by today's clock and by that of an earlier start on another day. So one that jumps
     ahead takes nothing with it unless it stays wrong, and what was trashed "in the future" stays.
@@ -77,6 +77,7 @@ def _empty_trash(rows: sqlite3.Connection) -> set[str]:
     ).fetchall()
     if rows.execute(f"DELETE FROM creations WHERE {due}", (limit,)).rowcount:
         forget_words(rows)
+    rows.execute(f"DELETE FROM manuscripts WHERE {due}", (limit,))
     return {row["object"] for row in objects}
 
 

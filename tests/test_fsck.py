@@ -107,8 +107,8 @@ def test_rows_about_nothing_are_forgotten(home: Path, kept: Creation) -> None:
         "INSERT INTO tags (creation, tag) VALUES (999, 'lost')",
         "INSERT INTO origins (creation, parent) VALUES (999, 'lost')",
     )
-    assert run(home) == (1, "3 rows of the index about creations that are gone: run this again with --repair\n")
-    assert run(home, "--repair") == (0, "3 rows of the index about creations that are gone: forgot them\n")
+    assert run(home) == (1, "3 rows of the index about creations or documents that are gone: run this again with --repair\n")
+    assert run(home, "--repair") == (0, "3 rows of the index about creations or documents that are gone: forgot them\n")
     assert whole(home)
     library = Library(home)
     assert set(library.get(kept.id).attachments) == {"drawing.svg"}

@@ -350,6 +350,21 @@ def test_what_version_2_knew_of_a_creation_is_kept(home: Path) -> None:
     assert [item.id[-1] for item in library.shelf.lineage(found.id)[1]] == ["3"]
 
 
+def test_documents_of_version_3_are_kept_with_their_versions_and_sources(home: Path) -> None:
+    frozen(home, 3)
+    documents = Library(home).manuscripts
+    (listed,) = documents.list("local")
+    assert (listed.title, listed.words, listed.machine) == ("Old words", 5, 0.625)
+    found = documents.open(listed.id, "local")
+    assert (found.text, found.fields, found.undo, found.redo) == ("old words, and new ones.", {"notes": "short lines"}, True, True)
+    assert [(span.length, span.origin, span.creation[-1:]) for span in found.spans] == [(9, "human", ""), (15, "machine", "1")]
+    assert documents.redo(found.id, "local").text == "My old words, and new ones."
+    assert [version.note for version in documents.tree(found.id, "local")] == ["", "Continue", ""]
+    assert [(source.name, source.passages) for source in documents.sources(found.id, "local")] == [("letters.pdf", 2)]
+    (thrown,) = documents.list("local", trashed=True)
+    assert documents.restore(thrown.id, "local").text == ""
+
+
 def frozen(home: Path, version: int) -> Path:
     """A home of that version; returns its index."""
     name = hashlib.sha256(b"old words").hexdigest() + ".txt"
