@@ -103,7 +103,7 @@ def markdown(blocks: Sequence[Block], rich: Sequence[str]) -> str:
     """The blocks as one Markdown text."""
     found: list[str] = []
     for number, (block, text) in enumerate(zip(blocks, rich, strict=True)):
-        close = number > 0 and block.kind == "list" == blocks[number - 1].kind
+        close = number > 0 and _same_list(blocks[number - 1], block)
         found.append("" if not number else "\n" if close else "\n\n")
         match block.kind:
             case "heading":
@@ -117,6 +117,12 @@ def markdown(blocks: Sequence[Block], rich: Sequence[str]) -> str:
             case _:
                 found.append(text)
     return "".join(found)
+
+
+def _same_list(one: Block, other: Block) -> bool:
+    return one.kind == "list" == other.kind and (
+        one.level != other.level or bool(_NUMBERED.match(one.text)) == bool(_NUMBERED.match(other.text))
+    )
 
 
 def _starred(text: str, bold: bool, italic: bool) -> str:

@@ -26,6 +26,7 @@ SECONDS = 90.0
 _END = re.compile(r"[.!?…:][\"'”’»)\]]*$")
 _ENTRY = re.compile(r"(?:(?P<bullet>[•◦▪‣·*–-])|(?P<number>\d{1,3})[.)])\s+(?P<text>\S.*)")
 _HYPHEN = re.compile(r"[^\W\d_](?:-|\u00ad)$")
+_CATALOGUE = re.compile(rb"\b(\d{1,9}) (\d{1,5}) obj\s{0,9}<<[^>]{0,400}/Type\s{0,9}/Catalog\b")
 _OF_PROGRAMS = re.compile(r"untitled|microsoft \w+ - |.*\.(?:docx?|indd|tex|dvi|pdf|odt|rtf)$", re.IGNORECASE)
 
 
@@ -41,25 +42,17 @@ def read_pdf(data: bytes, seconds: float = SECONDS) -> Found:
     from pypdf.errors import PyPdfError
 
     end = time.monotonic() + seconds
+    found = Found()
     try:
         reader = _opened(data)
         total = len(reader.pages)
     except PyPdfError:
-        raise Unreadable("damaged") from None
+        reader, total = _mended(data)
+        found.notice("It is damaged or cut off: what could be found in it was read.")
     if not total:
         raise Unreadable("damaged")
-    found = Found(title=_title(reader))
-    pages: list[list[_Line]] = []
-    damaged = length = 0
-    for number in range(min(total, MOST_PAGES)):
-        try:
-            pages.append(_lines(reader.pages[number]))
-        except Exception:  # noqa: BLE001 (whatever pypdf raises over a damaged page: the others are still read)
-            pages.append([])
-            damaged += 1
-        length += sum(len(line.text) for line in pages[-1])
-        if length > 2 * LONGEST or time.monotonic() > end:
-            break
+    found.title = _title(reader)
+    pages, damaged = _pages(reader, total, end)
     empty = sum(not lines for lines in pages)
     if empty == len(pages):
         raise Unreadable("damaged" if damaged * 2 > empty else "pictures")
@@ -83,6 +76,37 @@ def _opened(data: bytes) -> PdfReader:
         except (DependencyError, NotImplementedError):
             raise Unreadable("encrypted") from None
     return reader
+
+
+def _mended(data: bytes) -> tuple[PdfReader, int]:
+    """A file without its end, given another that points to its catalogue if it still has one; and its number of pages."""
+    from pypdf.errors import PyPdfError
+
+    catalogue = _CATALOGUE.search(data)
+    if catalogue is None:
+        raise Unreadable("damaged")
+    trailer = b"\ntrailer\n<</Size 1/Root %s %s R>>\nstartxref\n0\n%%%%EOF\n" % catalogue.groups()
+    try:
+        reader = _opened(data.replace(b"%%EOF", b"%%___") + trailer)
+        return reader, len(reader.pages)
+    except PyPdfError:
+        raise Unreadable("damaged") from None
+
+
+def _pages(reader: PdfReader, total: int, end: float) -> tuple[list[list[_Line]], int]:
+    """The lines of each page until there are enough or the time is over, and how many of them are damaged."""
+    pages: list[list[_Line]] = []
+    damaged = length = 0
+    for number in range(min(total, MOST_PAGES)):
+        try:
+            pages.append(_lines(reader.pages[number]))
+        except Exception:  # noqa: BLE001 (whatever pypdf raises over a damaged page: the others are still read)
+            pages.append([])
+            damaged += 1
+        length += sum(len(line.text) for line in pages[-1])
+        if length > 2 * LONGEST or time.monotonic() > end:
+            break
+    return pages, damaged
 
 
 def _title(reader: PdfReader) -> str:
@@ -130,8 +154,8 @@ def _without_running_heads(pages: Sequence[list[_Line]]) -> list[list[_Line]]:
         shared |= {(place, text) for text, count in seen.items() if count > 3 and count * 2 > len(pages)}
     found: list[list[_Line]] = []
     for lines in pages:
-        first = bool(lines) and (0, re.sub(r"\d+", "#", lines[0].text)) in shared
-        last = len(lines) > first and (-1, re.sub(r"\d+", "#", lines[-1].text)) in shared
+        first = len(lines) > 2 and (0, re.sub(r"\d+", "#", lines[0].text)) in shared
+        last = len(lines) > 2 and (-1, re.sub(r"\d+", "#", lines[-1].text)) in shared
         found.append(lines[int(first) : len(lines) - int(last)])
     return found
 

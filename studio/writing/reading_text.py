@@ -44,8 +44,9 @@ def cut(text: str) -> tuple[str, list[str]]:
     if len(text) > LONGEST:
         text = text[:LONGEST]
         notices.append(f"Only the first {LONGEST:,} characters were taken; the rest was left out.")
-    fit = UNFIT.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    if len(fit) < len(text) - text.count("\r"):
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    fit = UNFIT.sub("", text)
+    if len(fit) < len(text):
         notices.append("Control characters and broken halves of characters were left out.")
     return fit, notices
 
