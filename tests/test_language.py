@@ -14,7 +14,7 @@ import pytest
 
 from studio.creations import Passage, Preview, Progress
 from studio.device import Device
-from studio.engines import _words, language
+from studio.engines import _samplers, _takes, _words, language
 from studio.errors import Cancelled, InvalidInput, ModelUnavailable, ModelUnsafe, NotEnoughMemory, StudioError
 from studio.models import Folder, Hub, ModelCard, resolve
 from studio.tasks import Write
@@ -113,8 +113,8 @@ def test_words_are_drawn_as_often_as_they_are_likely() -> None:
     import torch
 
     shares = torch.tensor([[0.5, 0.0, 0.3, 0.2, 0.0]])
-    draw = _words._drawing(5)
-    seen = Counter(int(draw(torch.zeros(1, 1), shares.log()).argmax()) for _ in range(4000))
+    generator = torch.Generator("cpu").manual_seed(5)
+    seen = Counter(_samplers.draw(shares.log(), generator) for _ in range(4000))
     assert set(seen) == {0, 2, 3}
     for token, share in ((0, 0.5), (2, 0.3), (3, 0.2)):
         assert abs(seen[token] / 4000 - share) < 0.03
@@ -128,7 +128,7 @@ def test_settings_come_from_the_task_then_the_model_then_the_studio(folder: Path
 
 
 def test_the_text_streams_and_never_takes_a_word_back(folder: Path, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(language, "PREVIEW_SECONDS", 0)
+    monkeypatch.setattr(_takes, "PREVIEW_SECONDS", 0)
     events: list[Any] = []
     passage = write(folder, values, events.append)
     shown = [event.text or "" for event in events if isinstance(event, Preview)]
@@ -147,7 +147,7 @@ def test_previews_come_at_most_twenty_times_a_second(folder: Path, values: dict[
 
 
 def test_a_stop_text_ends_the_answer_and_is_never_seen(folder: Path, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(language, "PREVIEW_SECONDS", 0)
+    monkeypatch.setattr(_takes, "PREVIEW_SECONDS", 0)
     whole = write(folder, values).text
     stop = whole[10:14]
     expected = whole[: whole.index(stop)]
@@ -188,26 +188,25 @@ def test_an_answer_goes_on_from_the_last_character_of_the_document(folder: Path,
 
 
 def test_a_document_keeps_its_own_line_ends_before_the_answer(values: dict[str, Any]) -> None:
-    words, _ = values["words"]
-    task = task_of(document="Chapter one\n\n", system="You are a writer.")
-    assert _words.opening(words, task, {}) == "<|system|>\nYou are a writer.<|end|>\n<|user|>\nSay something<|end|>\n<|assistant|>\n"
+    words = values["words"].tokenizer
+    assert _words.opening(words, "You are a writer.", "Say something", True, {}) == "<|system|>\nYou are a writer.<|end|>\n<|user|>\nSay something<|end|>\n<|assistant|>\n"
 
 
 def test_without_a_document_the_turn_of_the_model_is_opened(values: dict[str, Any]) -> None:
-    words, _ = values["words"]
-    assert _words.opening(words, task_of(), {}) == "<|user|>\nSay something<|end|>\n<|assistant|>\n"
+    words = values["words"].tokenizer
+    assert _words.opening(words, "", "Say something", False, {}) == "<|user|>\nSay something<|end|>\n<|assistant|>\n"
 
 
 def test_a_template_without_a_system_turn_or_none_at_all_still_reads_the_system_prompt(folder: Path) -> None:
     words = tiny.byte_words(512)
-    task = task_of(system="Be brief.", document="So")
+    said = ("Be brief.", "Say something", True, {})
     words.chat_template = (
         "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system turn') }}{% endif %}"
         "[{{ m['role'] }}]{{ m['content'] }}{% endfor %}"
     )
-    assert _words.opening(words, task, {}) == "[user]Be brief.\n\nSay something[assistant]"
+    assert _words.opening(words, *said) == "[user]Be brief.\n\nSay something[assistant]"
     words.chat_template = None
-    assert _words.opening(words, task, {}) == "Be brief.\n\nSay something\n\n"
+    assert _words.opening(words, *said) == "Be brief.\n\nSay something\n\n"
 
 
 def _answer(words: Any, said: str, stop: tuple[str, ...] = (), document: str = "") -> tuple[_words.Answer, list[str]]:
@@ -254,7 +253,7 @@ def test_a_space_the_document_ends_with_is_not_doubled() -> None:
 def test_an_end_token_ends_the_answer_and_is_no_word(own_folder: Path) -> None:
     loaded = {role: component.load(lambda _: None) for role, component in recipe_of(own_folder).components.items()}
     whole = write(own_folder, loaded, temperature=0).text
-    end = loaded["words"][0](whole[5]).input_ids[0]
+    end = loaded["words"].tokenizer(whole[5]).input_ids[0]
     loaded["model"].generation_config.eos_token_id = [end]
     passage = write(own_folder, loaded, temperature=0)
     assert passage.finish == "end"
@@ -267,8 +266,8 @@ def test_a_document_longer_than_the_model_reads_keeps_its_end_and_says_so(folder
     passage = write(folder, values, document=document, max_new_tokens=100)
     cut = passage.facts["cut"]
     assert isinstance(cut, int)
-    opening = len(values["words"][0](_words.opening(values["words"][0], task_of(document="x"), {})).input_ids)
-    assert len(document) - cut == 512 - opening - 100
+    opening = len(_words.Words(values["words"].tokenizer, {}).opening("", "Say something", goes_on=True))
+    assert 512 - opening - 100 - len("line 99\n") < len(document) - cut <= 512 - opening - 100  # from the beginning of a word
     assert passage.tokens == 100
     short = write(folder, values, document="short")
     assert "cut" not in short.facts

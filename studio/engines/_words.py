@@ -1,18 +1,105 @@
-"""Between text and tokens: the chat a model reads, sampling with a private generator, and an answer that grows by whole characters.
+"""Between text and tokens: the chat a model reads, phrases in every form they are written in, an answer that grows by whole characters.
 
-Knows transformers' tokenizers and `generate`, and no model family.
+Knows transformers' tokenizers, and no model family, no sampler and no cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from studio.tasks import Write
-
 MARK = "⟦here the text goes on⟧"
+PLACES = {"system": "⟦here the system prompt stands⟧", "user": "⟦here the instruction stands⟧"}
 WINDOW = 8
 """Tokens of the prompt that are decoded together with the answer's first, since some tokenizers drop a space at the very beginning."""
+BREAKERS = ("\n", "Ċ", "<0x0A>", ":", '"', "*")
+"""What ends a repeated phrase for DRY, where a token holds it; the second and third are how vocabularies write a new line."""
+SPACED = 0x0E00
+"""Scripts below this code point put spaces between words; of those above, most do not."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A loaded tokenizer and the model's own generation settings."""
+
+    tokenizer: Any
+    settings: Mapping[str, Any]
+
+    @cached_property
+    def breakers(self) -> frozenset[int]:
+        """Tokens at which a phrase ends for DRY: those that hold one of BREAKERS, and all marks of the chat form."""
+        pieces = self.tokenizer.get_vocab()
+        found = (token for piece, token in pieces.items() if any(mark in piece for mark in BREAKERS))
+        return frozenset((*found, *self.tokenizer.all_special_ids))
+
+
+class Words:
+    """`writing.context.Words` for a tokenizer of transformers; `template` goes to its chat template."""
+
+    def __init__(self, tokenizer: Any, template: Mapping[str, Any]) -> None:
+        self._tokenizer, self._template = tokenizer, dict(template)
+        self._marks = [str(mark) for mark in tokenizer.added_tokens_decoder.values() if mark.special]
+        first = tokenizer.convert_ids_to_tokens(tokenizer("a", add_special_tokens=False).input_ids)[:1]
+        self._begin: list[int] = self._plain("\n") if first and first[0].startswith("▁") else []
+
+    def opening(self, system: str, instruction: str, goes_on: bool) -> list[int]:
+        """A conversation in the model's own form up to where the answer begins; marks of that form in what is said stay text."""
+        said = {"system": system, "user": instruction}
+        if not any(mark in part for mark in self._marks for part in said.values()):
+            return self._tokenizer(
+                opening(self._tokenizer, system, instruction, goes_on, self._template), add_special_tokens=False
+            ).input_ids
+        form = opening(self._tokenizer, PLACES["system"] if system else "", PLACES["user"], goes_on, self._template)
+        told = {PLACES[role]: self.tokens(part) for role, part in said.items()}
+        parts = re.split("(" + "|".join(map(re.escape, told)) + ")", form)
+        return [
+            token for part in parts for token in (told[part] if part in told else self._tokenizer(part, add_special_tokens=False).input_ids)
+        ]
+
+    def tokens(self, text: str) -> list[int]:
+        """Plain text that goes on from something; marks of the chat form in it stay text."""
+        if self._begin:  # this kind puts a space before whatever comes first
+            ids = self._plain(f"\n{text}")
+            if ids[: len(self._begin)] == self._begin:
+                return ids[len(self._begin) :]
+        return self._plain(text)
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """What the tokens say."""
+        return self._tokenizer.decode(list(tokens), clean_up_tokenization_spaces=False)
+
+    def forms(self, phrase: str) -> list[list[int]]:
+        """The tokens of a phrase at the beginning of a text, after a space, and inside a word."""
+        made = [self._plain(phrase), self.tokens(phrase), self.tokens(f" {phrase}")]
+        return [form for number, form in enumerate(made) if form and form not in made[:number]]
+
+    def _plain(self, text: str) -> list[int]:
+        return self._tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False).input_ids
+
+
+class Ban:
+    """Phrases that are never completed, however they are cut into tokens and whether in capitals or not.
+
+    A phrase is one of whole words, where its script has spaces: with "art" banned a text may still hold "heart", and "article" where
+    that is written without a stop at "art".
+    """
+
+    def __init__(self, tokenizer: Any, phrases: Sequence[str]) -> None:
+        self._tokenizer = tokenizer
+        self._pattern = re.compile("|".join(map(_whole, phrases)), re.IGNORECASE)
+        self._window = 4 * max(map(len, phrases)) + WINDOW  # a character is four tokens at most
+
+    def completes(self, ids: Any, token: int) -> bool:
+        """Whether the token would complete a phrase after the tokens `ids` (1, length)."""
+        before: list[int] = ids[0, max(0, ids.shape[1] - self._window) :].tolist()
+        known = len(self._decode(before).rstrip("\ufffd"))
+        return any(found.end() > known for found in self._pattern.finditer(self._decode([*before, token])))
+
+    def _decode(self, ids: list[int]) -> str:
+        return self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
 
 class Answer:
@@ -26,6 +113,7 @@ class Answer:
         self._stop = tuple(stop)
         self._space = " " if document.endswith(" ") else ""
         self._raw = ""
+        self._pieces: list[str | None] = []
         self.tokens = 0
         self.stopped = False
         self.ended = False
@@ -36,13 +124,19 @@ class Answer:
             self.ended = True
             return
         self.tokens += 1
+        more = self.said(token)
         self._ids.append(token)
-        known = self._decode(self._ids[self._begin : self._read])
-        whole = self._decode(self._ids[self._begin :])
-        if whole.endswith("\ufffd"):  # half a character: the rest is in the next token
+        self._pieces.append(more)
+        if more is None:
             return
         self._begin, self._read = self._read, len(self._ids)
-        self._take(whole[len(known) :])
+        self._take(more)
+
+    def said(self, token: int) -> str | None:
+        """What one more token would say here; None for half a character, whose rest is in the next token."""
+        known = self._decode(self._ids[self._begin : self._read])
+        whole = self._decode([*self._ids[self._begin :], token])
+        return None if whole.endswith("\ufffd") else whole[len(known) :]
 
     @property
     def text(self) -> str:
@@ -58,6 +152,15 @@ class Answer:
                 return self._raw[:-size].removeprefix(self._space)
         return self.text
 
+    @property
+    def pieces(self) -> Iterator[str]:
+        """What each token added to `text`, '' for half a character; ends with the text."""
+        skip, left = len(self._space) if self._raw.startswith(self._space) else 0, len(self.text)
+        for piece in (piece or "" for piece in self._pieces):
+            kept = piece[skip:][:left]
+            skip, left = max(0, skip - len(piece)), left - len(kept)
+            yield kept
+
     def _take(self, more: str) -> None:
         old = len(self._raw)
         self._raw += more
@@ -70,55 +173,22 @@ class Answer:
         return self._words.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
 
-def opening(words: Any, task: Write, template: dict[str, Any]) -> str:
+def opening(words: Any, system: str, prompt: str, goes_on: bool, template: Mapping[str, Any]) -> str:
     """All that stands before the document: the chat up to the first character of the model's own turn.
 
     The template is rendered around a mark, so that a template that trims the turn cannot change the document.
     """
     if not getattr(words, "chat_template", None):
-        return "".join(f"{part}\n\n" for part in (task.system, task.prompt) if part)
+        return "".join(f"{part}\n\n" for part in (system, prompt) if part)
     from jinja2 import TemplateError
 
-    said = {"role": "user", "content": task.prompt}
-    chat = [{"role": "system", "content": task.system}, said] if task.system else [said]
+    said = {"role": "user", "content": prompt}
+    chat = [{"role": "system", "content": system}, said] if system else [said]
     try:
-        return _rendered(words, chat, template, bool(task.document))
+        return _rendered(words, chat, template, goes_on)
     except TemplateError:  # a model without a system turn
-        merged = [{"role": "user", "content": f"{task.system}\n\n{task.prompt}"}]
-        return _rendered(words, merged, template, bool(task.document))
-
-
-def generate(
-    model: Any, ids: list[int], ends: list[int], longest: int, seed: int, sampling: Mapping[str, float], watch: Callable[[int], bool]
-) -> None:
-    """Let the model go on after the tokens `ids` for at most `longest` more, or until one of `ends`, or until `watch(token)` says so.
-
-    Sampling (see `_Draw`) happens among the logits, so `generate` itself is greedy and touches no global generator.
-    """
-    import torch
-    from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
-
-    config = GenerationConfig(
-        max_new_tokens=longest,
-        do_sample=False,
-        num_beams=1,
-        temperature=1.0,
-        top_k=50,
-        top_p=1.0,
-        repetition_penalty=1.0,
-        no_repeat_ngram_size=0,
-        use_cache=True,
-        eos_token_id=ends or None,
-        pad_token_id=ends[0] if ends else 0,
-    )
-    prompt = torch.tensor([ids], device=model.device)
-    model.generate(
-        prompt,
-        attention_mask=torch.ones_like(prompt),
-        generation_config=config,
-        logits_processor=LogitsProcessorList(_processors(seed, sampling)),
-        stopping_criteria=StoppingCriteriaList([_criterion(watch)]),
-    )
+        merged = [{"role": "user", "content": f"{system}\n\n{prompt}"}]
+        return _rendered(words, merged, template, goes_on)
 
 
 def end_tokens(model: Any, words: Any) -> list[int]:
@@ -128,7 +198,7 @@ def end_tokens(model: Any, words: Any) -> list[int]:
     return sorted({int(token) for token in (*listed, words.eos_token_id) if token is not None})
 
 
-def _rendered(words: Any, chat: list[dict[str, str]], template: dict[str, Any], goes_on: bool) -> str:
+def _rendered(words: Any, chat: list[dict[str, str]], template: Mapping[str, Any], goes_on: bool) -> str:
     if not goes_on:
         return words.apply_chat_template(chat, tokenize=False, add_generation_prompt=True, **template)
     chat = [*chat, {"role": "assistant", "content": MARK}]
@@ -136,53 +206,9 @@ def _rendered(words: Any, chat: list[dict[str, str]], template: dict[str, Any], 
     return text[: text.rindex(MARK)]
 
 
-def _processors(seed: int, sampling: Mapping[str, float]) -> list[Any]:
-    from transformers import (
-        MinPLogitsWarper,
-        RepetitionPenaltyLogitsProcessor,
-        TemperatureLogitsWarper,
-        TopKLogitsWarper,
-        TopPLogitsWarper,
-    )
-
-    chain: list[Any] = []
-    if sampling["repetition_penalty"] != 1:
-        chain.append(RepetitionPenaltyLogitsProcessor(float(sampling["repetition_penalty"])))
-    if sampling["temperature"] == 0:
-        return chain
-    chain.append(TemperatureLogitsWarper(float(sampling["temperature"])))
-    if sampling["top_k"] > 0:
-        chain.append(TopKLogitsWarper(int(sampling["top_k"])))
-    if sampling["top_p"] < 1:
-        chain.append(TopPLogitsWarper(float(sampling["top_p"])))
-    if sampling["min_p"] > 0:
-        chain.append(MinPLogitsWarper(float(sampling["min_p"])))
-    return [*chain, _drawing(seed)]
-
-
-def _drawing(seed: int) -> Any:
-    """Chooses one token by inverting the cumulative distribution at a number from a CPU generator; all others become impossible."""
-    import torch
-    from transformers import LogitsProcessor
-
-    generator = torch.Generator("cpu").manual_seed(seed)
-
-    class Draw(LogitsProcessor):
-        def __call__(self, input_ids: Any, scores: Any) -> Any:
-            heights = torch.softmax(scores.float(), dim=-1).cumsum(dim=-1)  # (1, vocabulary)
-            at = 1 - torch.rand(1, 1, generator=generator).to(heights.device)  # in (0, 1]: never a token of probability 0
-            chosen = torch.searchsorted(heights, at * heights[:, -1:]).clamp_(max=scores.shape[-1] - 1)
-            return torch.full_like(scores, float("-inf")).scatter_(1, chosen, 0.0)
-
-    return Draw()
-
-
-def _criterion(watch: Callable[[int], bool]) -> Any:
-    import torch
-    from transformers import StoppingCriteria
-
-    class Watch(StoppingCriteria):
-        def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
-            return torch.full((input_ids.shape[0],), watch(int(input_ids[0, -1])), device=input_ids.device)
-
-    return Watch()
+def _whole(phrase: str) -> str:
+    """A pattern for the phrase as whole words, with any space between them."""
+    words = [re.escape(word) for word in phrase.split()]
+    inside = f"[^\\W_{chr(SPACED)}-{chr(0x10FFFF)}]"
+    begin, end = (f"(?{look}{inside})" if re.match(inside, phrase.strip()[at]) else "" for look, at in (("<!", 0), ("!", -1)))
+    return begin + r"\s+".join(words) + end

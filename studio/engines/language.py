@@ -1,37 +1,52 @@
 """Any causal chat model of transformers, from a folder: an instruction, and the text so far, become more text.
 
 Sampling draws from a generator of the run's own on the CPU, so that a seed gives the same words whatever else runs and on every device
-whose arithmetic agrees. Knows no manager, no download and no page.
+whose arithmetic agrees. Several takes share one reading of the prompt and are written one after the other: in one batch their last bits,
+and with them their words, would be others than those of a take alone (measured). Knows no manager, no download and no page.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from studio import components
-from studio.creations import Json, Passage, Preview, Progress, Report
+from studio.creations import Passage, Progress, Report
 from studio.device import Device
-from studio.engines import _words
-from studio.errors import Cancelled, InvalidInput
+from studio.engines import _prefix, _takes, _words
+from studio.errors import InvalidInput
 from studio.manager import Component, Pipeline, Recipe
 from studio.models import ModelCard
 from studio.tasks import Task, Write
+from studio.writing import context, structured
 
 CARDS = components.cards("language")
 
-PREVIEW_SECONDS = 0.05
 LONGEST = 512
 """Tokens of an answer where neither the task nor the card says."""
-LEAST = 16
-"""Tokens that must remain for the answer, or the instruction is refused as too long."""
 FIXED_BYTES = 200_000_000
 """Working memory beside cache and activations: sorted probabilities of a whole vocabulary, kernels' work space."""
-SAMPLING: Mapping[str, float] = {"temperature": 0.7, "top_p": 0.9, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
-"""Where neither the task, nor the card, nor the model's own generation_config.json says."""
+PREFIX_TOKENS = 4096
+"""Of earlier prompts that are kept at most, within a quarter of the weights or PREFIX_BYTES, whichever is more."""
+PREFIX_BYTES = 64_000_000
+SAMPLING: Mapping[str, float] = {
+    "temperature": 0.7,
+    "top_p": 0.9,
+    "top_k": 0,
+    "min_p": 0.0,
+    "typical_p": 1.0,
+    "top_n_sigma": 0.0,
+    "repetition_penalty": 1.0,
+    "dry_multiplier": 0.0,
+    "dry_base": 1.75,
+    "dry_allowed_length": 2,
+    "xtc_probability": 0.0,
+    "xtc_threshold": 0.1,
+    "guidance_scale": 1.0,
+}
+"""Where neither the task, nor the card, nor the model's own generation_config.json says; those from typical_p on change nothing."""
 
 
 class _Options(BaseModel):
@@ -45,68 +60,75 @@ class _Options(BaseModel):
 
 
 def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
-    """The model, its tokenizer, and the pipeline over them. Raises ModelUnavailable and ModelUnsafe for files that are no usable model."""
+    """The model, its tokenizer, what it read last, and the pipeline over them.
+
+    Raises ModelUnavailable and ModelUnsafe for files that are no usable model.
+    """
     options = components.options(card, _Options, "writing")
     folder = components.files_of(card)
     config = components.read_json(card, folder / "config.json")
     dtype = components.number_format(device, options.dtype)
     weights = components.find_weights(card, folder, options.variant)
+    model = components.module(card, weights, "model", ("transformers", "AutoModelForCausalLM"), dtype, device)
+    most = min(PREFIX_TOKENS * _cache_numbers(config) * dtype.itemsize, max(PREFIX_BYTES, model.bytes // 4))
     parts = {
-        "model": components.module(card, weights, "model", ("transformers", "AutoModelForCausalLM"), dtype, device),
+        "model": model,
         "words": _tokenizer(card),
+        "prefix": Component(components.key(card, weights.files, "prefix", dtype, weights.packed), most, lambda _: _prefix.Prefix(most)),
     }
 
     def build(values: Mapping[str, Any]) -> Pipeline:
-        words, own = values["words"]
-        return lambda task, report: _passages(values["model"], words, own, card, options, task, report)
+        return lambda task, report: _passages(values["model"], values["words"], values["prefix"], card, options, task, report)
 
     return Recipe(parts, build, lambda task: _working_bytes(task, config, dtype.itemsize))
 
 
+def words(card: ModelCard) -> tuple[_words.Words, int]:
+    """The tokenizer in the model's own form, and how many tokens the model holds; loads no weight."""
+    from transformers import AutoConfig
+
+    options = components.options(card, _Options, "writing")
+    with components.in_words(card):
+        config = AutoConfig.from_pretrained(components.files_of(card), local_files_only=True, trust_remote_code=False)
+    return _words.Words(_tokenizer(card).load(lambda _: None).tokenizer, options.template), _context(config, options)
+
+
 def _passages(
-    model: Any, words: Any, own: Mapping[str, Any], card: ModelCard, options: _Options, task: Task, report: Report
+    model: Any, vocabulary: _words.Vocabulary, prefix: _prefix.Prefix, card: ModelCard, options: _Options, task: Task, report: Report
 ) -> Iterator[Passage]:
-    """One passage; what was written before a stop is kept and yielded, too."""
+    """A passage for each take; what was written before a stop is kept and yielded, too."""
     assert isinstance(task, Write)
-    seed, sampling = task.seed or 0, _sampling(task, own)
-    # 1. The prompt as tokens, cut to what the model can hold.
-    opening = _words.opening(words, task, dict(options.template))
-    context = _context(model, options)
-    ids, room, lost = _fitted(words, opening, task, context, card)
-    ends = _words.end_tokens(model, words)
-    answer = _words.Answer(words, ids, ends, task.stop, task.document)
-    report(Progress("running", 0, room, "tokens", note="Reading"))
-    # 2. Token after token; `report` raises to stop.
-    finish: Literal["end", "length", "stop", "stopped"] = "length"
-    try:
-        with components.memory_in_words(f"{card.name} needs more memory than is free: shorten the text or choose a smaller model."):
-            _words.generate(model, ids, ends, room, seed, sampling, _watch(answer, room, report))
-        finish = "stop" if answer.stopped else "end" if answer.ended else "length"
-    except Cancelled:
-        if not answer.tokens:
-            raise
-        finish = "stopped"
-    # 3. The new text alone, and what the record should know.
-    facts: dict[str, Json] = {"dtype": str(model.dtype).removeprefix("torch."), **sampling}
-    if lost:
-        facts["cut"] = lost
-    yield Passage(answer.text, seed, answer.tokens, finish, facts)
+    words, settings = _words.Words(vocabulary.tokenizer, options.template), _sampling(task, vocabulary.settings)
+    holds, longest = _context(model.config, options), task.max_new_tokens or LONGEST
+    full = f"{card.name} needs more memory than is free: shorten the text or choose a smaller model."
+    # 1. The prompt as tokens, cut to what the model can hold; where an answer has a form, that it can be kept.
+    asked = context.assemble(task, words, holds, longest, card.name)
+    structured.constraint(task)
+    # 2. The prompt is read, once for all takes; and the one to keep away from.
+    with components.memory_in_words(full):
+        read = _prefix.read(model, asked.tokens, prefix, _reading(len(asked.tokens), asked.room, task.count, report))
+        away = None
+        if settings["guidance_scale"] > 1:
+            negative = _negative(task, words, asked, holds)
+            away = _prefix.read(model, negative, None, _reading(len(negative), asked.room, task.count, report))
+            if away is None:
+                raise InvalidInput(f"{card.name} cannot be guided: set Guidance scale to 1 or choose another model.", "guidance_scale")
+    # 3. Take after take; `report` raises to stop.
+    run = _takes.Run(model, vocabulary, words, task, settings, asked, read, away, report, [float("-inf")])
+    for item in range(task.count):
+        with components.memory_in_words(full):
+            passage = _takes.take(run, item)
+        yield passage
+        if passage.finish == "stopped":
+            return
 
 
-def _watch(answer: _words.Answer, room: int, report: Report) -> Any:
-    """Takes each new token into the answer, reports it, and says whether to stop; previews at most every PREVIEW_SECONDS."""
-    shown = float("-inf")
+def _reading(total: int, room: int, items: int, report: Report) -> Callable[[int], None]:
+    def read(done: int) -> None:
+        note = "Reading" if total <= 4 * _prefix.CHUNK else f"Reading {done:,} of {total:,} tokens"
+        report(Progress("running", 0, room, "tokens", items=items, note=note))
 
-    def watch(token: int) -> bool:
-        nonlocal shown
-        answer.add(token)
-        report(Progress("running", answer.tokens, room, "tokens"))
-        if time.monotonic() - shown >= PREVIEW_SECONDS:
-            report(Preview(text=answer.shown))
-            shown = time.monotonic()
-        return answer.stopped
-
-    return watch
+    return read
 
 
 def _sampling(task: Write, own: Mapping[str, Any]) -> dict[str, float]:
@@ -118,55 +140,57 @@ def _sampling(task: Write, own: Mapping[str, Any]) -> dict[str, float]:
     return settings
 
 
-def _fitted(words: Any, opening: str, task: Write, context: int, card: ModelCard) -> tuple[list[int], int, int]:
-    """The prompt's tokens, how many the answer may have, and how many characters of the document's beginning were left out."""
-    longest = task.max_new_tokens or LONGEST
-    document = task.document.rstrip(" ")  # words carry the space before them: the answer would begin with a second one
-    ids: list[int] = words(opening + document, add_special_tokens=False).input_ids
-    if len(ids) + longest <= context:
-        return ids, longest, 0
-    fixed: list[int] = words(opening, add_special_tokens=False).input_ids
-    if len(fixed) + min(longest, LEAST) > context:
-        most = context - min(longest, LEAST)
-        raise InvalidInput(f"The instruction is {len(fixed):,} tokens long; {card.name} reads {most:,} at most. Shorten it.", "prompt")
-    if not document:
-        return fixed, context - len(fixed), 0
-    room = min(longest, max((context - len(fixed)) // 2, min(longest, LEAST)))
-    tokens: list[int] = words(document, add_special_tokens=False).input_ids
-    kept = tokens[-(context - len(fixed) - room) :]
-    return fixed + kept, room, len(document) - len(words.decode(kept, clean_up_tokenization_spaces=False))
+def _negative(task: Write, words: _words.Words, asked: context.Assembled, holds: int) -> list[int]:
+    """The prompt to keep away from: the negative prompt as the instruction, before as much of the document as the model reads."""
+    opening = words.opening(task.system, task.negative_prompt, bool(task.document))
+    space = holds - asked.room - len(opening)
+    if space < 0:
+        raise InvalidInput("The negative prompt is too long for this model: shorten it.", "negative_prompt")
+    text = task.document.rstrip(" ")[asked.cut :]
+    return opening + (words.tokens(text)[-space:] if text and space else [])
 
 
-def _context(model: Any, options: _Options) -> int:
+def _context(config: Any, options: _Options) -> int:
     """Tokens the model can hold, prompt and answer together."""
-    own = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 2048
+    own = getattr(config.get_text_config(), "max_position_embeddings", None) or 2048
     return min(own, options.max_context or own)
 
 
 def _tokenizer(card: ModelCard) -> Component:
-    """The tokenizer, and the model's own generation settings, as one pair."""
+    """The tokenizer, and the model's own generation settings."""
     folder = components.files_of(card)
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and "tokenizer" in path.name]
 
-    def load(_: Report) -> tuple[Any, dict[str, Any]]:
+    def load(_: Report) -> _words.Vocabulary:
         with components.in_words(card):
             from transformers import AutoTokenizer
 
             words = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             settings = folder / "generation_config.json"
-            return words, components.read_json(card, settings) if settings.is_file() else {}
+            return _words.Vocabulary(words, components.read_json(card, settings) if settings.is_file() else {})
 
     return Component(components.key(card, files, "words", "text"), sum(path.stat().st_size for path in files), load)
 
 
 def _working_bytes(task: Task, config: Mapping[str, Any], itemsize: int) -> int:
-    """Keys and values of every layer, and one layer's activations, for a token per two characters of prompt and for the whole answer."""
+    """Keys and values of every layer, and one layer's activations, for a token per two characters of prompt and for the whole answer.
+
+    Takes go on from keys and values that stay for the next one; guidance keeps those of a second text.
+    """
     assert isinstance(task, Write)
+    text: Mapping[str, Any] = config.get("text_config", config)
+    hidden = int(text.get("hidden_size", 4096))
+    active = 4 * hidden + 3 * int(text.get("intermediate_size") or 4 * hidden)
+    said = (task.prompt, task.system, task.document, task.notes, task.cards, task.passages, task.author_note)
+    read = sum(map(len, said)) // 2 + 64
+    tokens = min(read + (task.max_new_tokens or LONGEST), int(text.get("max_position_embeddings") or 2048))
+    copies = (1 + (task.count > 1)) * (1 + ((task.guidance_scale or 1) > 1))
+    return FIXED_BYTES + tokens * (copies * _cache_numbers(config) + active) * itemsize
+
+
+def _cache_numbers(config: Mapping[str, Any]) -> int:
+    """Numbers that the keys and values of one token are, all layers together."""
     text: Mapping[str, Any] = config.get("text_config", config)
     heads, hidden = int(text.get("num_attention_heads", 32)), int(text.get("hidden_size", 4096))
     kept = 2 * int(text.get("num_hidden_layers", 32)) * int(text.get("num_key_value_heads") or heads)
-    cache = kept * int(text.get("head_dim") or hidden // heads)
-    active = 4 * hidden + 3 * int(text.get("intermediate_size") or 4 * hidden)
-    read = (len(task.prompt) + len(task.system) + len(task.document)) // 2 + 64
-    tokens = min(read + (task.max_new_tokens or LONGEST), int(text.get("max_position_embeddings") or 2048))
-    return FIXED_BYTES + tokens * (cache + active) * itemsize
+    return kept * int(text.get("head_dim") or hidden // heads)

@@ -1,0 +1,110 @@
+"""The takes of one run: each an answer from its own seed, told as it grows, and what the record should know about it.
+
+Knows tokens, samplers and forms by their modules, and no folder, no card and no device.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from studio.creations import Json, Passage, Preview, Progress, Report
+from studio.engines import _decoding, _prefix, _samplers, _words
+from studio.errors import Cancelled
+from studio.tasks import Write
+from studio.writing import context, structured
+
+PREVIEW_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all takes of one run share; `seen` is when a preview was last shown."""
+
+    model: Any
+    vocabulary: _words.Vocabulary
+    words: _words.Words
+    task: Write
+    settings: Mapping[str, float]
+    asked: context.Assembled
+    read: _prefix.Read | None
+    away: _prefix.Read | None
+    report: Report
+    seen: list[float]
+
+
+def take(run: Run, item: int) -> Passage:
+    """One answer, from the seed of the task and the number of the take (from 0). Raises Cancelled where nothing was written."""
+    task, seed = run.task, (run.task.seed or 0) + item
+    facts: dict[str, Json] = {"dtype": str(run.model.dtype).removeprefix("torch."), **run.settings}
+    facts["context"] = {part.source: part.tokens for part in run.asked.parts}
+    if run.asked.cut:
+        facts["cut"] = run.asked.cut
+    form = structured.constraint(task)
+    answer, chances, finish = _written(run, item, seed, form)
+    for attempt in range(1, structured.ATTEMPTS):
+        if form is None or form.exact or finish == "stopped" or structured.valid(form, answer.text):
+            break
+        form = structured.constraint(task, attempt)
+        answer, chances, finish = _written(run, item, seed, form)
+    if form is not None:
+        facts["valid"] = structured.valid(form, answer.text)
+    if task.probabilities:
+        facts["words"] = _told(answer, chances)
+    return Passage(answer.text, seed, answer.tokens, finish, facts)
+
+
+def _written(
+    run: Run, item: int, seed: int, form: structured.Constraint | None
+) -> tuple[_words.Answer, list[list[Json]], Literal["end", "length", "stop", "stopped"]]:
+    """The answer, for each of its tokens how likely it was and what else was, and why it ended."""
+    task, tokenizer = run.task, run.vocabulary.tokenizer
+    ends = _words.end_tokens(run.model, tokenizer)
+    answer = _words.Answer(tokenizer, run.asked.tokens, ends, task.stop, task.document)
+    choice, told = _choice(run, seed, form, ends), list[list[Json]]()
+
+    def watch(token: int) -> bool:
+        if task.probabilities:
+            others = ((answer.said(other), share) for other, share in choice.chances.likeliest if other != token)
+            told.append([round(choice.chances.probability, 6), [[text, round(share, 6)] for text, share in others if text]])
+        answer.add(token)
+        run.report(Progress("running", answer.tokens, run.asked.room, "tokens", item + 1, task.count))
+        if time.monotonic() - run.seen[0] >= PREVIEW_SECONDS:
+            run.report(Preview(text=answer.shown, item=item + 1))
+            run.seen[0] = time.monotonic()
+        return answer.stopped
+
+    try:
+        _decoding.write(run.model, run.asked.tokens, run.read and run.read.fork(), ends, run.asked.room, choice, watch)
+    except Cancelled:
+        if not answer.tokens:
+            raise
+        return answer, told, "stopped"
+    return answer, told, "stop" if answer.stopped else "end" if answer.ended else "length"
+
+
+def _choice(run: Run, seed: int, form: structured.Constraint | None, ends: list[int]) -> _decoding.Choice:
+    task, settings, tokenizer = run.task, run.settings, run.vocabulary.tokenizer
+    said = [line.rpartition(":") for line in task.bias]
+    biases = [(float(number), run.words.forms(phrase.strip())) for phrase, _, number in said]
+    held = None
+    if form is not None:
+        width = run.read.scores.shape[-1] if run.read else run.model.config.get_text_config().vocab_size
+        held = structured.processor(form, tokenizer, width, ends)
+    return _decoding.Choice(
+        _samplers.Chain(settings, seed, biases, run.vocabulary.breakers if settings["dry_multiplier"] else ()),
+        _decoding.Guide(run.model, run.away, settings["guidance_scale"]) if run.away is not None else None,
+        held,
+        _words.Ban(tokenizer, task.ban) if task.ban else None,
+        task.probabilities,
+    )
+
+
+def _told(answer: _words.Answer, told: list[list[Json]]) -> list[Json]:
+    """For each token [text, probability, [[other text, probability], ...]], as far as the text goes."""
+    made: list[list[Json]] = [[piece, *chances] for piece, chances in zip(answer.pieces, told, strict=False)]
+    while made and not made[-1][0]:
+        made.pop()
+    return [*made]
