@@ -47,6 +47,11 @@ def test_typing_on_in_an_edited_sentence_adds_only_what_is_typed() -> None:
     assert shown(text, spans) == [("m", "One two. "), ("e", "Three "), ("h", "44"), ("e", " five."), ("m", " Six.")]
 
 
+def test_edited_neighbours_become_one() -> None:
+    text, spans = spliced("abcd", (Span(1, "edited", "C"), Span(3, "machine", "C")), Splice(2, 3, "x"))
+    assert shown(text, spans) == [("e", "ab"), ("h", "x"), ("e", "d")]
+
+
 @pytest.mark.parametrize("place", [0, len(TEXT)])
 def test_writing_at_the_edge_of_a_passage_leaves_it_as_it_is(place: int) -> None:
     text, spans = spliced(TEXT, MACHINE, Splice(place, place, "x"))

@@ -169,7 +169,7 @@ def _edited(text: str, spans: Sequence[Span], splice: Splice) -> Sequence[Span]:
     low, high = _sentence(text, splice.start, splice.end)
     low, high = max(low, place) - place, min(high, ends[number]) - place
     parts = (Span(low, "machine"), Span(high - low, "edited"), Span(span.length - high, "machine"))
-    return (*spans[:number], *merged(replace(part, creation=span.creation) for part in parts), *spans[number + 1 :])
+    return replaced(spans, place, ends[number], (replace(part, creation=span.creation) for part in parts))
 
 
 def _sentence(text: str, start: int, end: int) -> tuple[int, int]:
