@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from studio import components
 from studio.creations import Json, Picture, Preview, Progress, Report
 from studio.device import Device
-from studio.engines import _inpaint, _latents, _pipelines, _schedulers
+from studio.engines import _inpaint, _latents, _pipelines, _prompts, _schedulers
 from studio.errors import InvalidInput, ModelUnavailable, StudioError
 from studio.manager import Pipeline, Recipe
 from studio.models import ModelCard
@@ -89,9 +89,12 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
         parts = _pipelines.from_folder(card, layout, options.variant or getattr(card.source, "variant", None), dtype, device)
 
     def build(values: Mapping[str, Any]) -> Pipeline:
-        painter = _Painter(_pipelines.assembled(layout, values), card, options, base)
+        pipe = _pipelines.assembled(layout, values)
+        _prompts.remembered(pipe, values["prompts"])
+        painter = _Painter(pipe, card, options, base)
         return lambda task, report: painter.edits(task, report) if isinstance(task, Inpaint) else painter.pictures(task, report)
 
+    parts["prompts"] = _prompts.component(parts)
     return Recipe(parts, build, lambda task: _working_bytes(task, card, layout.pipeline.__name__, dtype))
 
 
