@@ -19,7 +19,7 @@ import pytest
 from studio import models
 from studio.creations import Passage, Preview, Progress
 from studio.device import Device, threads
-from studio.engines import _gguf_header, _llama, gguf
+from studio.engines import _gguf_answer, _gguf_header, _llama, gguf
 from studio.errors import Cancelled, InvalidInput, ModelUnavailable
 from studio.manager import Manager, Pipeline
 from studio.models import Folder, ModelCard, SingleFile
@@ -129,7 +129,7 @@ def tiny(tiny_file: Path) -> Iterator[Asked]:
 @pytest.fixture
 def every_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     """A preview for every piece, however fast they come."""
-    monkeypatch.setattr(gguf, "UPDATE", 0.0)
+    monkeypatch.setattr(_gguf_answer, "UPDATE", 0.0)
 
 
 # What the settings mean ------------------------------------------------------------------------------------------------------------
@@ -265,7 +265,7 @@ def test_only_the_end_of_a_long_document_is_read_and_the_passage_says_how_much_w
     assert 500 < cut < len(document) - 200
     assert document[cut - 1] == " "
     only_the_end = tiny(document=document[cut:], max_new_tokens=30)
-    assert only_the_end.facts == {}
+    assert "cut" not in only_the_end.facts
     assert only_the_end.text == passage.text
 
 
@@ -273,15 +273,21 @@ def test_a_card_can_limit_how_much_of_a_document_is_read(tiny: Asked) -> None:
     short = Asked(card_of(Path(str(tiny.card.files)), options={"document": 50}), tiny.pipeline, tiny.writer)
     short.pipeline = gguf.recipe(short.card, Write.checked({"prompt": "-"}), CPU).build({"writer": tiny.writer})
     assert short(document="ten chars " * 10).facts["cut"] == 50
-    assert tiny(document="ten chars " * 10).facts == {}
+    assert "cut" not in tiny(document="ten chars " * 10).facts
 
 
 def test_an_instruction_that_does_not_fit_is_refused_in_words(tiny: Asked) -> None:
-    with pytest.raises(InvalidInput, match=r"Instruction is too long for Tiny, which reads about \d+ words .* shorten it") as refused:
+    with pytest.raises(InvalidInput, match=r"instruction is [\d,]+ tokens long; Tiny reads \d+ at most. Shorten it") as refused:
         tiny(prompt="word " * 200)
     assert refused.value.field == "prompt"
-    with pytest.raises(InvalidInput, match="shorter answer"):
-        tiny(max_new_tokens=CONTEXT)
+
+
+def test_an_answer_longer_than_the_model_holds_gets_the_room_that_is_left(tiny: Asked) -> None:
+    passage = tiny(max_new_tokens=CONTEXT)
+    held = passage.facts["context"]
+    assert isinstance(held, dict)
+    assert passage.tokens <= held["answer"]
+    assert sum(count for count in held.values() if isinstance(count, int)) == CONTEXT
 
 
 def test_the_answer_goes_on_from_the_last_character(tiny: Asked) -> None:

@@ -1,6 +1,6 @@
 """A model run by llama.cpp inside this process (`xllamacpp`): finding its file, loading it, asking it, freeing it.
 
-Knows no task and no page; how text becomes a passage is gguf.py's to say.
+Knows no task and no page; how text becomes a passage is gguf.py's to say, what of a prompt need not be read again is _gguf_prefix.py's.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ import http.client
 import json
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from studio.device import Device, threads
 from studio.engines import _gguf_header
+from studio.engines._gguf_prefix import Prefix
 from studio.errors import ModelUnavailable
 from studio.models import ModelCard
 
@@ -23,6 +24,10 @@ SMALL = 256_000_000
 busy machine two were three times slower than one (measured)."""
 READ = 64
 """Prompt tokens read between two looks at Stop, on a CPU."""
+READ_FAST = 512
+"""The same on other devices."""
+
+Heard = Callable[[Mapping[str, Any]], bool]
 
 
 class Writer:
@@ -32,15 +37,14 @@ class Writer:
     this object. Answers are streamed inside the process; the port serves to apply the chat template and to count tokens.
     """
 
-    def __init__(self, server: Any, secret: str, context: int) -> None:
+    def __init__(self, server: Any, secret: str, context: int, batch: int = READ) -> None:
         self.context = context
         self._server: Any = server
         self._secret = secret
         self._port = int(server.listening_address.rsplit(":", 1)[1])
-        # The library answers "ready" before its loop runs, and a server closed in between waits for ever: one token proves the loop.
-        server.handle_completions({"prompt": "a", "n_predict": 1, "cache_prompt": False})
+        self._prefix = Prefix(batch)
 
-    def opening(self, system: str, instruction: str) -> list[int]:
+    def opening(self, system: str, instruction: str, goes_on: bool = False) -> list[int]:
         """The tokens of a conversation in the model's own form, up to where its answer begins."""
         messages = [{"role": "system", "content": system}] if system else []
         body = {"messages": [*messages, {"role": "user", "content": instruction}], "chat_template_kwargs": {"enable_thinking": False}}
@@ -51,12 +55,22 @@ class Writer:
         """The tokens of plain text; markers of the chat form in it stay text."""
         return self._call("/tokenize", {"content": text, "add_special": False, "parse_special": False})["tokens"]
 
-    def text(self, tokens: list[int]) -> str:
+    def text(self, tokens: Sequence[int]) -> str:
         """What the tokens say."""
-        return self._call("/detokenize", {"tokens": tokens})["content"]
+        return self._call("/detokenize", {"tokens": list(tokens)})["content"]
 
-    def answer(self, prompt: list[int], sampling: Mapping[str, Any], heard: Callable[[Mapping[str, Any]], bool]) -> None:
-        """Run the model; `heard` gets each piece in this thread and ends the run by True or by raising."""
+    def answer(self, prompt: list[int], sampling: Mapping[str, Any], heard: Heard) -> None:
+        """Run the model; `heard` gets each piece in this thread and ends the run by True or by raising.
+
+        What the last prompt began with is not read again where that changes no bit of the answer.
+        """
+        self._prefix.run(prompt, sampling, heard, self._ask)
+
+    def close(self) -> None:
+        """Free the memory and close the port; the object is of no use afterwards."""
+        self._server = None
+
+    def _ask(self, prompt: Sequence[int], fields: Mapping[str, Any], heard: Heard) -> None:
         failures: list[BaseException] = []
 
         def callback(piece: Mapping[str, Any]) -> bool:
@@ -66,14 +80,10 @@ class Writer:
                 failures.append(error)
                 return True
 
-        fixed = {"prompt": prompt, "stream": True, "cache_prompt": False, "return_progress": True, "timings_per_token": True}
-        self._server.handle_completions({**fixed, **sampling}, callback)
+        fixed = {"prompt": list(prompt), "stream": True, "cache_prompt": False, "return_progress": True, "timings_per_token": True}
+        self._server.handle_completions({**fixed, **fields}, callback)
         if failures:
             raise failures[0]
-
-    def close(self) -> None:
-        """Free the memory and close the port; the object is of no use afterwards."""
-        self._server = None
 
     def _call(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
@@ -91,23 +101,45 @@ class Writer:
 
 def load(card: ModelCard, files: tuple[Path, ...], context: int, device: Device) -> Writer:
     """The model, ready to write; its port is open. Raises ModelUnavailable where the files are damaged or not for this llama.cpp."""
+    parameters = _parameters(_library(card.name).CommonParams(), files, context, device)
+    return _loaded(card.name, files, context, parameters, {"prompt": "a", "n_predict": 1, "cache_prompt": False})
+
+
+def load_words(name: str, files: tuple[Path, ...], context: int) -> Writer:
+    """The model as far as counting tokens needs it: the file is mapped, no weight is read, and it cannot write."""
+    parameters = _parameters(_library(name).CommonParams(), files, _WORDS, Device("cpu"))
+    parameters.n_batch = parameters.n_ubatch = 32
+    parameters.no_extra_bufts = True  # weights stay where the file is
+    proof = {"prompt": [0] * 2 * _WORDS, "n_predict": 1, "cache_prompt": False, "stream": True}  # refused as too long, by the loop
+    return _loaded(name, files, context, parameters, proof)
+
+
+_WORDS = 256
+"""Tokens of context for counting, the least there is."""
+
+
+def _loaded(name: str, files: tuple[Path, ...], context: int, parameters: Any, proof: Mapping[str, Any]) -> Writer:
     for file in files:
-        _gguf_header.verify(file, card.name)
+        _gguf_header.verify(file, name)
+    parameters.api_keys = [secret := secrets.token_urlsafe(32)]
+    try:
+        server = _library(name).Server(parameters)
+        # The library answers "ready" before its loop runs, and a server closed in between waits for ever: a request proves the loop.
+        server.handle_completions(proof, lambda _: False)
+        return Writer(server, secret, context, parameters.n_batch)
+    except RuntimeError:
+        raise ModelUnavailable(
+            f"{name} cannot be loaded: its file is of a kind that llama.cpp does not read here, or memory is short. "
+            "Unload other models and try again, or choose another."
+        ) from None
+
+
+def _library(name: str) -> Any:
     try:
         import xllamacpp as library
     except ImportError:
-        raise ModelUnavailable(f"{card.name} needs the package xllamacpp, which is not installed: install it, then try again.") from None
-    llama: Any = library  # its names are made by its compiled part
-    secret = secrets.token_urlsafe(32)
-    parameters = _parameters(llama.CommonParams(), files, context, device)
-    parameters.api_keys = [secret]
-    try:
-        return Writer(llama.Server(parameters), secret, context)
-    except RuntimeError:
-        raise ModelUnavailable(
-            f"{card.name} cannot be loaded: its file is of a kind that llama.cpp does not read here, or memory is short. "
-            "Unload other models and try again, or choose another."
-        ) from None
+        raise ModelUnavailable(f"{name} needs the package xllamacpp, which is not installed: install it, then try again.") from None
+    return library  # its names are made by its compiled part
 
 
 def weight_files(card: ModelCard) -> tuple[Path, ...]:
@@ -134,12 +166,12 @@ def _parameters(parameters: Any, files: tuple[Path, ...], context: int, device: 
     parameters.model_alias = {"writer"}
     parameters.n_ctx, parameters.n_parallel = context, 1
     parameters.n_gpu_layers = 0 if device.kind == "cpu" else -1
-    parameters.n_batch = parameters.n_ubatch = READ if device.kind == "cpu" else 512
+    parameters.n_batch = parameters.n_ubatch = READ if device.kind == "cpu" else READ_FAST
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = count
     parameters.hostnames, parameters.port, parameters.n_threads_http = ["127.0.0.1"], 0, 4
     parameters.endpoint_slots = parameters.endpoint_props = parameters.endpoint_metrics = parameters.ui = False
     parameters.cors_origins = ""
     parameters.cache_ram_mib = parameters.n_ctx_checkpoints = 0  # no copies of earlier prompts
     parameters.fit_params, parameters.verbosity = False, 0
-    parameters.warmup = False  # the first token of Writer does that
+    parameters.warmup = False  # the first token after loading does that
     return parameters

@@ -1,25 +1,25 @@
 """Language models in GGUF files, run by llama.cpp (`xllamacpp`): small, fast on a CPU, one file a model.
 
-Knows no page, no library of creations and no other engine. The same task gives the same text on the same machine: the seed is the
-task's, and nothing of an earlier run is reused (a reused prompt is computed in other batches, which changes the last bits and with
-them the words; measured).
+Knows no page, no library of creations and no other engine. The same task gives the same text on the same machine, whatever ran before:
+the seed is the task's, and of an earlier run only that is kept which changes no bit (see _gguf_prefix.py). An answer of a given form
+is held to it by llama.cpp's own `llguidance`, so it needs no other package to write, only to be checked.
 """
 
 from __future__ import annotations
 
-import re
-import time
-from collections.abc import Iterator, Mapping
-from functools import partial
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
+from pathlib import Path
 
-from studio.creations import Passage, Preview, Progress, Report
+from studio.creations import Json, Passage, Report
 from studio.device import Device
-from studio.engines import _gguf_header, _llama
-from studio.errors import Cancelled, InvalidInput
+from studio.engines import _gguf_header, _gguf_sampling, _llama
+from studio.engines._gguf_answer import OTHERS, Answer
+from studio.errors import Cancelled
 from studio.manager import Component, Recipe
 from studio.models import ModelCard, Package
-from studio.tasks import Task, Write
+from studio.tasks import SEED_LIMIT, Task, Write
+from studio.writing import context, structured
 
 CARDS = (
     ModelCard(
@@ -53,6 +53,7 @@ CARDS = (
         },
         limits={"max_new_tokens": (1, 2048)},
         options={"context": 4096, "document": 1024},
+        ignores=("guidance_scale", "negative_prompt"),
         url="https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct",
     ),
 )
@@ -61,132 +62,83 @@ CONTEXT = 8192
 """Tokens that prompt and answer share, unless the model was made for fewer or its card's `context` says otherwise."""
 OVERHEAD = 48_000_000
 """Bytes beside weights and cache: vocabulary, computation buffers (measured for the starter, which has the smallest)."""
-UPDATE = 0.05
-"""Seconds between two previews."""
-PENALTY_WINDOW = 256
-"""Tokens that the repetition penalty looks back on."""
-LONG = 512
-"""Tokens of a prompt from which on its reading is worth a note."""
-UNSEEN = {number: None for number in (*range(32), *range(127, 160)) if chr(number) not in "\n\t"}
-"""Control characters: no field of a task takes them, so no answer may hold them."""
-NEUTRAL = {"max_new_tokens": 512, "temperature": 0.7, "top_p": 0.95, "top_k": 40, "min_p": 0.0, "repetition_penalty": 1.0}
-"""For a field that neither task nor card fills."""
+AGAIN = 1_000_003
+"""From one attempt's seed to the next one's."""
 
 
 def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     """One component, the loaded model. Raises ModelUnavailable where the card's files are no whole GGUF model."""
     files = _llama.weight_files(card)
     header = _gguf_header.read(files[0], card.name)
-    context = min(int(card.options.get("context", CONTEXT)), header.context or CONTEXT)
-    size = sum(file.stat().st_size for file in files) + context * header.cache_per_token + OVERHEAD
-    key = f"{files[0]}@{files[0].stat().st_mtime_ns}:gguf:{context}"
-    component = Component(key, size, lambda _: _llama.load(card, files, context, device))
+    holds = _context(card, header)
+    size = sum(file.stat().st_size for file in files) + holds * header.cache_per_token + OVERHEAD
+    key = f"{files[0]}@{files[0].stat().st_mtime_ns}:gguf:{holds}"
+    component = Component(key, size, lambda _: _llama.load(card, files, holds, device))
     return Recipe({"writer": component}, lambda parts: partial(_write, parts["writer"], card), lambda _: 0)
 
 
-class _Answer:
-    """What has been written so far: text up to the first stop string, tokens, why it ended; tells the artist as it grows."""
+def check(card: ModelCard, task: Task) -> None:
+    """Refuse at once what this engine cannot do and a form that no answer can have. Raises InvalidInput with the field."""
+    assert isinstance(task, Write)
+    _gguf_sampling.check(task, card.name)
+    structured.constraint(task)
 
-    def __init__(self, task: Write, longest: int, report: Report) -> None:
-        self.text, self.tokens = "", 0
-        self.finish: Literal["end", "length", "stop", "stopped"] = "end"
-        self._raw, self._stops, self._longest, self._report = "", task.stop, longest, report
-        self._told = 0.0
-        self._trim = task.document.endswith(" ")
 
-    def hear(self, piece: Mapping[str, Any]) -> bool:
-        if "error" in piece:
-            raise RuntimeError(f"llama.cpp: {piece['error']}")
-        choice = piece["choices"][0]
-        self.tokens = piece.get("timings", {}).get("predicted_n", self.tokens)
-        self._raw += choice["text"].translate(UNSEEN)
-        stopped = self._cut(last=choice["finish_reason"] is not None)
-        if stopped:
-            self.finish = "stop"
-        elif choice["finish_reason"] == "length":
-            self.finish = "length"
-        self._tell(piece.get("prompt_progress"))
-        return stopped
+def words(card: ModelCard) -> tuple[context.Words, int]:
+    """How the model makes tokens of words, exactly, and how many it holds; no weight is read. Kept for the last two models."""
+    files = _llama.weight_files(card)
+    holds = _context(card, _gguf_header.read(files[0], card.name))
+    return _words(card.name, files, files[0].stat().st_mtime_ns, holds), holds
 
-    def _tell(self, reading: Mapping[str, int] | None) -> None:
-        """Report, which is where a stop is noticed: after each part of the prompt, then at most once in `UPDATE` seconds."""
-        now = time.monotonic()
-        if reading is None and now - self._told < UPDATE:
-            return
-        self._told = now
-        long = reading is not None and reading["total"] > LONG
-        note = f"Reading {reading['processed']:,} of {reading['total']:,} tokens" if reading and long else ""
-        self._report(Progress("running", self.tokens, self._longest, "tokens", note=note))
-        if self.text:
-            self._report(Preview(text=self.text))
 
-    def _cut(self, last: bool) -> bool:
-        """Take over what may be shown: nothing from a stop string on, nothing that may become one."""
-        text = self._raw.lstrip(" ") if self._trim else self._raw
-        found = [position for stop in self._stops if (position := text.find(stop)) >= 0]
-        if found:
-            self.text = text[: min(found)]
-            return True
-        begun = max((_overlap(text, stop) for stop in self._stops), default=0)
-        self.text = text if last or not begun else text[:-begun]
-        return False
+@lru_cache(maxsize=2)
+def _words(name: str, files: tuple[Path, ...], _: int, holds: int) -> _llama.Writer:
+    return _llama.load_words(name, files, holds)
+
+
+def _context(card: ModelCard, header: _gguf_header.Header) -> int:
+    return min(int(card.options.get("context", CONTEXT)), header.context or CONTEXT)
 
 
 def _write(writer: _llama.Writer, card: ModelCard, task: Task, report: Report) -> Iterator[Passage]:
     assert isinstance(task, Write)
-    settings = {name: neutral if getattr(task, name) is None else getattr(task, name) for name, neutral in NEUTRAL.items()}
-    longest = int(settings["max_new_tokens"])
-    # 1. The instruction in the model's own form, then as much of the document's end as fits.
-    prompt, cut = _prompt(writer, card, task, longest)
-    # 2. The answer, piece by piece; stopping keeps what is there.
-    answer = _Answer(task, longest, report)
-    seed = task.seed or 0
-    try:
-        writer.answer(prompt, {**card.options.get("sampling", {}), **_sampling(settings), "n_predict": longest, "seed": seed}, answer.hear)
-    except Cancelled:
-        if not answer.text:
-            raise
-        answer.finish = "stopped"
-    # 3. The passage; `cut` tells how many characters of the document the model has not read.
-    facts = {"cut": cut} if cut else {}
-    yield Passage(answer.text, seed, answer.tokens, answer.finish, facts)
+    longest = int(_gguf_sampling.settled(task)["max_new_tokens"])
+    document = card.options.get("document")
+    # 1. What the model reads, in its own form.
+    asked = context.assemble(task, writer, writer.context, longest, card.name, None if document is None else int(document))
+    facts: dict[str, Json] = {"context": {part.source: part.tokens for part in asked.parts if part.tokens}}
+    facts |= {"cut": asked.cut} if asked.cut else {}
+    # 2. Take after take, each from its own seed; stopping keeps what is there.
+    for item in range(1, task.count + 1):
+        seed = ((task.seed or 0) + item - 1) % (SEED_LIMIT + 1)
+        answer, more = _answer(writer, card, task, asked, seed, partial(Answer, task, asked.room, report, item))
+        yield Passage(answer.text, seed, answer.tokens, answer.finish, {**facts, **more})
+        if answer.finish == "stopped":
+            return
 
 
-def _prompt(writer: _llama.Writer, card: ModelCard, task: Write, longest: int) -> tuple[list[int], int]:
-    opening = writer.opening(task.system, task.prompt)
-    room = writer.context - longest - len(opening)
-    if room < 0:
-        words = max(0, writer.context - longest) * 3 // 4
-        raise InvalidInput(
-            f"Instruction is too long for {card.name}, which reads about {words:,} words beside an answer of {longest:,} tokens: "
-            "shorten it, or ask for a shorter answer.",
-            "prompt",
-        )
-    document = task.document.rstrip(" ")  # a word is one token with the space before it: after a bare space the model stumbles
-    tokens = writer.tokens(document) if document else []
-    kept = min(room, int(card.options.get("document", room)))
-    if len(tokens) <= kept:
-        return opening + tokens, 0
-    if kept == 0:
-        return opening, len(document)
-    tail = writer.text(tokens[-kept:]).lstrip("\ufffd")  # half a character
-    start = re.search(r"\s", tail[:100])  # begin with a whole word
-    tail = tail[start.end() :] if start else tail
-    return opening + writer.tokens(tail)[-kept:], len(document) - len(tail)
-
-
-def _sampling(settings: Mapping[str, float]) -> dict[str, Any]:
-    """The task's settings in llama.cpp's names; its own order of samplers: penalties, top-k, top-p, min-p, temperature."""
-    return {
-        "temperature": settings["temperature"],
-        "top_p": settings["top_p"],
-        "top_k": settings["top_k"],
-        "min_p": settings["min_p"],
-        "repeat_penalty": settings["repetition_penalty"],
-        "repeat_last_n": PENALTY_WINDOW,
-    }
-
-
-def _overlap(text: str, stop: str) -> int:
-    """How many last characters of `text` may be the beginning of `stop`."""
-    return next((size for size in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:size])), 0)
+def _answer(
+    writer: _llama.Writer, card: ModelCard, task: Write, asked: context.Assembled, seed: int, begun: Callable[[], Answer]
+) -> tuple[Answer, dict[str, Json]]:
+    """One take and what there is to say about it. One that is not of its form is written again, from a seed that follows from its own."""
+    answer, more = begun(), dict[str, Json]()
+    fitting = task.model_copy(update={"max_new_tokens": asked.room})
+    for attempt in range(structured.ATTEMPTS):
+        answer, form = begun(), structured.constraint(fitting, attempt)
+        sampling = {**card.options.get("sampling", {}), **_gguf_sampling.fields(task, form, writer.tokens)}
+        chance = (seed + attempt * AGAIN) % (SEED_LIMIT + 1)
+        probable = {"n_probs": OTHERS + 1} if task.probabilities else {}
+        try:
+            writer.answer(asked.tokens, {**sampling, **probable, "n_predict": asked.room, "seed": chance}, answer.hear)
+        except Cancelled:
+            if not answer.text:
+                raise
+            answer.finish = "stopped"
+        more.update({"words": answer.words} if task.probabilities else {})
+        if form is None:
+            break
+        right = structured.valid(form, answer.text)
+        more.update({"valid": right} | ({"attempts": attempt + 1} if attempt else {}))
+        if right or answer.finish in ("stop", "stopped"):
+            break
+    return answer, more
