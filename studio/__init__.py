@@ -17,6 +17,7 @@ Reading order:
     writing/             what every writing engine and the writing tab share: prompts, versions, sources, files
     device.py            the machine: cuda, mps or cpu, dtype, memory, threads
     ledger.py            which bytes are taken on a device
+    residency.py         what is in memory, and what came and went, as plain data
     manager.py           lease, load, share, evict
     stream.py            a pipeline with callbacks becomes an iterator that can be stopped
     runs.py              the runs under way: whose they are, who follows and who stops them

@@ -6,7 +6,7 @@ The invariant: `resident + working <= budget`, at every instant. Knows no framew
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,12 +15,16 @@ from studio.errors import NotEnoughMemory
 
 @dataclass
 class Holding:
-    """One component that has a place on the device; `value` is None while it loads. `leases` counts the jobs using it."""
+    """One component that has a place on the device; `value` is None while it loads. `leases` counts the jobs using it.
+
+    What is `pinned` stays until somebody unloads it.
+    """
 
     key: str
     bytes: int
     value: Any = None
     leases: int = 0
+    pinned: bool = False
     used: float = field(default_factory=time.monotonic)
 
 
@@ -42,22 +46,25 @@ class Ledger:
         """Bytes of the budget that nothing holds."""
         return self.budget - self.resident - self.working
 
-    def victims(self, keys: Iterable[str], need: int) -> list[Holding]:
+    def victims(self, keys: Iterable[str], need: int, awaited: Set[str] = frozenset()) -> list[Holding]:
         """The least recently used unleased components outside `keys` that must go so that `need` more bytes fit.
 
-        Raises NotEnoughMemory, touching nothing, if even all of them would not do.
+        What waiting jobs need (`awaited`) counts as used last; what is pinned never goes. Raises NotEnoughMemory, touching nothing, if
+        even all of them would not do.
         """
         wanted, chosen, free = set(keys), list[Holding](), self.free
-        idle = [h for h in self.holdings.values() if h.leases == 0 and h.key not in wanted]
-        for holding in sorted(idle, key=lambda h: h.used):
+        idle = [h for h in self.holdings.values() if h.leases == 0 and not h.pinned and h.key not in wanted]
+        for holding in sorted(idle, key=lambda h: (h.key in awaited, h.used)):
             if free >= need:
                 break
             chosen.append(holding)
             free += holding.bytes
         if free < need:
             short = (need - free) / 1e9
+            kept = sum(h.bytes for h in self.holdings.values() if h.pinned and h.leases == 0 and h.key not in wanted)
+            way = "release a model under Models, or choose" if free + kept >= need else "choose"
             raise NotEnoughMemory(
-                f"This needs {short:.1f} GB more memory than the studio may use: choose a smaller size, fewer pictures or a smaller model."
+                f"This needs {short:.1f} GB more memory than the studio may use: {way} a smaller size, fewer pictures or a smaller model."
             )
         return chosen
 
@@ -66,7 +73,7 @@ class Ledger:
         missing = {key: size for key, size in sizes.items() if key not in self.holdings}
         need = sum(missing.values()) + working
         if need > self.free:
-            raise NotEnoughMemory("The device is full: unload a model under Memory, then try again.")
+            raise NotEnoughMemory("The device is full: unload a model under Models, then try again.")
         self.working += working
         for key, size in missing.items():
             self.holdings[key] = Holding(key, size)

@@ -18,7 +18,11 @@ from typing import Any
 from studio.creations import Media, Progress, Report
 from studio.device import Device
 from studio.ledger import Holding, Ledger
+from studio.residency import Moment, Plan, Resident, Status
 from studio.tasks import Task
+
+KEPT = 200
+"""Moments that are remembered."""
 
 Pipeline = Callable[[Task, Report], Iterable[Media]]
 """Runs a resolved task, yields each medium as soon as it is finished; `report` raises Cancelled, which it lets pass."""
@@ -45,33 +49,11 @@ class Recipe:
     working_bytes: Callable[[Task], int]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a job would cost now: bytes to load, keys to evict, working bytes."""
+@dataclass(eq=False)
+class _Ticket:
+    """A job in the queue, and the components that it needs."""
 
-    loads: int
-    evicts: tuple[str, ...]
-    working: int
-
-
-@dataclass(frozen=True)
-class Resident:
-    """One line of the status: a component, its bytes, seconds since its last use, and whether a job uses it now."""
-
-    key: str
-    bytes: int
-    idle: float
-    in_use: bool
-
-
-@dataclass(frozen=True)
-class Status:
-    """What is resident on the device, newest use first, against the budget in bytes."""
-
-    device: str
-    budget: int
-    working: int
-    residents: tuple[Resident, ...]
+    keys: frozenset[str]
 
 
 class Manager:
@@ -81,7 +63,8 @@ class Manager:
         self._device = device
         self._ledger: Ledger | None = None
         self._lock = threading.RLock()
-        self._turns: deque[object] = deque()
+        self._turns: deque[_Ticket] = deque()
+        self._moments: deque[Moment] = deque(maxlen=KEPT)
         self._moved = threading.Condition(self._lock)
         self._closed = threading.Event()
         if idle_seconds > 0:
@@ -96,10 +79,10 @@ class Manager:
         """
         working = recipe.working_bytes(task)
         sizes = {component.key: component.bytes for component in recipe.components.values()}
-        with self._turn(report):
+        with self._turn(_Ticket(frozenset(sizes)), report):
             with self._lock:
                 for victim in self._victims(sizes, working):
-                    self._evict(victim)
+                    self._evict(victim, "made room")
                 self._account.reserve(sizes, working)
             try:
                 values = self._load(recipe, report)
@@ -128,16 +111,31 @@ class Manager:
         with self._lock:
             now = time.monotonic()
             holdings = sorted(self._account.holdings.values(), key=lambda h: h.used, reverse=True)
-            residents = tuple(Resident(h.key, h.bytes, now - h.used, h.leases > 0) for h in holdings)
-            return Status(self._device.name, self._account.budget, self._account.working, residents)
+            residents = tuple(Resident(h.key, h.bytes, now - h.used, h.leases > 0, h.pinned) for h in holdings)
+            return Status(self._device.name, self._account.budget, self._account.working, residents, tuple(reversed(self._moments)))
 
     def unload(self, key: str = "") -> int:
         """Unload one component, or all for ''; those in use stay. Returns the bytes freed."""
         with self._lock:
-            idle = [h for h in self._account.holdings.values() if h.leases == 0 and key in ("", h.key)]
-            for holding in idle:
-                self._evict(holding)
-            return sum(holding.bytes for holding in idle)
+            return self._drop(h for h in self._account.holdings.values() if h.leases == 0 and key in ("", h.key))
+
+    def relieve(self, recipe: Recipe) -> int:
+        """Unload everything that neither a job uses nor `recipe` needs, pinned or not. Returns the bytes freed.
+
+        For a run that found less memory than it was promised: other programs may have taken it.
+        """
+        keys = {component.key for component in recipe.components.values()}
+        with self._lock:
+            return self._drop(h for h in self._account.holdings.values() if h.leases == 0 and h.key not in keys)
+
+    def pin(self, key: str, pinned: bool = True) -> bool:
+        """Keep a resident component until somebody unloads it, or no longer. False if it is not resident."""
+        with self._lock:
+            holding = self._account.holdings.get(key)
+            if holding is None or holding.value is None:
+                return False
+            holding.pinned = pinned
+            return True
 
     def close(self) -> None:
         """Unload everything that no job uses and end the idle watch."""
@@ -154,8 +152,7 @@ class Manager:
             return self._ledger
 
     @contextmanager
-    def _turn(self, report: Report) -> Generator[None]:
-        ticket = object()
+    def _turn(self, ticket: _Ticket, report: Report) -> Generator[None]:
         with self._lock:
             self._turns.append(ticket)
         try:
@@ -175,21 +172,39 @@ class Manager:
 
     def _victims(self, sizes: Mapping[str, int], working: int) -> list[Holding]:
         missing = sum(size for key, size in sizes.items() if key not in self._account.holdings)
-        return self._account.victims(sizes, missing + working)
+        awaited = frozenset[str]().union(*(ticket.keys for ticket in self._turns))
+        return self._account.victims(sizes, missing + working, awaited)
 
     def _load(self, recipe: Recipe, report: Report) -> dict[str, Any]:
         missing = [c for c in recipe.components.values() if self._account.holdings[c.key].value is None]
         done, total = 0, sum(component.bytes for component in missing)
         for number, component in enumerate(missing, 1):
             report(Progress("loading", done, total, "bytes", number, len(missing)))
-            value = component.load(report)
+            began = time.monotonic()
+            try:
+                value = component.load(report)
+            except BaseException:
+                self._note("failed", component.key, component.bytes)
+                raise
             with self._lock:
                 self._account.holdings[component.key].value = value
+            self._note("loaded", component.key, component.bytes, time.monotonic() - began)
             done += component.bytes
         return {role: self._account.holdings[component.key].value for role, component in recipe.components.items()}
 
-    def _evict(self, holding: Holding) -> None:
+    def _drop(self, holdings: Iterable[Holding]) -> int:
+        gone = list(holdings)
+        for holding in gone:
+            self._evict(holding, "unloaded")
+        return sum(holding.bytes for holding in gone)
+
+    def _note(self, what: str, key: str, size: int, seconds: float = 0.0) -> None:
+        with self._lock:
+            self._moments.append(Moment(time.time(), what, key, size, seconds))
+
+    def _evict(self, holding: Holding, why: str) -> None:
         del self._account.holdings[holding.key]
+        self._note(why, holding.key, holding.bytes)
         close = getattr(holding.value, "close", None)
         holding.value = None
         if close is not None:
@@ -200,5 +215,5 @@ class Manager:
     def _sweep(self, idle_seconds: float) -> None:
         while not self._closed.wait(min(idle_seconds, 30)):
             for resident in self.status().residents:
-                if resident.idle >= idle_seconds:
+                if resident.idle >= idle_seconds and not resident.pinned:
                     self.unload(resident.key)

@@ -200,3 +200,77 @@ def test_idle_models_are_unloaded_when_asked_to() -> None:
         time.sleep(0.05)
     manager.close()
     assert log == ["load a", "close a"]
+
+
+def test_what_is_pinned_stays_and_the_refusal_says_what_to_release(manager: Manager) -> None:
+    log: list[str] = []
+    use(manager, recipe(log, {"kept": 60}))
+    assert manager.pin("kept") and not manager.pin("unknown")
+    use(manager, recipe(log, {"other": 40}))
+    use(manager, recipe(log, {"third": 40}))
+    assert "close other" in log and "close kept" not in log
+    with pytest.raises(NotEnoughMemory, match="release a model under Models"):
+        use(manager, recipe(log, {"large": 80}))
+    assert manager.pin("kept", pinned=False)
+    use(manager, recipe(log, {"large": 80}))
+    assert "close kept" in log
+
+
+def test_what_a_waiting_job_needs_goes_last(manager: Manager) -> None:
+    log: list[str] = []
+    use(manager, recipe(log, {"awaited": 30}))
+    use(manager, recipe(log, {"newer": 30}))
+    inside, going = threading.Event(), threading.Event()
+
+    def holding() -> None:
+        with manager.lease(recipe(log, {"running": 40}), TASK, quiet):
+            inside.set()
+            assert going.wait(20)
+
+    def after(what: Recipe) -> threading.Thread:
+        thread = threading.Thread(target=use, args=(manager, what))
+        thread.start()
+        return thread
+
+    first = threading.Thread(target=holding)
+    first.start()
+    assert inside.wait(20)
+    second = after(recipe(log, {"large": 30}))
+    while manager.waiting() < 2:
+        time.sleep(0.01)
+    third = after(recipe(log, {"awaited": 30}))
+    while manager.waiting() < 3:
+        time.sleep(0.01)
+    going.set()
+    for thread in (first, second, third):
+        thread.join(20)
+    assert log.count("load awaited") == 1, "it was the least recently used, but a job in the queue needed it"
+    assert "close newer" in log
+
+
+def test_relieving_leaves_a_recipe_and_the_rest_goes_even_if_pinned(manager: Manager) -> None:
+    log: list[str] = []
+    own = recipe(log, {"own": 30})
+    use(manager, own)
+    use(manager, recipe(log, {"other": 30}))
+    manager.pin("other")
+    assert manager.relieve(own) == 30
+    assert [resident.key for resident in manager.status().residents] == ["own"]
+    assert manager.relieve(own) == 0
+
+
+def test_what_came_and_went_is_told_newest_first(manager: Manager) -> None:
+    log: list[str] = []
+    use(manager, recipe(log, {"a": 60}))
+    use(manager, recipe(log, {"b": 60}))
+    manager.unload()
+
+    def fails(report: Report) -> Any:
+        raise Cancelled
+
+    failing = Recipe({"c": Component("c", 1, fails)}, recipe(log, {}).build, lambda _: 0)
+    with pytest.raises(Cancelled), manager.lease(failing, TASK, quiet):
+        pass
+    told = [(moment.what, moment.key, moment.bytes) for moment in reversed(manager.status().moments)]
+    assert told == [("loaded", "a", 60), ("made room", "a", 60), ("loaded", "b", 60), ("unloaded", "b", 60), ("failed", "c", 1)]
+    assert all(moment.at > 1e9 and moment.seconds >= 0 for moment in manager.status().moments)
