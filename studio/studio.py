@@ -8,15 +8,16 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 
 from studio import enhance, models, sources
-from studio.creations import Event, Json, Passage, Preview, Progress
+from studio.creations import Event, Json, Media, Passage, Preview, Progress
 from studio.device import Device
 from studio.engines import endpoint
-from studio.errors import Busy, Cancelled, StudioError
+from studio.errors import Busy, Cancelled, ModelUnavailable, NotEnoughMemory, StudioError
 from studio.keeping import Run, kept
 from studio.library import Library, Outcome
 from studio.manager import Manager, Recipe
@@ -31,6 +32,9 @@ from studio.settings import Settings
 from studio.starter.own import PREFIX, OwnSet, OwnSets
 from studio.stream import Stream
 from studio.tasks import SEED_LIMIT, Compose, Inpaint, Narrate, Task, TextToImage, Write
+from studio.writing.context import LONGEST, Assembled, Words, assemble
+from studio.writing.vocabularies import Vocabularies
+from studio.writing.voice import Voices
 
 log = logging.getLogger("atelier")
 
@@ -55,6 +59,8 @@ class Studio:
         self.places = places(settings)
         self.styles: Mapping[str, TextStyle] = text_styles(settings.presets)
         self.own_styles = OwnStyles(settings.home)
+        self.voices = Voices(settings.home)
+        self._vocabularies = Vocabularies()
         self._engines: Mapping[str, ModuleType] = models.engines()
         self._rules = rules(settings.public)
         self._runs = Runs()
@@ -70,6 +76,7 @@ class Studio:
             library.forget_owner(GUEST)
             OwnSets(settings.home).forget(GUEST)
             OwnStyles(settings.home).forget(GUEST)
+            Voices(settings.home).forget(GUEST)
         elsewhere = () if settings.public else endpoint.cards(settings.endpoint, settings.endpoint_models, settings.endpoint_key)
         return cls(settings, (*models.discover(settings.models), *elsewhere), device, manager, library)
 
@@ -177,6 +184,7 @@ class Studio:
         self.library.forget_session(session)
         self.sets.forget(owner, session)
         self.own_styles.forget(owner, session)
+        self.voices.forget(owner, session)
 
     def estimate(self, asked: Task) -> float | None:
         """Seconds the task should take, learned from earlier runs of the same model; None while nothing is known."""
@@ -189,6 +197,24 @@ class Studio:
         card = self.card_for(asked)
         find = getattr(self._engines[card.engine], "plan", None)
         return {} if find is None else find(models.resolve(asked, card).model_copy(update={"seed": asked.seed}))
+
+    def context(self, asked: Write) -> Assembled:
+        """What the writer would read: exact tokens by source, and what had to be left out. Loads no weights and waits for no run.
+
+        Raises ModelUnavailable where no writer is here or its tokens cannot be counted here, InvalidInput where nothing fits.
+        """
+        card = self.card_for(asked)
+        task = models.resolve(asked, card)
+        words, holds = self.words(card)
+        most = card.options.get("document")
+        return assemble(task, words, holds, task.max_new_tokens or LONGEST, card.name, None if most is None else int(most))
+
+    def words(self, card: ModelCard) -> tuple[Words, int]:
+        """How a writer on this machine makes tokens of words, and how many it holds; kept for the last two. Raises ModelUnavailable."""
+        find = getattr(self._engines[card.engine], "words", None)
+        if find is None:
+            raise ModelUnavailable(f"{card.name} runs elsewhere, so its tokens cannot be counted here: choose a writer of this machine.")
+        return self._vocabularies.of(f"{card.name} {card.files}", lambda: find(card))
 
     def choices(self, card: ModelCard) -> Mapping[str, Sequence[tuple[str, str]]]:
         """What a model offers for fields whose values only its engine can name: (title, value) by field."""
@@ -257,18 +283,14 @@ class Studio:
             check(card, worded)
 
     def _work(self, stream: Stream, run: Run) -> None:
-        started = time.monotonic()
+        begun = [time.monotonic()]
         outcome: Outcome = "failed"
         message = ""
         try:
             stream.report(Progress("waiting"))
-            with self.manager.lease(self.recipe(run.card, run.worded), run.worded, stream.report) as pipeline:
-                self.library.journal.running(run.job)
-                began = started = time.monotonic()
-                for media in pipeline(run.worded, stream.report):
-                    creation = kept(media, run, self.device.name, time.monotonic() - began, self.library, self.marks)
-                    began = time.monotonic()
-                    stream.deliver(creation)
+            with closing(self._media(run, stream, begun)) as made:
+                for media, seconds in made:
+                    stream.deliver(kept(media, run, self.device.name, seconds, self.library, self.marks))
             outcome = "cancelled" if stream.stopped else "done"
             if stream.stopped:
                 raise Cancelled
@@ -279,7 +301,29 @@ class Studio:
             message = _told(error, run)
             raise
         finally:
-            self._over(run, outcome, message, time.monotonic() - started)
+            self._over(run, outcome, message, time.monotonic() - begun[-1])
+
+    def _media(self, run: Run, stream: Stream, begun: list[float]) -> Generator[tuple[Media, float]]:
+        """What the pipeline makes, each with the seconds it took; when it began is added to `begun`.
+
+        A run that finds too little memory is tried once more, alone on the device.
+        """
+        recipe = self.recipe(run.card, run.worded)
+        for attempt in (1, 2):
+            made = 0
+            try:
+                with self.manager.lease(recipe, run.worded, stream.report) as pipeline:
+                    self.library.journal.running(run.job)
+                    began = time.monotonic()
+                    begun.append(began)
+                    for media in pipeline(run.worded, stream.report):
+                        yield media, time.monotonic() - began
+                        began, made = time.monotonic(), made + 1
+                return
+            except (NotEnoughMemory, MemoryError):
+                if attempt == 2 or made or not self.manager.relieve(recipe):
+                    raise
+                log.warning("run %s found too little memory: other models were unloaded, and it is tried again", run.job)
 
     def _over(self, run: Run, outcome: Outcome, message: str, seconds: float) -> None:
         """The journal knows; a run that the studio's own end stopped counts as interrupted at the next start."""

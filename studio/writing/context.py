@@ -18,6 +18,8 @@ from studio.writing.author_note import AuthorNote
 
 SOURCES = ("system", "instruction", "notes", "cards", "passages", "document", "author_note", "answer", "free")
 """Every `Assembled` has a part for each, in this order; their tokens add up to what the model holds."""
+LONGEST = 512
+"""Tokens of an answer where neither the task nor the card says."""
 LEAST = 16
 """Tokens that must remain for the answer, or the instruction is refused as too long."""
 SHARES: Mapping[str, float] = {"notes": 0.25, "cards": 0.25, "passages": 0.4, "author_note": 0.25}
@@ -31,8 +33,7 @@ LEADS: Mapping[str, str] = {
     "After each sentence that uses one, cite it by its number, such as [1].",
     "instruction": "Your task:",
 }
-WIDEST = 32
-"""Characters a token, above which no more of a part is looked at."""
+WIDEST = 32  # characters a token; of a part with more no more is looked at
 
 
 class Words(Protocol):
