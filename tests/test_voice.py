@@ -1,140 +1,356 @@
-"""A voice out of a sample: what is measured, what a writer is told, and the presets of each owner."""
+"""Narration on tiny but real voices with random weights: from a text to one sound that was heard while it was spoken."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from studio.errors import InvalidInput, NotFound
-from studio.tasks import Write
-from studio.writing.voice import EXAMPLE_LIMIT, MOST, Voice, Voices, heard, system
-from studio.writing.voice_measures import measure
+from studio import models
+from studio.creations import Creation, Preview, Progress, Take
+from studio.device import Device
+from studio.engines import _speaking, _voices, voice
+from studio.errors import Cancelled, InvalidInput, ModelUnavailable, Refused
+from studio.models import Folder, ModelCard, resolve
+from studio.provenance import record, sounds
+from studio.rules import rules
+from studio.settings import Settings
+from studio.studio import Studio
+from studio.tasks import Narrate
 
-STORY = (
-    "He walked down to the harbour, as he always did. The boats had gone. She was waiting by the wall, and her coat was wet; he said "
-    "nothing; she smiled. They looked at the water for a long time. Then he took her hand, and they walked home along the harbour "
-    "without a word. The rain stopped at the harbour gate. Nobody saw them."
-)
-BLOG = (
-    "You'll love this one! I've tried it for weeks, and I'm not going back. It's quick, it's fun, and you don't need a manual. Why wait? "
-    "I think you're ready – I really do! Grab your bike. Don't worry about the weather! I've got you covered, and it's free. Isn't it fun?"
-)
-MANUAL = (
-    "The administrator is responsible for the installation of the component. Configuration parameters are documented in the subsequent "
-    "section. Authentication is mandatory; unauthorised modification of configuration parameters is prohibited. The configuration has "
-    "implications for performance: documentation of each modification is recommended. Evaluation of the installation is performed annually."
-)
-GERMAN = (
-    "Der Hafen lag still da. Er ging hinunter, wie er es immer getan hatte. Die Boote waren fort; sie wartete an der Mauer. Lange schauten "
-    "beide auf das Wasser. Dann nahm er ihre Hand. Im Regen gingen sie heim, ohne ein Wort. Niemand sah, wie der Hafen wieder dunkel wurde."
-)
+CPU = Device("cpu")
+TEXT = "The rain falls. The lamp is lit.\n\nNobody sleeps!"
+LETTERS = "_ abcdefghijklmnopqrstuvwxyz'"
 
 
-def test_the_person_and_the_tense_of_a_text_are_told_apart() -> None:
-    assert (measure(STORY).person, measure(STORY).tense) == ("they", "past")
-    assert (measure(BLOG).person, measure(BLOG).tense) == ("you", "present") or measure(BLOG).person == "I"
-    assert (measure(MANUAL).person, measure(MANUAL).tense) == ("", "present")
-    assert measure("We ship our tools to you. We like our work. " * 5).person == "we"
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
 
 
-def test_formality_and_reading_ease_follow_the_words() -> None:
-    assert measure(BLOG).contractions > 5 > 0.5 > measure(MANUAL).contractions
-    assert measure(STORY).reading_ease > 80
-    assert measure(MANUAL).reading_ease < 10
-    assert "informal, with contractions" in heard(BLOG)[0]
-    assert "formal, no contractions; very demanding words" in heard(MANUAL)[0]
+def tiny_vits(folder: Path, speakers: int = 1) -> Path:
+    """VitsModel and VitsTokenizer with an alphabet of small letters, random weights, at 8,000 Hz."""
+    import torch
+
+    t: Any = import_module("transformers")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        config = t.VitsConfig(
+            vocab_size=len(LETTERS), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, ffn_dim=16, flow_size=16,
+            spectrogram_bins=17, prior_encoder_num_flows=2, prior_encoder_num_wavenet_layers=1, posterior_encoder_num_wavenet_layers=1,
+            duration_predictor_num_flows=2, depth_separable_num_layers=1, duration_predictor_filter_channels=16,
+            upsample_initial_channel=16, upsample_rates=[4, 4], upsample_kernel_sizes=[8, 8], resblock_kernel_sizes=[3],
+            resblock_dilation_sizes=[[1, 3, 5]], num_speakers=speakers, speaker_embedding_size=8 if speakers > 1 else 0,
+            sampling_rate=8000, pad_token_id=0,
+        )  # fmt: skip
+        t.VitsModel(config).save_pretrained(folder)
+    words = folder / "letters.json"
+    words.write_text(json.dumps({letter: number for number, letter in enumerate(LETTERS)}))
+    t.VitsTokenizer(str(words), phonemize=False, pad_token="_", unk_token=None).save_pretrained(folder)
+    words.unlink()
+    return folder
 
 
-def test_sentences_marks_and_favourite_words_are_counted() -> None:
-    found = measure(STORY)
-    assert found.sentences == 7
-    assert found.sentence_words == pytest.approx(found.words / 7)
-    assert found.favourites == ("harbour",)
-    assert found.marks["semicolons"] == pytest.approx(200 / 7)
-    assert "It uses semicolons." in heard(STORY)[0]
-    assert "exclamation marks, questions" in heard(BLOG)[0]
-    assert "Words it likes: harbour." in heard(STORY)[0]
+def tiny_bark(folder: Path) -> Path:
+    """BarkModel with its real vocabularies and a voice, made to speak for a fifth of a second."""
+    import torch
+
+    t: Any = import_module("transformers")
+    shape = {"hidden_size": 8, "num_layers": 1, "num_heads": 2, "block_size": 1024}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        codec = t.EncodecConfig(num_filters=2, hidden_size=8, codebook_dim=8, num_lstm_layers=1, upsampling_ratios=[8, 5, 4, 2])
+        parts = {
+            "semantic_config": t.BarkSemanticConfig(**shape, input_vocab_size=129_600, output_vocab_size=10_048).to_dict(),
+            "coarse_acoustics_config": t.BarkCoarseConfig(**shape, input_vocab_size=12_096, output_vocab_size=12_096).to_dict(),
+            "fine_acoustics_config": t.BarkFineConfig(**shape, input_vocab_size=1056, output_vocab_size=1056).to_dict(),
+            "codec_config": codec.to_dict(),
+        }
+        model = t.BarkModel(t.BarkConfig(**parts))
+        for layer in model.codec_model.quantizer.layers:
+            layer.codebook.embed.copy_(torch.randn_like(layer.codebook.embed))
+        model.generation_config = t.GenerationConfig()
+        model.save_pretrained(folder)
+    sampled = {"do_sample": True}
+    kinds = {
+        "semantic_config": sampled | {"max_new_tokens": 10}, "coarse_acoustics_config": sampled,
+        "fine_acoustics_config": {"temperature": 0.5}, "model_type": "bark", "sample_rate": 24_000, "codebook_size": 1024,
+    }  # fmt: skip
+    (folder / "generation_config.json").write_text(json.dumps(kinds))
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "rain", "falls", "lamp", "is", "lit", "."]
+    t.BertTokenizer(vocab={word: k for k, word in enumerate(vocabulary)}).save_pretrained(folder)
+    rng = np.random.default_rng(0)
+    (folder / "speaker_embeddings").mkdir()
+    shapes = {"semantic_prompt": (9, 10_000), "coarse_prompt": ((2, 12), 1024), "fine_prompt": ((8, 12), 1024)}
+    files: dict[str, str] = {}
+    for part, (size, most) in shapes.items():
+        files[part] = f"speaker_embeddings/calm_{part}.npy"
+        np.save(folder / files[part], rng.integers(0, most, size))
+    listed: dict[str, Any] = {"repo_or_path": "elsewhere", "calm": files, "stranger": dict.fromkeys(files, "../../secret.npy")}
+    (folder / _voices.VOICES).write_text(json.dumps(listed))
+    return folder
 
 
-def test_another_language_gets_only_what_can_be_measured_there() -> None:
-    found = measure(GERMAN)
-    assert (found.english, found.person, found.tense, found.reading_ease) == (False, "", "", 0.0)
-    description = heard(GERMAN)[0]
-    assert description.startswith("Sentences of about ")
-    assert not any(word in description for word in ("person", "tense", "formal", "ease"))
+@pytest.fixture(scope="module")
+def vits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_vits(tmp_path_factory.mktemp("vits") / "model")
 
 
-def test_the_example_is_of_whole_sentences_and_short() -> None:
-    example = heard(f"{STORY} " * 3)[1]
-    assert EXAMPLE_LIMIT / 2 < len(example) <= EXAMPLE_LIMIT
-    assert example.endswith(".")
-    assert example in f"{STORY} " * 3
-    assert heard("word " * 300)[1] == ""  # one sentence longer than an example
+@pytest.fixture(scope="module")
+def bark(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_bark(tmp_path_factory.mktemp("bark") / "model")
 
 
-def test_a_sample_that_is_too_short_or_too_long_is_refused_in_words() -> None:
-    with pytest.raises(InvalidInput, match="The sample has 3 words"):
-        heard("Much too short.")
-    with pytest.raises(InvalidInput, match="60,000 is the most"):
-        heard("word " * 20_000)
-    with pytest.raises(InvalidInput, match="0 words"):
-        heard("\u200f\u0301 ... !!! " * 300)
+def card_of(folder: Path, **fields: Any) -> ModelCard:
+    values = {"name": "Tiny voice", "engine": "voice", "serves": ("narrate",), "source": Folder(path=str(folder)), "files": folder}
+    return ModelCard.model_validate(values | {"memory_gb": 0.1} | fields)
 
 
-def test_a_voice_is_added_to_what_the_person_says_of_the_writer() -> None:
-    voice = Voice("Blog", *heard(BLOG))
-    said = system(voice, "You are an editor.")
-    assert said.startswith("You are an editor.\n\nWrite in this voice. Sentences of about")
-    assert voice.example in said
-    assert Write.checked({"prompt": "x", "system": said}).system == said
-    assert "example" not in system(Voice("Plain", "Short sentences."))
+def speak(folder: Path, text: str = TEXT, report: Callable[[Any], None] = lambda _: None, **fields: Any) -> list[Take]:
+    card = card_of(folder)
+    task = resolve(Narrate.checked({"text": text, "seed": 3} | fields), card)
+    voice.check(card, task)
+    recipe = voice.recipe(card, task, CPU)
+    pipeline = recipe.build({role: part.load(lambda _: None) for role, part in recipe.components.items()})
+    return [take for take in pipeline(task, report) if isinstance(take, Take)]
 
 
-def test_voices_are_kept_by_owner_and_session(home: Path) -> None:
-    voices = Voices(home)
-    kept = voices.save(" My  blog ", "Short.", "An example.", "ana", "one")
-    voices.save("Other", "Long.", "", "ana", "two")
-    assert Voices(home).of("ana", "one") == {"My blog": kept} == {"My blog": Voice("My blog", "Short.", "An example.")}
-    assert set(voices.of("ana")) == {"My blog", "Other"}
-    assert voices.of("bo") == {}
-    voices.save("My blog", "Shorter.", "", "ana", "one")
-    assert voices.of("ana", "one")["My blog"].description == "Shorter."
-    with pytest.raises(NotFound):
-        voices.delete("My blog", "ana", "two")
-    voices.delete("My blog", "ana", "one")
-    assert set(voices.of("ana")) == {"Other"}
-    voices.forget("ana")
-    assert voices.of("ana") == {}
+def heard(events: list[Any]) -> list[Any]:
+    return [event.sound.samples for event in events if isinstance(event, Preview) and event.sound is not None]
+
+
+def test_a_text_is_spoken_sentence_by_sentence_and_heard_while_it_is_made(vits: Path) -> None:
+    events: list[Any] = []
+    (take,) = speak(vits, report=events.append)
+    assert take.sound.rate == 8000
+    assert take.sound.samples.shape[0] == 1
+    assert np.abs(take.sound.samples).max() > 0
+    assert len(heard(events)) == 3
+    np.testing.assert_array_equal(np.concatenate(heard(events), axis=1), take.sound.samples)
+    assert [e.total for e in events if isinstance(e, Progress)] == [3] * sum(isinstance(e, Progress) for e in events)
+    assert take.facts["sentences"] == 3
+    assert take.finish == "end"
+    pauses = [round(piece.pause * 8000) for piece in _speaking.pieces(TEXT, 400)][:2]
+    for sound, pause in zip(heard(events), pauses, strict=False):
+        assert not sound[0, -pause:].any(), "silence follows a sentence"
+        assert sound[0, :-pause].any()
+
+
+def test_a_seed_gives_the_same_voice_again_and_another_one_another(vits: Path) -> None:
+    (first,), (again,), (other,) = speak(vits), speak(vits), speak(vits, seed=4)
+    np.testing.assert_array_equal(first.sound.samples, again.sound.samples)
+    assert first.sound.samples.shape != other.sound.samples.shape or (first.sound.samples != other.sound.samples).any()
+
+
+def test_what_others_draw_by_chance_does_not_change(vits: Path) -> None:
+    import torch
+
+    states: list[Any] = []
+    speak(vits, report=lambda event: states.append(torch.random.get_rng_state()) if isinstance(event, Preview) else None)
+    assert len(states) == 3
+    assert all(torch.equal(states[0], state) for state in states)
+
+
+def test_a_change_at_the_end_leaves_the_beginning_as_it_was(vits: Path) -> None:
+    (long,), (short,) = speak(vits, "The rain falls. The lamp is lit."), speak(vits, "The rain falls.")
+    length = short.sound.samples.shape[1]
+    assert short.sound.samples.any()
+    np.testing.assert_array_equal(long.sound.samples[:, :length], short.sound.samples)
+
+
+def test_a_higher_speed_is_a_shorter_sound(vits: Path) -> None:
+    (slow,), (usual,), (quick,) = speak(vits, speed=0.5), speak(vits), speak(vits, speed=2)
+    assert slow.sound.seconds > usual.sound.seconds > quick.sound.seconds
+
+
+def test_stopping_keeps_what_was_spoken(vits: Path) -> None:
+    (whole,) = speak(vits)
+    for where, said in ((1.0, 1), (2.0, 2)):
+
+        def report(event: Any, where: float = where) -> None:
+            if isinstance(event, Progress) and event.done >= where:
+                raise Cancelled
+
+        (take,) = speak(vits, report=report)
+        assert take.finish == "stopped"
+        assert take.facts["sentences"] == said
+        assert take.facts["notes"] == [f"Stopped after {said} of 3 sentences."]
+        np.testing.assert_array_equal(take.sound.samples, whole.sound.samples[:, : take.sound.samples.shape[1]])
+
+
+def test_a_stop_after_the_last_sentence_leaves_nothing_out(vits: Path) -> None:
+    def report(event: Any) -> None:
+        if isinstance(event, Progress) and event.done == 3:
+            raise Cancelled
+
+    (take,) = speak(vits, report=report)
+    assert (take.finish, take.facts["sentences"]) == ("end", 3)
+    assert "notes" not in take.facts
+
+
+def test_stopping_before_the_first_sentence_is_done_keeps_nothing(vits: Path) -> None:
+    calls: list[Any] = []
+
+    def report(event: Any) -> None:
+        calls.append(event)
+        if len(calls) == 3:  # within the first pass through the model
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        speak(vits, report=report)
+    assert not heard(calls)
+
+
+def test_what_a_voice_cannot_say_is_told(vits: Path) -> None:
+    (take,) = speak(vits, "Flat 7 is lit. 42!")
+    assert take.facts["sentences"] == 1
+    assert take.facts["notes"] == ["Tiny voice cannot say 2 4 7: these were left out."]
+    for text in ("42", "— … !", "雨"):
+        with pytest.raises(InvalidInput, match="nothing in this text that Tiny voice can say"):
+            speak(vits, text)
+
+
+def test_a_model_of_several_speakers_has_numbered_voices(tmp_path: Path) -> None:
+    folder = tiny_vits(tmp_path / "two", speakers=2)
+    assert voice.choices(card_of(folder)) == {"voice": [("1", "1"), ("2", "2")]}
+    (first,), (second,) = speak(folder, voice="1"), speak(folder, voice="2")
+    assert first.sound.samples.shape != second.sound.samples.shape or (first.sound.samples != second.sound.samples).any()
+    with pytest.raises(InvalidInput, match="it has 1, 2"):
+        speak(folder, voice="3")
+
+
+def test_bark_speaks_in_a_voice_that_its_files_bring(bark: Path) -> None:
+    assert voice.choices(card_of(bark)) == {"voice": [("calm", "calm")]}, "a voice outside the folder is none"
+    events: list[Any] = []
+    (calm,) = speak(bark, "The rain falls. The lamp is lit.", events.append, voice="calm")
+    (again,), (own,) = speak(bark, "The rain falls.", voice="calm"), speak(bark, "The rain falls.")
+    assert calm.sound.rate == 24_000
+    assert calm.facts["voice"] == "calm"
+    assert len(heard(events)) == 2
+    assert np.abs(calm.sound.samples).max() > 0
+    np.testing.assert_array_equal(heard(events)[0], again.sound.samples)
+    assert own.sound.samples.any()
+    with pytest.raises(InvalidInput, match="it has calm"):
+        speak(bark, voice="stranger")
+
+
+def test_bark_stops_within_a_sentence(bark: Path) -> None:
+    calls: list[Any] = []
+
+    def report(event: Any) -> None:
+        calls.append(event)
+        if len(calls) == 5:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        speak(bark, "The rain falls.", report)
+    assert len(calls) == 5
 
 
 @pytest.mark.parametrize(
-    ("name", "description", "example"),
+    ("text", "spoken"),
     [
-        ("", "x", ""),
-        ("n" * 61, "x", ""),
-        ("n", " ", ""),
-        ("n", "x" * 2001, ""),
-        ("n", "x", "y" * 401),
-        ("n\x00", "x", ""),
-        ("n", "\ud800", ""),
+        ("One. Two! Three?", ["One.", "Two!", "Three?"]),
+        ("Dr. Smith paid 3.50 to J. Doe. He left.", ["Dr. Smith paid 3.50 to J. Doe.", "He left."]),
+        ("“Stay!” she said. He went.", ["“Stay!” she said.", "He went."]),
+        ("雨が降る。灯りがつく。", ["雨が降る。", "灯りがつく。"]),
+        ("# A title\n\n- **bold** and `code`\n* [a link](https://example.org)\n---\n", ["A title", "bold and code", "a link"]),
+        ("one two three four five", ["one two", "three four", "five"]),
+        ("aaaaaaaaaaaaaaaaaaaaaaaaa", ["aaaaaaaaaa", "aaaaaaaaaa", "aaaaa"]),
+        ("...", []),
     ],
 )
-def test_a_voice_that_cannot_be_kept_is_refused_in_words(home: Path, name: str, description: str, example: str) -> None:
-    with pytest.raises(InvalidInput) as refused:
-        Voices(home).save(name, description, example)
-    assert len(str(refused.value)) > 20
-    assert Voices(home).of() == {}
+def test_text_is_cut_into_what_is_said_in_one_breath(text: str, spoken: list[str]) -> None:
+    longest = 10 if text[:3] in ("one", "aaa") else 100
+    assert [piece.words for piece in _speaking.pieces(text, longest)] == spoken
 
 
-def test_a_damaged_file_has_no_voices_and_too_many_are_refused(home: Path) -> None:
-    voices = Voices(home)
-    for number in range(MOST):
-        voices.save(str(number), "x")
-    with pytest.raises(InvalidInput, match="the most"):
-        voices.save("one more", "x")
-    (file,) = home.rglob("*.json")
-    file.write_text('[{"name": 3, "description": null}, {"name": "good", "description": "x", "example": ""}, 7]')
-    assert set(voices.of()) == {"good"}
-    file.write_bytes(b"\xff{")
-    assert voices.of() == {}
+def test_no_letter_of_a_text_is_lost_and_no_piece_is_too_long() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(100):
+        text = "".join(rng.choice(list("ab,. !?\n"), 300))
+        found = _speaking.pieces(text, 40)
+        assert all(0 < len(piece.words) <= 40 for piece in found)
+        assert [c for piece in found for c in piece.words if c.isalpha()] == [c for c in text if c.isalpha()]
+
+
+def test_the_creation_has_a_record_that_makes_it_again(vits: Path, tmp_path: Path) -> None:
+    cards = tmp_path / "cards.toml"
+    cards.write_text(
+        f'[[card]]\nname = "Tiny voice"\nengine = "voice"\nserves = ["narrate"]\nquality = 99\nmemory_gb = 0.1\n'
+        f'[card.source]\nkind = "folder"\npath = "{vits}"\n'
+    )
+    studio = Studio.open(Settings(home=tmp_path / "home", cache=tmp_path / "cache", offline=True, models=cards))
+    try:
+        asked = Narrate.checked({"text": TEXT, "seed": 5})
+        (made,) = [event for event in studio.run(asked) if isinstance(event, Creation)]
+        kept = sounds.read_record(made.path)
+        assert kept is not None
+        assert made.path.suffix == ".flac"
+        task = record.task_of(kept)
+        assert task == asked.model_copy(update={"model": "Tiny voice"})
+        (again,) = [event for event in studio.run(task) if isinstance(event, Creation)]
+        np.testing.assert_array_equal(sounds.samples_of(made.path), sounds.samples_of(again.path))
+    finally:
+        studio.close()
+
+
+def test_without_a_voice_the_answer_names_the_card_that_would_bring_one(tmp_path: Path) -> None:
+    studio = Studio.open(Settings(home=tmp_path / "home", cache=tmp_path / "cache", offline=True))
+    try:
+        with pytest.raises(ModelUnavailable, match=r"MMS-TTS English \(CC-BY-NC-4.0, 0.145 GB\).*python -m studio download") as found:
+            list(studio.run(Narrate.checked({"text": "hello"})))
+        assert str(found.value).count(". ") == 0, "one sentence"
+    finally:
+        studio.close()
+
+
+def test_every_card_of_a_voice_can_be_chosen_automatically() -> None:
+    here = {card.name: card for card in voice.CARDS}
+    for card in voice.CARDS:
+        assert models.choose(Narrate.checked({"text": "hello"}), voice.CARDS, {card.name: card}, lambda: 8_000_000_000) == card
+    assert models.choose(Narrate.checked({"text": "hello"}), voice.CARDS, here, lambda: 8_000_000_000).name == "MMS-TTS English"
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [({"text": " "}, "text"), ({"text": "a" * 60_001}, "text"), ({"speed": 0.4}, "speed"), ({"speed": 2.1}, "speed"),
+     ({"speed": float("nan")}, "speed"), ({"format": "aac"}, "format"), ({"seed": -1}, "seed"), ({"text": "a\x00"}, "text")],
+)  # fmt: skip
+def test_what_cannot_be_narrated_is_refused_in_one_sentence(values: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidInput) as found:
+        Narrate.checked({"text": "hello"} | values)
+    assert found.value.field == field
+
+
+def test_a_public_studio_reads_a_page_and_no_book() -> None:
+    (limit,) = rules(public=True)
+    limit(Narrate.checked({"text": "a" * 5_000}))
+    with pytest.raises(Refused, match="5,000 characters"):
+        limit(Narrate.checked({"text": "a" * 5_001}))
+
+
+def test_files_that_are_no_voice_are_refused(vits: Path, tmp_path: Path) -> None:
+    task = Narrate.checked({"text": "hello", "seed": 1})
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(ModelUnavailable, match="no voice that this engine can speak with"):
+        voice.recipe(card_of(tmp_path), task, CPU)
+    with pytest.raises(ModelUnavailable, match="option"):
+        voice.recipe(card_of(vits, options={"louder": True}), task, CPU)
+
+
+def test_a_voice_with_a_damaged_file_is_told(bark: Path, tmp_path: Path) -> None:
+    import shutil
+
+    folder = tmp_path / "bark"
+    shutil.copytree(bark, folder)
+    (folder / "speaker_embeddings/calm_fine_prompt.npy").write_bytes(b"no numbers")
+    with pytest.raises(ModelUnavailable, match="The voice calm of Tiny voice is damaged"):
+        speak(folder, voice="calm")
