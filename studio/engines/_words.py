@@ -17,6 +17,8 @@ WINDOW = 8
 """Tokens of the prompt that are decoded together with the answer's first, since some tokenizers drop a space at the very beginning."""
 BREAKERS = ("\n", "Ċ", "<0x0A>", ":", '"', "*")
 """What ends a repeated phrase for DRY, where a token holds it; the second and third are how vocabularies write a new line."""
+UNSEEN = {number: None for number in (*range(32), *range(127, 160)) if chr(number) not in "\n\t"}
+"""Control characters: no field of a task takes them, so no answer may hold them."""
 SPACED = 0x0E00
 """Scripts below this code point put spaces between words; of those above, most do not."""
 
@@ -136,7 +138,7 @@ class Answer:
         """What one more token would say here; None for half a character, whose rest is in the next token."""
         known = self._decode(self._ids[self._begin : self._read])
         whole = self._decode([*self._ids[self._begin :], token])
-        return None if whole.endswith("\ufffd") else whole[len(known) :]
+        return None if whole.endswith("\ufffd") else whole[len(known) :].translate(UNSEEN)
 
     @property
     def text(self) -> str:
