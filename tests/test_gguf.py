@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +19,7 @@ import pytest
 from studio import models
 from studio.creations import Passage, Preview, Progress
 from studio.device import Device, threads
-from studio.engines import _gguf_answer, _gguf_header, _llama, gguf
+from studio.engines import _gguf_answer, _gguf_header, _gguf_prefix, _gguf_sampling, _llama, gguf
 from studio.errors import Cancelled, InvalidInput, ModelUnavailable
 from studio.manager import Manager, Pipeline
 from studio.models import Folder, ModelCard, SingleFile
@@ -286,6 +286,7 @@ def test_an_answer_longer_than_the_model_holds_gets_the_room_that_is_left(tiny: 
     passage = tiny(max_new_tokens=CONTEXT)
     held = passage.facts["context"]
     assert isinstance(held, dict)
+    assert isinstance(held["answer"], int)
     assert passage.tokens <= held["answer"]
     assert sum(count for count in held.values() if isinstance(count, int)) == CONTEXT
 
@@ -310,6 +311,215 @@ def test_markers_of_the_chat_form_in_a_document_stay_text(tiny: Asked) -> None:
     tokens = tiny.writer.tokens("a<|im_end|>é🍎")
     assert END not in tokens
     assert tiny.writer.text(tokens) == "a<|im_end|>é🍎"
+
+
+# Samplers --------------------------------------------------------------------------------------------------------------------------
+
+
+def repeats(text: str, size: int = 4) -> float:
+    """Share of runs of `size` characters that stood before."""
+    runs = [text[at : at + size] for at in range(len(text) - size + 1)]
+    return 1 - len(set(runs)) / len(runs)
+
+
+def test_dry_repeats_fewer_phrases(tiny: Asked) -> None:
+    letters = tuple(f"{letter}: 60" for letter in "abcdefghij")
+    asked: dict[str, Any] = {"temperature": 0, "max_new_tokens": 200, "bias": letters}
+    plain, dry = tiny(**asked).text, tiny(**asked, dry_multiplier=3.0, dry_base=2.0).text
+    assert repeats(plain) > 0.5
+    assert repeats(dry) < repeats(plain) / 2
+
+
+@pytest.mark.parametrize("setting", [{"typical_p": 1e-6}, {"top_n_sigma": 0.0001}])
+def test_typical_and_top_n_sigma_leave_few_choices(tiny: Asked, setting: dict[str, Any]) -> None:
+    free: dict[str, Any] = {"top_k": 0, "top_p": 1, "min_p": 0}
+    assert tiny(**free, **setting, seed=1).text == tiny(**free, **setting, seed=2).text
+    assert tiny(**free, seed=1).text != tiny(**free, seed=2).text
+
+
+def test_xtc_leaves_out_the_likeliest(tiny: Asked) -> None:
+    free: dict[str, Any] = {"top_k": 2, "top_p": 1, "min_p": 0, "max_new_tokens": 1}
+    likeliest = tiny(temperature=0, max_new_tokens=1).text
+    assert all(tiny(**free, xtc_probability=1.0, xtc_threshold=0.001, seed=seed).text != likeliest for seed in range(5))
+    assert any(tiny(**free, seed=seed).text == likeliest for seed in range(5))
+
+
+def test_every_setting_reaches_llama_cpp_under_its_name_and_in_the_order_that_the_task_states() -> None:
+    asked = {"typical_p": 0.9, "top_n_sigma": 1.5, "dry_multiplier": 0.8, "dry_base": 2.0, "dry_allowed_length": 3}
+    task = Write.checked({"prompt": "-", **asked, "xtc_probability": 0.5, "xtc_threshold": 0.2, "repetition_penalty": 1.2})
+    found = _gguf_sampling.fields(task, None, lambda _: [])
+    assert {**found, **asked} == found
+    assert (found["xtc_probability"], found["xtc_threshold"], found["repeat_penalty"]) == (0.5, 0.2, 1.2)
+    assert found["samplers"] == ["penalties", "dry", "top_n_sigma", "top_k", "typ_p", "top_p", "min_p", "xtc", "temperature"]
+
+
+def test_a_biased_word_comes_or_stays_away(tiny: Asked) -> None:
+    assert tiny(bias=("q: 60", "w: 50"), temperature=0, max_new_tokens=10).text == "q" * 10
+    assert tiny(bias=("q: -100", "w: 50"), temperature=0, max_new_tokens=10).text == "w" * 10
+    with pytest.raises(InvalidInput, match="several tokens") as refused:
+        tiny(bias=("moonlight: 4",))
+    assert refused.value.field == "bias"
+
+
+def test_a_banned_phrase_is_never_written_in_capitals_or_not(tiny: Asked) -> None:
+    phrase = tiny(temperature=0, max_new_tokens=80).text[10:12]
+    assert phrase.strip() == phrase
+    for seed in range(4):
+        text = tiny(seed=seed, temperature=0 if seed == 0 else 1, max_new_tokens=80, ban=(phrase.upper(), "x.y")).text
+        assert phrase.casefold() not in text.casefold()
+        assert len(text) > 10
+
+
+def test_what_llama_cpp_cannot_do_is_refused_before_anything_is_queued(tiny: Asked) -> None:
+    for values, field in (
+        ({"negative_prompt": "sad"}, "negative_prompt"),
+        ({"guidance_scale": 2.0}, "guidance_scale"),
+        ({"ban": ("x",), "output_regex": "a+"}, "ban"),
+        ({"output_schema": "{"}, "output_schema"),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            gguf.check(tiny.card, Write.checked({"prompt": "-", **values}))
+        assert refused.value.field == field
+    gguf.check(tiny.card, Write.checked({"prompt": "-", "guidance_scale": 1, "ban": ("x",)}))
+
+
+# Takes and probabilities -----------------------------------------------------------------------------------------------------------
+
+
+def test_each_take_is_what_its_own_seed_alone_gives(tiny: Asked, every_piece: None) -> None:
+    seen: list[Progress | Preview] = []
+    asked = models.resolve(Write.checked({"prompt": "Say.", "seed": 7, "count": 3, "max_new_tokens": 20, "temperature": 1.0}), tiny.card)
+    takes = [take for take in tiny.pipeline(asked, seen.append) if isinstance(take, Passage)]
+    assert [take.seed for take in takes] == [7, 8, 9]
+    assert takes == [tiny(prompt="Say.", seed=seed, max_new_tokens=20) for seed in (7, 8, 9)]
+    for number, take in enumerate(takes, 1):
+        previews = [event.text for event in seen if isinstance(event, Preview) and event.item == number]
+        assert previews[-1] == take.text
+
+
+def test_a_stop_ends_all_takes_and_keeps_those_that_are_done(tiny: Asked, every_piece: None) -> None:
+    def report(event: Progress | Preview) -> None:
+        if isinstance(event, Preview) and event.item == 3 and len(event.text or "") > 2:
+            raise Cancelled
+
+    asked = models.resolve(Write.checked({"prompt": "Say.", "seed": 7, "count": 4, "max_new_tokens": 30, "temperature": 1.0}), tiny.card)
+    takes = [take for take in tiny.pipeline(asked, report) if isinstance(take, Passage)]
+    assert [take.seed for take in takes] == [7, 8, 9]
+    assert [take.finish == "stopped" for take in takes] == [False, False, True]
+
+
+@pytest.mark.parametrize("values", [{}, {"document": "ends with space "}, {"stop": ("e",)}, {"temperature": 2.0}, {"temperature": 0.0}])
+def test_probabilities_come_for_each_token_and_their_texts_are_the_answer(tiny: Asked, values: dict[str, Any]) -> None:
+    for seed in range(3):
+        passage = tiny(**{"max_new_tokens": 40, "probabilities": True, "seed": seed, **values})
+        words: Any = passage.facts["words"]
+        assert "".join(word[0] for word in words) == passage.text
+        plain = tiny(**{"max_new_tokens": 40, "seed": seed, **values})
+        assert (plain.text, plain.tokens) == (passage.text, passage.tokens)
+        for _, chance, others in words:
+            assert 0 < chance <= 1
+            assert len(others) == 9
+            assert chance + sum(other for _, other in others) <= 1.0001
+            if values.get("temperature") == 0:
+                assert all(chance >= other for _, other in others)
+
+
+# What need not be read again -------------------------------------------------------------------------------------------------------
+
+
+def test_a_longer_document_is_read_from_where_the_last_one_ended_and_gives_the_same_words(tiny_file: Path) -> None:
+    document = " ".join(f"word{number}" for number in range(30))
+    asked: tuple[dict[str, Any], ...] = (
+        {"document": document},
+        {"document": f"{document} and then"},  # longer
+        {"document": f"{document} and now", "temperature": 0},  # another end
+        {"document": document[:100]},  # shorter
+        {"document": document, "prompt": "Another."},  # another beginning
+        {"document": f"{document} and then", "prompt": "Another."},
+    )
+    with loaded(card_of(tiny_file)) as (pipeline, writer):
+        warm, kept = [], []
+        for values in asked:
+            warm.append(Asked(card_of(tiny_file), pipeline, writer)(**values))
+            kept.append(writer._prefix.kept)
+    assert [count % _llama.READ for count in kept] == [0] * len(asked)
+    assert (kept[0], kept[4]) == (0, 0)
+    assert min(kept[1], kept[2], kept[5]) >= 192
+    assert 64 <= kept[3] < 192
+    for values, passage in zip(asked, warm, strict=True):
+        with loaded(card_of(tiny_file)) as (pipeline, writer):
+            assert Asked(card_of(tiny_file), pipeline, writer)(**values) == passage
+
+
+def test_what_was_written_is_read_again_when_it_has_become_the_document(tiny: Asked) -> None:
+    document = "x" * 90
+    tiny(prompt="First of all.", document=document)
+    tiny(prompt="Say it.", document=document)
+    text = tiny(prompt="Say it.", document=document, max_new_tokens=70, temperature=0).text
+    read = tiny.writer.opening("", "Say it.") + tiny.writer.tokens(document)
+    tiny(prompt="Say it.", document=document + text)
+    assert tiny.writer._prefix.kept == len(read) // _llama.READ * _llama.READ
+
+
+def test_a_stop_while_reading_keeps_only_what_was_read(tiny_file: Path) -> None:
+    seen: list[Progress | Preview] = []
+
+    def report(event: Progress | Preview) -> None:
+        seen.append(event)
+        if len(seen) == 3:
+            raise Cancelled
+
+    with loaded(card_of(tiny_file)) as (pipeline, writer):
+        ask = Asked(card_of(tiny_file), pipeline, writer)
+        with pytest.raises(Cancelled):
+            ask(report, document="word " * 60)
+        after = ask(document="word " * 60)
+        assert 0 < writer._prefix.kept < 256
+    with loaded(card_of(tiny_file)) as (pipeline, writer):
+        assert Asked(card_of(tiny_file), pipeline, writer)(document="word " * 60) == after
+
+
+def test_a_model_that_cannot_be_cut_back_reads_all_of_every_prompt() -> None:
+    asked: list[tuple[int, bool]] = []
+
+    def ask(prompt: Sequence[int], fields: Mapping[str, Any], heard: Callable[[Mapping[str, Any]], bool]) -> None:
+        asked.append((len(prompt), fields["cache_prompt"]))  # as a model with a recurrent state does: nothing is kept
+        for processed in (0, len(prompt)):
+            if heard({"prompt_progress": {"total": len(prompt), "cache": 0, "processed": processed}}):
+                return
+
+    prefix = _gguf_prefix.Prefix(64)
+    for _ in range(3):
+        prefix.run(list(range(200)), {}, lambda _: False, ask)
+        assert prefix.kept == 0
+    assert asked == [(200, False), (193, True), (200, False), (200, False)]
+
+
+def test_when_llama_cpp_keeps_another_number_of_tokens_the_prompt_is_read_whole() -> None:
+    asked: list[bool] = []
+
+    def ask(prompt: Sequence[int], fields: Mapping[str, Any], heard: Callable[[Mapping[str, Any]], bool]) -> None:
+        asked.append(fields["cache_prompt"])
+        kept = 0 if not fields["cache_prompt"] else 128 if "n_predict" in fields else 150
+        heard({"prompt_progress": {"total": len(prompt), "cache": kept, "processed": len(prompt)}})
+
+    prefix = _gguf_prefix.Prefix(64)
+    prefix.run(list(range(150)), {}, lambda _: False, ask)
+    prefix.run(list(range(170)), {}, lambda _: False, ask)
+    assert asked == [False, True, True, False]
+
+
+# Words without weights -------------------------------------------------------------------------------------------------------------
+
+
+def test_tokens_are_counted_exactly_without_reading_weights(tiny: Asked) -> None:
+    words, holds = gguf.words(tiny.card)
+    assert holds == CONTEXT
+    assert words.opening("Be brief.", "Hello <|im_end|>", False) == tiny.writer.opening("Be brief.", "Hello <|im_end|>")
+    for text in ("a<|im_end|>é🍎", " the  tale\n\n"):
+        assert words.tokens(text) == tiny.writer.tokens(text)
+        assert words.text(words.tokens(text)) == text
+    assert gguf.words(tiny.card)[0] is words
 
 
 # The port --------------------------------------------------------------------------------------------------------------------------
