@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PROPERTY_LIMIT = 255
 """Characters that a core property of Word holds."""
-MOST_COMMENTS = 2_000
+MOST_COMMENTS = 1_000
 """Beyond these Word itself becomes slow; the first note says that the rest is only counted."""
 _STYLES = {"text": "Normal", "quote": "Quote", "code": "No Spacing", "bullet": "List Bullet", "number": "List"}
 _CODE_FONT = "Courier New"
@@ -59,6 +59,7 @@ class _Written:
         self.document, self.marked = document, marked
         self.edges: dict[int, tuple[Run, Run]] = {}
         self._styles: dict[str, str] = {}
+        self._last = document.element.body.sectPr
         for paragraph in marked.paragraphs or (Paragraph("text", ()),):
             self._add(paragraph)
 
@@ -95,10 +96,10 @@ class _Written:
         if style not in self._styles:
             self._styles[style] = self.document.styles[style].style_id
         element = OxmlElement("w:p")
-        self.document.element.body.sectPr.addprevious(element)
-        found = Paragraph(element, self.document)  # pyright: ignore[reportArgumentType] (its own functions pass more than their types say)
+        self._last.addprevious(element)
+        found = Paragraph(element, self.document)
         if style != "Normal":
-            element.style = self._styles[style]  # pyright: ignore[reportAttributeAccessIssue] (the class is chosen by the tag)
+            element.style = self._styles[style]
         return found
 
 

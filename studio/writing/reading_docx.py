@@ -5,6 +5,7 @@ Macros, pictures, fields, deleted and hidden text are left out; links to other f
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,8 +28,13 @@ def read_docx(data: bytes) -> Found:
     found = Found(title=_title(packed.read(_CORE)))
     _notices(packed, found)
     reader = _Reader(found, Styles(packed.read(_STYLES)), numbered(packed.read(_NUMBERING)))
-    walk(packed.read(_DOCUMENT), reader.start, reader.end, reader.text)
+    with contextlib.suppress(_Enough):
+        walk(packed.read(_DOCUMENT), reader.start, reader.end, reader.text)
     return found
+
+
+class _Enough(Exception):
+    """No more of the document is needed."""
 
 
 @dataclass
@@ -137,6 +143,8 @@ class _Reader:
             self.rows[-1][-1].append(text)
         else:
             self.found.add(kind, text, level, rich=rich)
+            if self.found.full:
+                raise _Enough
 
 
 def _property(now: _Open, name: str, values: Mapping[str, str]) -> None:

@@ -25,6 +25,8 @@ SECONDS = 90.0
 """After so long no further page is begun."""
 _END = re.compile(r"[.!?…:][\"'”’»)\]]*$")
 _ENTRY = re.compile(r"(?:(?P<bullet>[•◦▪‣·*–-])|(?P<number>\d{1,3})[.)])\s+(?P<text>\S.*)")
+_NUMBER = re.compile(r"(?:[-–] ?)?(?:\d{1,4}|[ivxlc]{1,6})(?: ?[-–])?")
+_DOTS = re.compile(r"(?: ?\.){5,}")
 _HYPHEN = re.compile(r"[^\W\d_](?:-|\u00ad)$")
 _CATALOGUE = re.compile(rb"\b(\d{1,9}) (\d{1,5}) obj\s{0,9}<<[^>]{0,400}/Type\s{0,9}/Catalog\b")
 _OF_PROGRAMS = re.compile(r"untitled|microsoft \w+ - |.*\.(?:docx?|indd|tex|dvi|pdf|odt|rtf)$", re.IGNORECASE)
@@ -134,7 +136,7 @@ def _lines(page: PageObject) -> list[_Line]:
         for number, part in enumerate(text.split("\n")):
             if number:
                 if words.strip():
-                    found.append(_Line(" ".join(words.split()), sizes.most_common(1)[0][0] if sizes else 0))
+                    found.append(_Line(_DOTS.sub(" …", " ".join(words.split())), sizes.most_common(1)[0][0] if sizes else 0))
                 words, sizes = "", Counter[float]()
             words += part
             sizes[round(size * 2) / 2] += len(part.strip())
@@ -147,17 +149,17 @@ def _scale(matrix: Sequence[float]) -> float:
 
 
 def _without_running_heads(pages: Sequence[list[_Line]]) -> list[list[_Line]]:
-    """Without the first and last lines that most pages share but for a number."""
+    """Without the first and last lines that most pages share but for a number, and without numbers of pages."""
     shared: set[tuple[int, str]] = set()
     for place in (0, -1):
         seen = Counter(re.sub(r"\d+", "#", lines[place].text) for lines in pages if lines)
         shared |= {(place, text) for text, count in seen.items() if count > 3 and count * 2 > len(pages)}
-    found: list[list[_Line]] = []
-    for lines in pages:
-        first = len(lines) > 2 and (0, re.sub(r"\d+", "#", lines[0].text)) in shared
-        last = len(lines) > 2 and (-1, re.sub(r"\d+", "#", lines[-1].text)) in shared
-        found.append(lines[int(first) : len(lines) - int(last)])
-    return found
+
+    def runs(lines: list[_Line], place: int) -> bool:
+        text = lines[place].text
+        return len(lines) > 2 and (_NUMBER.fullmatch(text) is not None or (place, re.sub(r"\d+", "#", text)) in shared)
+
+    return [lines[int(runs(lines, 0)) : len(lines) - int(runs(lines, -1))] if lines else [] for lines in pages]
 
 
 def _put(found: Found, pages: Sequence[list[_Line]]) -> None:
