@@ -173,7 +173,7 @@ def test_a_book_is_an_epub_with_a_chapter_for_each_heading() -> None:
         assert (first.filename, first.compress_type, first.extra, book.read("mimetype")) == ("mimetype", 0, b"", b"application/epub+zip")
         files = {name: book.read(name) for name in book.namelist()}
     assert len(files) == 9
-    trees = {name: ElementTree.fromstring(content) for name, content in files.items() if name.endswith(("xml", "opf"))}
+    trees = {name: ElementTree.fromstring(content) for name, content in files.items() if name.endswith(("xml", "html", "opf"))}
     container, package = trees["META-INF/container.xml"], trees["book/package.opf"]
     assert [item.get("full-path") for item in container.iter() if item.tag.endswith("}rootfile")] == ["book/package.opf"]
     items = {item.get("id"): item for item in package.iter() if item.tag.endswith("}item")}
@@ -240,7 +240,7 @@ def test_any_text_with_any_spans_becomes_every_file(parts: list[tuple[str, str]]
         assert write(text, text, text, spans if text else (), {"c": text})
     with zipfile.ZipFile(io.BytesIO(to_epub(text, text, None, spans if text else ()))) as book:
         for name in book.namelist():
-            if name.endswith(("xml", "opf")):
+            if name.endswith(("xml", "html", "opf")):
                 ElementTree.fromstring(book.read(name))
 
 

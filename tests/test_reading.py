@@ -69,13 +69,13 @@ def pdf(pages: Sequence[Sequence[tuple[float, str]]], title: str = "") -> bytes:
         kids.append(len(objects))
     objects[1] = b"<</Type/Pages/Count %d/Kids[%s]>>" % (len(kids), b" ".join(b"%d 0 R" % kid for kid in kids))
     objects.append(b"<</Title(%s)>>" % title.encode("cp1252"))
-    found, places = b"%PDF-1.4\n", list[int]()
+    found, places = bytearray(b"%PDF-1.4\n"), list[int]()
     for number, body in enumerate(objects, 1):
         places.append(len(found))
         found += b"%d 0 obj\n%s\nendobj\n" % (number, body)
     table = b"".join(b"%010d 00000 n \n" % place for place in places)
     end = b"trailer\n<</Size %d/Root 1 0 R/Info %d 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, len(objects), len(found))
-    return found + b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1) + table + end
+    return bytes(found) + b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1) + table + end
 
 
 def packed(members: dict[str, bytes | str], into: bytes = b"") -> bytes:
