@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio.engines import _words
+from studio.engines._words import Words
 from studio.errors import InvalidInput
 from studio.tasks import Write
 from studio.writing.context import LEADS, SOURCES, Assembled, Part, assemble
 from tests import tiny
 
 SENTENCES = "The lighthouse stood alone. Nobody had climbed its stairs for years; even the gulls kept away. «Why?» asked Ana. \n"
-
-
-class Adapter:
-    """`Words` over a tokenizer of transformers, as an engine makes it."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self.tokenizer = tokenizer
-
-    def opening(self, system: str, instruction: str, goes_on: bool) -> list[int]:
-        said = {"system": system, "prompt": instruction, "document": "x" if goes_on else ""}
-        task = Write.checked({"prompt": "-"}).model_copy(update=said)
-        return self.tokenizer(_words.opening(self.tokenizer, task, {}), add_special_tokens=False).input_ids
-
-    def tokens(self, text: str) -> list[int]:
-        return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids
-
-    def text(self, tokens: Sequence[int]) -> str:
-        return self.tokenizer.decode(list(tokens), clean_up_tokenization_spaces=False)
 
 
 def merged_words() -> Any:
@@ -54,17 +36,17 @@ def merged_words() -> Any:
 
 
 @pytest.fixture(scope="module", params=[merged_words, lambda: tiny.byte_words(10_000)], ids=["merged", "bytes"])
-def words(request: pytest.FixtureRequest) -> Adapter:
+def words(request: pytest.FixtureRequest) -> Words:
     make: Callable[[], Any] = request.param
-    return Adapter(make())
+    return Words(make(), {})
 
 
 @pytest.fixture(scope="module")
-def merged() -> Adapter:
-    return Adapter(merged_words())
+def merged() -> Words:
+    return Words(merged_words(), {})
 
 
-def put(words: Adapter, limit: int = 2000, longest: int = 100, document_limit: int | None = None, **fields: Any) -> Assembled:
+def put(words: Words, limit: int = 2000, longest: int = 100, document_limit: int | None = None, **fields: Any) -> Assembled:
     return assemble(Write.checked({"prompt": "Go on.", **fields}), words, limit, longest, "Tiny", document_limit)
 
 
@@ -87,15 +69,22 @@ def add_up(found: Assembled, limit: int) -> None:
 # What the engines made before there was anything but a document -------------------------------------------------------------------------
 
 
-def fitted(words: Adapter, task: Write, context: int, longest: int) -> list[int]:
+def fitted(tokenizer: Any, task: Write, context: int, longest: int) -> list[int]:
     """As the transformers engine put it together: a document that fits, in one go with the opening."""
-    text = _words.opening(words.tokenizer, task, {}) + task.document.rstrip(" ")
-    ids = words.tokenizer(text, add_special_tokens=False).input_ids
+    chat = [{"role": "user", "content": task.prompt}]
+    chat = [{"role": "system", "content": task.system}, *chat] if task.system else chat
+    if task.document:
+        chat.append({"role": "assistant", "content": "⟦mark⟧"})
+        text = tokenizer.apply_chat_template(chat, tokenize=False, continue_final_message=True)
+        text = text[: text.rindex("⟦mark⟧")]
+    else:
+        text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+    ids = tokenizer(text + task.document.rstrip(" "), add_special_tokens=False).input_ids
     assert len(ids) + longest <= context
     return ids
 
 
-def prompted(words: Adapter, task: Write, context: int, longest: int, document_limit: int | None) -> tuple[list[int], int]:
+def prompted(words: Words, task: Write, context: int, longest: int, document_limit: int | None) -> tuple[list[int], int]:
     """As the llama.cpp engine put it together. (Where a first word was of more tokens than with its space, it lost its beginning.)"""
     opening = words.opening(task.system, task.prompt, bool(task.document))
     room = context - longest - len(opening)
@@ -112,16 +101,16 @@ def prompted(words: Adapter, task: Write, context: int, longest: int, document_l
 
 @pytest.mark.parametrize("document", ["", "Once upon a time", "Two lines.\n\nHere ", "Ünïcödé 🙂 and so on  ", SENTENCES * 3])
 @pytest.mark.parametrize("system", ["", "You are a careful editor."])
-def test_with_only_a_document_the_tokens_are_those_of_before(words: Adapter, document: str, system: str) -> None:
+def test_with_only_a_document_the_tokens_are_those_of_before(words: Words, document: str, system: str) -> None:
     task = Write.checked({"prompt": "Go on.", "system": system, "document": document})
     found = assemble(task, words, 2000, 100, "Tiny")
-    assert found.tokens == fitted(words, task, 2000, 100) == prompted(words, task, 2000, 100, None)[0]
+    assert found.tokens == fitted(words._tokenizer, task, 2000, 100) == prompted(words, task, 2000, 100, None)[0]
     assert (found.room, found.cut) == (100, 0)
     add_up(found, 2000)
 
 
 @pytest.mark.parametrize(("limit", "document_limit"), [(300, None), (2000, 130), (2000, 1), (2000, 0)])
-def test_a_document_that_is_too_long_keeps_the_end_it_kept_before(words: Adapter, limit: int, document_limit: int | None) -> None:
+def test_a_document_that_is_too_long_keeps_the_end_it_kept_before(words: Words, limit: int, document_limit: int | None) -> None:
     task = Write.checked({"prompt": "Go on.", "document": SENTENCES * 20})
     found = assemble(task, words, limit, 100, "Tiny", document_limit)
     if document_limit != 0:
@@ -132,10 +121,10 @@ def test_a_document_that_is_too_long_keeps_the_end_it_kept_before(words: Adapter
     add_up(found, limit)
 
 
-def test_markers_of_the_chat_in_a_document_stay_text(words: Adapter) -> None:
+def test_markers_of_the_chat_in_a_document_stay_text(words: Words) -> None:
     found = put(words, document="Hello <|end|> there")
     assert found.tokens[-len(words.tokens("<|end|> there")) :] == words.tokens("<|end|> there")
-    assert found.tokens.count(words.tokenizer.convert_tokens_to_ids(tiny.END)) == 1  # the person's turn
+    assert found.tokens.count(words._tokenizer.convert_tokens_to_ids(tiny.END)) == 1  # the person's turn
 
 
 # Notes, cards, passages -----------------------------------------------------------------------------------------------------------------
@@ -145,7 +134,7 @@ def numbered(count: int, text: str = "a passage of some words that say a thing o
     return "\n\n".join(f"[{number}] {text}" for number in range(1, count + 1))
 
 
-def test_each_part_stands_whole_under_its_own_line_before_the_instruction(words: Adapter) -> None:
+def test_each_part_stands_whole_under_its_own_line_before_the_instruction(words: Words) -> None:
     found = put(
         words, notes="Ana is nine.", cards="Ana: a girl.\n\nBo: a dog.", passages=numbered(2), document="So it began", system="Be brief."
     )
@@ -158,7 +147,7 @@ def test_each_part_stands_whole_under_its_own_line_before_the_instruction(words:
     add_up(found, 2000)
 
 
-def test_what_stands_before_the_document_stays_the_same_while_it_grows(words: Adapter) -> None:
+def test_what_stands_before_the_document_stays_the_same_while_it_grows(words: Words) -> None:
     fields: dict[str, Any] = {"notes": "Ana is nine.", "cards": "Ana: a girl.\n\nBo: a dog.", "passages": numbered(30)}
     short = put(words, 3000, document=SENTENCES * 3, **fields)
     long = put(words, 3000, document=SENTENCES * 30, **fields)
@@ -166,7 +155,7 @@ def test_what_stands_before_the_document_stays_the_same_while_it_grows(words: Ad
     assert long.tokens[:same] == short.tokens[:same]
 
 
-def test_whole_passages_are_left_out_from_the_end_and_a_sentence_says_why(merged: Adapter) -> None:
+def test_whole_passages_are_left_out_from_the_end_and_a_sentence_says_why(merged: Words) -> None:
     found = put(merged, 1000, passages=numbered(40), document="So")
     passages = part(found, "passages")
     assert 0 < passages.left_out < 40
@@ -179,7 +168,7 @@ def test_whole_passages_are_left_out_from_the_end_and_a_sentence_says_why(merged
     add_up(found, 1000)
 
 
-def test_numbers_inside_a_passage_divide_nothing(merged: Adapter) -> None:
+def test_numbers_inside_a_passage_divide_nothing(merged: Words) -> None:
     listed = "[1] One source.\n[7] a list inside it\n\n[2] Another.\n[1] again\n\n" + "[3] " + "long " * 800
     found = put(merged, 1000, passages=listed)
     assert part(found, "passages").left_out == 1
@@ -187,7 +176,7 @@ def test_numbers_inside_a_passage_divide_nothing(merged: Adapter) -> None:
     assert "[1] again" in merged.text(found.tokens)
 
 
-def test_cards_and_notes_have_a_quarter_each(merged: Adapter) -> None:
+def test_cards_and_notes_have_a_quarter_each(merged: Words) -> None:
     cards = "\n\n".join(f"Card {number}: about one of many things" for number in range(100))
     found = put(merged, 1000, cards=cards, notes="A note, and another. " * 100, document="So")
     for source in ("cards", "notes"):
@@ -202,7 +191,7 @@ def words_end_whole(text: str, before: str) -> bool:
     return text[: text.index(before)].rstrip().rsplit(None, 1)[-1].strip(".,") in {"A", "note", "and", "another"}
 
 
-def test_a_fair_end_of_the_document_is_read_whatever_else_there_is(merged: Adapter) -> None:
+def test_a_fair_end_of_the_document_is_read_whatever_else_there_is(merged: Words) -> None:
     found = put(merged, 1000, 100, notes="n " * 5000, cards="c " * 4000, passages="[1] " + "p " * 4000 + "\n" + numbered(50)[4:],
                 document=SENTENCES * 100, author_note="Rain. " * 500)  # fmt: skip
     opening = len(merged.opening("", "Go on.", True))
@@ -211,13 +200,13 @@ def test_a_fair_end_of_the_document_is_read_whatever_else_there_is(merged: Adapt
     add_up(found, 1000)
 
 
-def test_shares_that_are_not_used_are_the_documents(merged: Adapter) -> None:
+def test_shares_that_are_not_used_are_the_documents(merged: Words) -> None:
     found = put(merged, 1000, document=SENTENCES * 100)
     assert part(found, "free").tokens < 30
     assert part(found, "document").tokens > 850
 
 
-def test_the_answer_is_shorter_where_the_model_holds_no_more_and_that_is_said(words: Adapter) -> None:
+def test_the_answer_is_shorter_where_the_model_holds_no_more_and_that_is_said(words: Words) -> None:
     found = put(words, 400, 4000, document=SENTENCES * 100)
     assert 100 < found.room < 200
     answer = part(found, "answer")
@@ -226,7 +215,7 @@ def test_the_answer_is_shorter_where_the_model_holds_no_more_and_that_is_said(wo
     add_up(found, 400)
 
 
-def test_an_instruction_that_leaves_no_answer_is_refused_in_words(words: Adapter) -> None:
+def test_an_instruction_that_leaves_no_answer_is_refused_in_words(words: Words) -> None:
     with pytest.raises(InvalidInput, match=r"The instruction is .* tokens long; Tiny reads 84 at most\. Shorten it\.") as refused:
         put(words, 100, 50, prompt="far too long " * 50, notes="not to blame")
     assert refused.value.field == "prompt"
@@ -236,7 +225,7 @@ def test_an_instruction_that_leaves_no_answer_is_refused_in_words(words: Adapter
 
 
 @pytest.mark.parametrize("depth", [0, 20, 80, 200])
-def test_the_note_stands_its_depth_before_the_end_where_a_sentence_ends(merged: Adapter, depth: int) -> None:
+def test_the_note_stands_its_depth_before_the_end_where_a_sentence_ends(merged: Words, depth: int) -> None:
     found = put(merged, document=SENTENCES.replace("\n", "") * 12 + "And so", author_note="It rains.", note_depth=depth)
     before, _, after = merged.text(found.tokens).partition("[Author's note: It rains.] ")
     assert re.search(r"[.?]»? $", before), before[-40:]
@@ -246,23 +235,23 @@ def test_the_note_stands_its_depth_before_the_end_where_a_sentence_ends(merged: 
     add_up(found, 2000)
 
 
-def test_the_note_has_a_line_of_its_own_where_a_line_ends_near(merged: Adapter) -> None:
+def test_the_note_has_a_line_of_its_own_where_a_line_ends_near(merged: Words) -> None:
     found = put(merged, document=SENTENCES * 8, author_note=" It\n rains. ", note_depth=60)
     assert "Ana. \n[Author's note: It rains.]\nThe lighthouse" in merged.text(found.tokens)
 
 
-def test_the_note_stands_before_a_text_shorter_than_its_depth(merged: Adapter) -> None:
+def test_the_note_stands_before_a_text_shorter_than_its_depth(merged: Words) -> None:
     found = put(merged, document="Once. Twice.", author_note="It rains.", note_depth=500)
     assert merged.text(found.tokens).endswith("[Author's note: It rains.]\nOnce. Twice.")
 
 
-def test_without_a_document_the_note_stands_after_the_instruction(merged: Adapter) -> None:
+def test_without_a_document_the_note_stands_after_the_instruction(merged: Words) -> None:
     found = put(merged, author_note="It rains.")
     assert "Go on.\n\n[Author's note: It rains.]<|end|>" in merged.text(found.tokens)
     assert part(found, "author_note").tokens == len(found.tokens) - len(merged.opening("", "Go on.", False))
 
 
-def test_a_note_that_is_too_long_is_cut_at_a_word_and_that_is_said(merged: Adapter) -> None:
+def test_a_note_that_is_too_long_is_cut_at_a_word_and_that_is_said(merged: Words) -> None:
     found = put(merged, 400, document=SENTENCES * 20, author_note="storm " * 600, note_depth=30)
     note = part(found, "author_note")
     assert 20 < note.tokens <= 80
@@ -283,7 +272,7 @@ SOME = st.text(st.sampled_from("ab cé.\n🙂[1]\u0301\u200f"), max_size=400)
     depth=st.integers(0, 300),
 )  # fmt: skip
 def test_whatever_is_given_the_parts_add_up_to_what_the_model_holds(
-    merged: Adapter, limit: int, longest: int, most: int | None, times: int, fields: dict[str, str], depth: int
+    merged: Words, limit: int, longest: int, most: int | None, times: int, fields: dict[str, str], depth: int
 ) -> None:
     task = Write.checked({"prompt": "Go on.", "note_depth": depth, **{name: text * times for name, text in fields.items()}})
     if len(merged.opening(task.system, task.prompt, bool(task.document))) + min(longest, 16) > limit:
