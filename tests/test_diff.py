@@ -73,7 +73,7 @@ def test_some_pieces_leave_the_rest_as_it_was() -> None:
     assert first == Piece(4, "quick", "slow")
 
 
-@pytest.mark.parametrize("kind", ["words", "one sentence", "lines", "same word", "nothing alike", "one word"])
+@pytest.mark.parametrize("kind", ["words", "one sentence", "lines", "same word", "two words", "nothing alike", "one word"])
 def test_the_longest_texts_take_seconds_at_most(kind: str) -> None:
     draw = random.Random(1)
     old = {
@@ -81,6 +81,7 @@ def test_the_longest_texts_take_seconds_at_most(kind: str) -> None:
         "one sentence": lambda: "word " * 200_000,
         "lines": lambda: "\n" * 1_000_000,
         "same word": lambda: "the " * 2_999,
+        "two words": lambda: "".join(draw.choice(["a ", "b "]) for _ in range(1_400)),
         "one word": lambda: "c" + "a" * 999_999,
         "nothing alike": lambda: "a" * 1_000_000,
     }[kind]()

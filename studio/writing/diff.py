@@ -6,9 +6,11 @@ Long texts are compared by sentences first, so that the time stays bounded.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import accumulate
 
 from studio.writing.spans import common
 
@@ -16,6 +18,8 @@ WORDS_LIMIT = 3_000
 """Words, spaces and marks of the longer text up to which texts are compared word by word at once."""
 SENTENCES_LIMIT = 3_000
 """Sentences above which what differs is one piece."""
+PAIRS_LIMIT = 40_000
+"""Pairs of equal words (or sentences) of the two texts up to which they are compared; the time grows faster than these."""
 KEPT = 3
 """Letters that two pieces must have between them; with fewer they are one. A character that is a word counts twice."""
 LONGEST_WORD = 100
@@ -50,30 +54,38 @@ def applied(old: str, taken: Iterable[Piece]) -> str:
     return text + old[place:]
 
 
-def _compared(old: str, new: str) -> Iterator[Piece]:
-    """By words where that is quick, else by sentences and then by words within those that differ."""
-    for split, limit in ((_WORDS, WORDS_LIMIT), (_SENTENCES, SENTENCES_LIMIT)):
-        one, other = split.findall(old), split.findall(new)
-        if max(len(one), len(other)) > limit:
-            continue
-        for piece in _matched(one, other):
-            if split is _SENTENCES and max(len(_WORDS.findall(piece.old)), len(_WORDS.findall(piece.new))) <= WORDS_LIMIT:
-                yield from (Piece(piece.start + inner.start, inner.old, inner.new) for inner in _compared(piece.old, piece.new))
-            else:
-                yield piece
-        return
-    if old != new:
-        yield Piece(0, old, new)
+def _compared(old: str, new: str) -> list[Piece]:
+    """By words where that is quick, else by sentences and then by words within those that differ, as far as the time allows."""
+    if _pairs(_WORDS, WORDS_LIMIT, old, new) <= PAIRS_LIMIT:
+        return _matched(_WORDS, old, new)
+    if _pairs(_SENTENCES, SENTENCES_LIMIT, old, new) > PAIRS_LIMIT:
+        return [Piece(0, old, new)]
+    found: list[Piece] = []
+    left = PAIRS_LIMIT
+    for piece in _matched(_SENTENCES, old, new):
+        pairs = _pairs(_WORDS, WORDS_LIMIT, piece.old, piece.new)
+        inner = _matched(_WORDS, piece.old, piece.new) if pairs <= left else [Piece(0, piece.old, piece.new)]
+        left -= pairs if pairs <= left else 0
+        found += [Piece(piece.start + part.start, part.old, part.new) for part in inner]
+    return found
 
 
-def _matched(one: Sequence[str], other: Sequence[str]) -> Iterator[Piece]:
-    place = 0
-    done = 0
-    for kind, low, high, start, end in SequenceMatcher(str.isspace, one, other, autojunk=False).get_opcodes():
-        place += sum(map(len, one[done:low]))
-        done = low
-        if kind != "equal":
-            yield Piece(place, "".join(one[low:high]), "".join(other[start:end]))
+def _matched(split: re.Pattern[str], old: str, new: str) -> list[Piece]:
+    one, other = split.findall(old), split.findall(new)
+    places = [0, *accumulate(map(len, one))]
+    steps = SequenceMatcher(str.isspace, one, other, autojunk=False).get_opcodes()
+    return [
+        Piece(places[low], "".join(one[low:high]), "".join(other[start:end])) for kind, low, high, start, end in steps if kind != "equal"
+    ]
+
+
+def _pairs(split: re.Pattern[str], limit: int, old: str, new: str) -> int:
+    """How many pairs of equal parts there are; more than may be where there are too many parts."""
+    one, other = split.findall(old), split.findall(new)
+    if max(len(one), len(other)) > limit:
+        return PAIRS_LIMIT + 1
+    counted = Counter(other)
+    return sum(count * counted[part] for part, count in Counter(one).items() if not part.isspace())
 
 
 def _joined(old: str, found: Sequence[Piece]) -> Iterator[Piece]:
