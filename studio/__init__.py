@@ -19,6 +19,7 @@ Reading order:
     ledger.py            which bytes are taken on a device
     residency.py         what is in memory, and what came and went, as plain data
     manager.py           lease, load, share, evict
+    warming.py           the smallest task that loads a model
     stream.py            a pipeline with callbacks becomes an iterator that can be stopped
     runs.py              the runs under way: whose they are, who follows and who stops them
 

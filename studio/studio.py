@@ -32,6 +32,7 @@ from studio.settings import Settings
 from studio.starter.own import PREFIX, OwnSet, OwnSets
 from studio.stream import Stream
 from studio.tasks import SEED_LIMIT, Compose, Inpaint, Narrate, Task, TextToImage, Write
+from studio.warming import least
 from studio.writing.context import LONGEST, Assembled, Words, assemble
 from studio.writing.vocabularies import Vocabularies
 from studio.writing.voice import Voices
@@ -166,6 +167,20 @@ class Studio:
         """
         card = models.named(self.cards, name, kind)
         yield from self._runs.follow(Stream(lambda stream: self._fetch(stream, card, force), name=f"download {card.name}"), "local", "")
+
+    def warm(self, name: str, kind: str) -> Iterator[Event]:
+        """Load a model for a kind of task now, yielding progress; no run is needed. Raises ModelUnavailable, NotEnoughMemory."""
+        card = self.here(kind).get(models.named(self.cards, name, kind).name)
+        if card is None:
+            raise ModelUnavailable(f"{name} is not on this machine yet: download it first.")
+        task = least(card, kind)
+
+        def load(stream: Stream) -> None:
+            with self.manager.lease(self.recipe(card, task), task, stream.report):
+                pass
+
+        self._room()
+        yield from self._runs.follow(Stream(load, name=f"load {card.name}"), "local", "")
 
     def missing_starters(self) -> tuple[ModelCard, ...]:
         """Starter cards that are not whole on this machine yet, companions included."""

@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 from types import ModuleType
 
-ORDER = ("text_to_image", "inpainting", "music", "writing", "narration", "library")
+ORDER = ("text_to_image", "inpainting", "music", "writing", "narration", "library", "models")
 """Known tabs in the order of the page; any further ones follow by name."""
 
 

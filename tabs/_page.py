@@ -9,7 +9,7 @@ import gradio as gr
 
 import tabs
 from studio.studio import Studio
-from tabs import _form, _memory
+from tabs import _foot, _form
 from tabs._form import Desk, Form
 from tabs._interrupted import Interrupted
 
@@ -32,7 +32,7 @@ def page(studio: Studio) -> gr.Blocks:
             for target, form, _ in built:
                 if target is not source and isinstance(form, Form):
                     _sends(desk, target, form, tab, bar)
-        _memory.build(demo, studio)
+        _foot.build(demo, studio)
     _without_spinners(demo)
     return demo
 

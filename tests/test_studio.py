@@ -17,7 +17,7 @@ from PIL import Image
 from studio import models, replay
 from studio.creations import Creation, Media, Passage, Picture, Preview, Progress, Report
 from studio.device import Device
-from studio.errors import Busy, Cancelled, InvalidInput, ModelUnavailable, Refused
+from studio.errors import Busy, Cancelled, InvalidInput, ModelUnavailable, NotEnoughMemory, Refused
 from studio.library import Library
 from studio.manager import Component, Manager, Recipe
 from studio.models import Bundled, Hub, ModelCard
@@ -41,6 +41,7 @@ class Dots:
         self.steps = 0
         self.pause = 0.0
         self.fault: Exception | None = None
+        self.lasting = True
         self.prompts: list[str] = []
 
     def recipe(self, card: ModelCard, task: Task, device: Device) -> Recipe:
@@ -60,7 +61,8 @@ class Dots:
                 time.sleep(self.pause)
                 self.steps += 1
                 if self.fault is not None:
-                    raise self.fault
+                    fault, self.fault = self.fault, self.fault if self.lasting else None
+                    raise fault
                 report(Progress("running", step + 1, task.steps or 1, "steps", number + 1, task.count))
             seed = (task.seed or 0) + number
             pixels = np.random.default_rng(seed).integers(0, 255, (task.height or 64, task.width or 64, 3), dtype=np.uint8)
@@ -136,6 +138,38 @@ def test_a_second_picture_reads_no_weight(studio: Studio, dots: Dots) -> None:
     finished(studio, TextToImage(prompt="dots"))
     finished(studio, TextToImage(prompt="more dots"))
     assert dots.loads == 1
+
+
+def use_memory(studio: Studio, key: str) -> None:
+    def build(values: Mapping[str, Any]) -> Any:
+        return lambda task, report: ()
+
+    other = Recipe({"other": Component(key, 1000, lambda _: object())}, build, lambda _: 0)
+    with studio.manager.lease(other, TextToImage(prompt="x"), lambda _: None):
+        pass
+
+
+def test_a_run_that_finds_too_little_memory_is_tried_again_alone(studio: Studio, dots: Dots) -> None:
+    use_memory(studio, "other")
+    dots.fault, dots.lasting = NotEnoughMemory("Too large."), False
+    (made,) = finished(studio, TextToImage(prompt="dots", seed=3))
+    assert made.record["task"]["seed"] == 3  # pyright: ignore[reportArgumentType, reportCallIssue, reportIndexIssue, reportOptionalSubscript]
+    assert [resident.key for resident in studio.manager.status().residents] == ["dots:Dots"]
+    assert [outcome for outcome, _ in journal(studio)] == ["done"]
+
+
+def test_a_run_too_large_for_the_device_alone_fails_in_words_and_the_next_one_works(studio: Studio, dots: Dots) -> None:
+    dots.fault = NotEnoughMemory("Too large: choose a smaller size.")
+    with pytest.raises(NotEnoughMemory):
+        finished(studio, TextToImage(prompt="dots"))
+    assert dots.steps == 1, "with nothing else in memory a second try would end like the first"
+    use_memory(studio, "other")
+    with pytest.raises(NotEnoughMemory, match="choose a smaller size"):
+        finished(studio, TextToImage(prompt="dots"))
+    assert dots.steps == 3
+    dots.fault = None
+    assert finished(studio, TextToImage(prompt="dots"))
+    assert [outcome for outcome, _ in journal(studio)] == ["failed", "failed", "done"]
 
 
 def test_every_run_is_journaled_with_its_outcome(studio: Studio, dots: Dots) -> None:
@@ -313,3 +347,12 @@ def test_the_words_that_a_style_made_are_in_the_record(studio: Studio) -> None:
     studio.own_styles.import_styles(b"name,prompt,negative_prompt\nSepia,an old photograph of {prompt},\n", "styles.csv")
     (made,) = finished(studio, TextToImage(prompt="dots", style="Sepia"))
     assert dict(made.record)["facts"]["read"]["prompt"] == "an old photograph of dots"  # type: ignore[index,call-overload]
+
+
+def test_a_model_is_loaded_before_it_is_needed(studio: Studio, dots: Dots) -> None:
+    assert all(isinstance(event, Progress) for event in studio.warm("Dots", "text_to_image"))
+    assert dots.loads == 1 and dots.steps == 0 and journal(studio) == []
+    finished(studio, TextToImage(prompt="dots"))
+    assert dots.loads == 1
+    with pytest.raises(ModelUnavailable, match="download it first"):
+        list(studio.warm("Far", "text_to_image"))

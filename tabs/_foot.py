@@ -1,4 +1,4 @@
-"""The foot of the page: what is in memory, where files stay, and starters on their way. Knows no single tab."""
+"""The foot of the page: where files stay, and starters on their way. Knows no single tab."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from html import escape
 
 import gradio as gr
 
@@ -14,7 +13,7 @@ from studio.creations import Progress
 from studio.errors import StudioError
 from studio.studio import GUEST, Studio
 from tabs import _status
-from tabs._form import PRIVATE, QUIET
+from tabs._form import PRIVATE
 
 log = logging.getLogger("atelier.page")
 
@@ -55,11 +54,6 @@ def build(demo: gr.Blocks, studio: Studio) -> None:
     """Lay out the foot of the page and the banner of starters on their way."""
     starters = Starters(studio)
     banner = gr.HTML(elem_classes="banner")
-    with gr.Accordion("Memory", open=False, elem_classes="memory") as fold:
-        table = gr.HTML()
-        with gr.Row():
-            look = gr.Button("Refresh", size="sm")
-            clear = gr.Button("Unload all models", size="sm", visible=not studio.settings.public)
     where = "for this browser session alone, then they are deleted" if studio.settings.public else "on this machine"
     gr.HTML(f'<p class="notice">What you make stays {where}. Every result carries a record that says it was made by a machine.</p>')
 
@@ -70,30 +64,9 @@ def build(demo: gr.Blocks, studio: Studio) -> None:
             time.sleep(0.5)
         yield _status.message(starters.error, "error") if starters.error else ""
 
-    def unload() -> str:
-        if not studio.settings.public:
-            studio.manager.unload()
-        return residents(studio)
-
     def leave(request: gr.Request) -> None:
         studio.forget(request.session_hash or "", request.username or GUEST)
 
     if studio.settings.public:
         demo.unload(leave)
     demo.load(report, None, banner, concurrency_limit=20, **PRIVATE)
-    gr.on([look.click, fold.expand], lambda: residents(studio), None, table, **QUIET)
-    clear.click(unload, None, table, **QUIET)
-
-
-def residents(studio: Studio) -> str:
-    """What is resident, as a table: model part, size, last use."""
-    status = studio.manager.status()
-    if not status.residents:
-        return "<p>No model is in memory; the next run loads what it needs.</p>"
-    rows = "".join(
-        f"<tr><td>{escape(r.key)}</td><td>{_status.gigabytes(r.bytes)}</td><td>{'in use' if r.in_use else f'{r.idle:.0f} s ago'}</td></tr>"
-        for r in status.residents
-    )
-    used = sum(r.bytes for r in status.residents) + status.working
-    head = f"<p>{escape(status.device)}: {_status.gigabytes(used)} of {_status.gigabytes(status.budget)} in use.</p>"
-    return f"{head}<table><thead><tr><th>Part</th><th>Size</th><th>Last used</th></tr></thead><tbody>{rows}</tbody></table>"
