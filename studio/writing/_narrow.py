@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from studio.writing._merge import Clash, merged, pointed
+from studio.writing._keywords import Clash, Unusable, kinds, merged, pointed, required_in
 from studio.writing._values import DIGITS, arrangements, finite, longest, shortest
 
 NODES = 4000
@@ -23,12 +23,6 @@ CHARACTERS = (2.5, 0.7)
 """Characters that a token is counted as: usually, and where the first answer came out too long."""
 _FORMATS = ("date", "date-time", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri")
 _REFUSED = ("not", "if", "then", "else", "contains", "propertyNames", "dependentSchemas", "$dynamicRef", "$recursiveRef")
-_SIGNS = {
-    "object": ("properties", "required", "additionalProperties", "patternProperties", "minProperties", "maxProperties"),
-    "array": ("items", "prefixItems", "minItems", "maxItems", "uniqueItems"),
-    "string": ("minLength", "maxLength", "pattern", "format"),
-    "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
-}
 _TRIES = (
     *((items, length) for items in (8, 4, 2, 1) for length in (2000, 1000, 600, 400, 250, 160, 100, 60)),
     *((4, 40), (2, 40), (1, 40), (2, 24), (1, 24), (1, 16), (1, 8)),
@@ -36,10 +30,6 @@ _TRIES = (
 """Entries of an open list and characters of an open text, the widest first."""
 
 Node = Mapping[str, Any]
-
-
-class Unusable(Exception):
-    """What is wrong, to be read after the words "JSON schema"."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +43,38 @@ class Narrow:
 
 def narrow(schema: Node, tokens: int, tight: bool = False, capped: bool = True) -> Narrow:
     """The widest bounds in which the longest answer still fits into `tokens`, else the narrowest there are. Raises Unusable."""
-    room = tokens * CHARACTERS[tight]
-    for items, length in _TRIES:
-        for depth in (2, 1, 0):
-            maker = _Maker(schema, items, length, depth, capped)
-            found = maker.made(schema, ())
-            if found is not None and maker.parts <= NODES and (longest(found) <= room or (items, length) == _TRIES[-1]):
-                return Narrow(found, shortest(found), maker.exact)
-            if (items, length, depth) == (*_TRIES[0], 2) and found is None:
-                end = "goes on without end: a part that is required refers to itself" if maker.cut else "contradicts itself"
-                raise Unusable(f"cannot be satisfied: it {end}")
-    raise Unusable("is too large once its references are written out: make it smaller")
+    room, best, kept = tokens * CHARACTERS[tight], None, 0
+    for depth in (2, 1, 0):  # how often a reference may stand inside itself
+        try:
+            made = _made(schema, _TRIES[-1], depth, capped)
+        except Unusable:
+            if best is None:
+                raise
+            break
+        if made is not None:
+            best, kept = made, depth
+            if longest(made.schema) <= room:
+                break
+    if best is None:
+        raise Unusable("is too large once its references are written out: make it smaller")
+    if longest(best.schema) <= room:
+        for bounds in _TRIES[:-1]:
+            wider = _made(schema, bounds, kept, capped)
+            if wider is not None and longest(wider.schema) <= room:
+                return wider
+    return best
+
+
+def _made(schema: Node, bounds: tuple[int, int], depth: int, capped: bool) -> Narrow | None:
+    """None where it becomes too large."""
+    maker = _Maker(schema, *bounds, depth, capped)
+    found = maker.made(schema, ())
+    if maker.parts > NODES:
+        return None
+    if found is None:
+        end = "goes on without end: a part that is required refers to itself" if maker.cut else "contradicts itself"
+        raise Unusable(f"cannot be satisfied: it {end}")
+    return Narrow(found, shortest(found), maker.exact)
 
 
 class _Maker:
@@ -95,7 +106,7 @@ class _Maker:
                 self.exact = self.exact and key == "anyOf"
                 rest = {name: value for name, value in node.items() if name != key}
                 return _either([self.made({**rest, "allOf": [branch]}, path) for branch in node[key]])
-        return _either([self._typed(kind, node, path) for kind in _kinds(node)])
+        return _either([self._typed(kind, node, path) for kind in kinds(node)])
 
     def _written_out(self, node: dict[str, Any], path: tuple[str, ...]) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
         while "$ref" in node or "allOf" in node:
@@ -202,7 +213,7 @@ class _Maker:
         given: dict[str, Any] = dict(node.get("properties", {}))
         patterns: Node = node.get("patternProperties", {})
         other = node.get("additionalProperties", True)
-        required = _required(node)
+        required = required_in(node)
         for name in required:
             if name not in given:
                 given[name] = next((part for pattern, part in patterns.items() if re.search(pattern, name)), other)
@@ -232,29 +243,6 @@ class _Maker:
         return bool(kind(self.root).evolve(schema=dict(node)).is_valid(value))
 
 
-def _kinds(node: Node) -> Sequence[str]:
-    """The types that the part allows; where it names none, those that its other words are about."""
-    named = node.get("type")
-    if isinstance(named, str):
-        return (named,)
-    if named is not None:
-        return tuple(named)
-    meant = [kind for kind, words in _SIGNS.items() if any(word in node for word in words)]
-    return tuple(meant) or ("string", "integer", "boolean", "null")
-
-
 def _either(parts: Sequence[dict[str, Any] | None]) -> dict[str, Any] | None:
     found = [part for part in parts if part is not None]
     return None if not found else found[0] if len(found) == 1 else {"anyOf": found}
-
-
-def _required(node: Node) -> list[str]:
-    """With all that depends on what is required, or may be there: to have both is always right."""
-    found = list(dict.fromkeys(node.get("required", ())))
-    needs = {**node.get("dependentRequired", {}), **node.get("dependencies", {})}
-    for name, others in needs.items():
-        if not isinstance(others, list):
-            raise Unusable("uses dependencies with schemas, which cannot be followed: leave them out")
-        if name in node.get("properties", {}) or name in found:
-            found += [other for other in (name, *others) if other not in found]
-    return found

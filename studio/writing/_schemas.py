@@ -9,9 +9,10 @@ from functools import lru_cache
 from typing import Any, NoReturn, cast
 
 from studio.errors import InvalidInput
-from studio.writing._narrow import Narrow, Unusable, narrow
+from studio.writing._keywords import Unusable
+from studio.writing._narrow import Narrow, narrow
 
-DEEP, NODES, MANY, LONG = 24, 4000, 1000, 100_000
+DEEP, NODES, MANY, LONG = 24, 3000, 1000, 100_000
 """Most levels, parts, entries of a list that a schema may ask for, and characters of a text."""
 REPEATS = 5000
 """Most repetitions that the counts of a pattern may come to."""
@@ -92,7 +93,7 @@ def told(title: str, error: str) -> str:
     if found := re.search(r"error: ([^|<]*?)(?: \d+ \||$)", text):
         return f"{title} cannot be read: {found[1].strip().rstrip('.')[:160]}."
     if "too many" in text or "fuel" in text or "limit" in text:
-        return f"{title} is too large to follow: use smaller counts."
+        return f"{title} is too large to follow: make it smaller."
     found = re.search(r"failed to compile JSON schema: ([^|<]*?)(?: \d+ \||$)", text)
     return (
         f"{title} cannot be followed: {found[1].strip().rstrip('.')[:160]}." if found else f"{title} cannot be followed: make it simpler."

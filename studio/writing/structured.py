@@ -111,7 +111,7 @@ class Held:
 def _by_schema(text: str, tokens: int, tight: bool) -> Constraint:
     schema = _schemas.read(text)
     error = InvalidInput("JSON schema cannot be followed.", "output_schema")
-    for capped in (True, False):  # a bound on the length of texts may contradict their pattern
+    for capped in (True, False) if '"pattern' in text else (True,):  # a bound on the length of texts may contradict their pattern
         narrow = _schemas.narrowed(schema, tokens, tight, capped)
         grammar = f"{_LARK}start: %json {json.dumps({**narrow.schema, 'x-guidance': _STYLE}, ensure_ascii=False)}"
         try:

@@ -1,8 +1,8 @@
-"""Two JSON schemas as one that accepts what both accept. Knows no bounds and no answer."""
+"""Keywords of JSON schemas: what a part is about, what it refers to, what two parts come to together. Knows no bounds and no answer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -11,7 +11,18 @@ _HIGHER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minPropertie
 _LOWER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 _HOMES = ("$defs", "definitions", "$anchor", "unevaluatedProperties", "unevaluatedItems")
 
+_SIGNS = {
+    "object": ("properties", "required", "additionalProperties", "patternProperties", "minProperties", "maxProperties"),
+    "array": ("items", "prefixItems", "minItems", "maxItems", "uniqueItems"),
+    "string": ("minLength", "maxLength", "pattern", "format"),
+    "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+}
+
 Node = Mapping[str, Any]
+
+
+class Unusable(Exception):
+    """What is wrong with a schema, to be read after the words "JSON schema"."""
 
 
 class Clash(Exception):
@@ -30,6 +41,29 @@ def pointed(root: Any, place: str) -> Any:
     if isinstance(found, dict | bool):
         return found
     raise LookupError(place)
+
+
+def kinds(node: Node) -> Sequence[str]:
+    """The types that the part allows; where it names none, those that its other words are about."""
+    named = node.get("type")
+    if isinstance(named, str):
+        return (named,)
+    if named is not None:
+        return tuple(named)
+    meant = [kind for kind, words in _SIGNS.items() if any(word in node for word in words)]
+    return tuple(meant) or ("string", "integer", "boolean", "null")
+
+
+def required_in(node: Node) -> list[str]:
+    """With all that depends on what is required, or may be there: to have both is always right."""
+    found = list(dict.fromkeys(node.get("required", ())))
+    needs = {**node.get("dependentRequired", {}), **node.get("dependencies", {})}
+    for name, others in needs.items():
+        if not isinstance(others, list):
+            raise Unusable("uses dependencies with schemas, which cannot be followed: leave them out")
+        if name in node.get("properties", {}) or name in found:
+            found += [other for other in (name, *others) if other not in found]
+    return found
 
 
 def merged(one: Node, two: Node) -> tuple[dict[str, Any], bool]:
