@@ -58,10 +58,10 @@ def main() -> None:
         outcomes.append(outcome)
         print("." if not outcome.faults else "x", end="", file=sys.stderr, flush=True)
         if asked.answers:
-            asked.answers.write_text("\n\n".join(map(_told, outcomes)), "utf-8")
-    print(f"\n{_table(outcomes, plan)}\n{time.process_time() - started:.0f} CPU-seconds")
+            asked.answers.write_text("\n\n".join(map(told, outcomes)), "utf-8")
+    print(f"\n{table(outcomes, plan)}\n{time.process_time() - started:.0f} CPU-seconds")
     if not asked.tuning and not asked.kinds:
-        (HERE / "results.toml").write_text(_results(outcomes, plan), "utf-8")
+        (HERE / "results.toml").write_text(results(outcomes, plan), "utf-8")
 
 
 def run(file: Path, plan: dict[str, Any], kinds: list[str], tuning: bool) -> Iterator[Outcome]:
@@ -100,7 +100,7 @@ def _shares(outcomes: list[Outcome], tuning: int) -> dict[str, tuple[float, floa
     return found
 
 
-def _table(outcomes: list[Outcome], plan: dict[str, Any]) -> str:
+def table(outcomes: list[Outcome], plan: dict[str, Any]) -> str:
     lines = [f"{'kind':22}{'all':>6}{'tuning':>8}{'held out':>10}"]
     for name, shares in _shares(outcomes, plan["tuning"]).items():
         mark = "  passes" if shares[0] >= plan["threshold"] else ""
@@ -108,7 +108,7 @@ def _table(outcomes: list[Outcome], plan: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _results(outcomes: list[Outcome], plan: dict[str, Any]) -> str:
+def results(outcomes: list[Outcome], plan: dict[str, Any]) -> str:
     lines = [
         "# Share of 20 answers of the starter that passed the rules, by kind of text; written by evaluate.py.",
         f"threshold = {plan['threshold']}",
@@ -119,7 +119,7 @@ def _results(outcomes: list[Outcome], plan: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _told(outcome: Outcome) -> str:
+def told(outcome: Outcome) -> str:
     passage = outcome.passage
     verdict = "; ".join(outcome.faults) or "passes"
     return f"=== {outcome.preset} {outcome.number} [{outcome.subject}] {passage.tokens} tokens, {passage.finish}: {verdict}\n{passage.text}"

@@ -38,8 +38,8 @@ class Form:
 
     `words`, `lines` (not empty), `entries` (of a list); `mentions`: a word of the subject occurs; `contains`: each of these occurs;
     `greeting`: begins like a letter; `open_names`: blanks such as [Name] are allowed; `sentence_end`: ends with a whole sentence, list
-    entry or line of verse unless the answer reached its length; `shorter`: at most this share of the subject's length; `original`:
-    at most this share of it is copied; `keeps`: at least this share of the subject's own words stays.
+    entry or line of verse unless the answer reached its length; `shorter`, `longer`: at most, at least this share of the subject's length;
+    `original`: at most this share of it is copied; `keeps`: at least this share of the subject's own words stays.
     """
 
     words: tuple[int, int]
@@ -51,6 +51,7 @@ class Form:
     open_names: bool = False
     sentence_end: bool = True
     shorter: float | None = None
+    longer: float | None = None
     original: float | None = None
     keeps: float | None = None
 
@@ -114,6 +115,8 @@ def _content(text: str, form: Form, subject: str) -> Iterator[str]:
             yield f"no {piece}"
     if form.shorter is not None and len(words) > form.shorter * len(_words(subject)):
         yield "not shorter"
+    if form.longer is not None and len(words) < form.longer * len(_words(subject)):
+        yield "not longer"
     if form.original is not None and _copied(words, _words(subject)) > form.original:
         yield "copied"
 
