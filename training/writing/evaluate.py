@@ -101,6 +101,7 @@ def _shares(outcomes: list[Outcome], tuning: int) -> dict[str, tuple[float, floa
 
 
 def table(outcomes: list[Outcome], plan: dict[str, Any]) -> str:
+    """The shares as lines to read."""
     lines = [f"{'kind':22}{'all':>6}{'tuning':>8}{'held out':>10}"]
     for name, shares in _shares(outcomes, plan["tuning"]).items():
         mark = "  passes" if shares[0] >= plan["threshold"] else ""
@@ -109,6 +110,7 @@ def table(outcomes: list[Outcome], plan: dict[str, Any]) -> str:
 
 
 def results(outcomes: list[Outcome], plan: dict[str, Any]) -> str:
+    """The shares as TOML."""
     lines = [
         "# Share of 20 answers of the starter that passed the rules, by kind of text; written by evaluate.py.",
         f"threshold = {plan['threshold']}",
@@ -120,6 +122,7 @@ def results(outcomes: list[Outcome], plan: dict[str, Any]) -> str:
 
 
 def told(outcome: Outcome) -> str:
+    """One answer with its faults."""
     passage = outcome.passage
     verdict = "; ".join(outcome.faults) or "passes"
     return f"=== {outcome.preset} {outcome.number} [{outcome.subject}] {passage.tokens} tokens, {passage.finish}: {verdict}\n{passage.text}"
