@@ -59,7 +59,9 @@ CARD = ModelCard(
 )
 """What the model is, as for any other; no task names it."""
 
-_SHAPE = {"hidden_size": WIDTH, "intermediate_size": 1536, "num_hidden_layers": 6, "num_attention_heads": 12, "vocab_size": 30522}
+_SHAPE: dict[str, Any] = {
+    "hidden_size": WIDTH, "intermediate_size": 1536, "num_hidden_layers": 6, "num_attention_heads": 12, "vocab_size": 30522,
+}  # fmt: skip
 """From the config.json beside the weights; the rest is BERT's usual."""
 
 
@@ -121,7 +123,7 @@ def _files(places: Places) -> tuple[Path, Path] | None:
 
 def _load(weights: Path, vocabulary: Path) -> tuple[Any, Any]:
     """The tokenizer and the model in float32, both untyped."""
-    from safetensors.torch import load_file
+    from safetensors import torch as tensors
     from tokenizers import Tokenizer
     from transformers import BertConfig, BertModel
 
@@ -129,7 +131,8 @@ def _load(weights: Path, vocabulary: Path) -> tuple[Any, Any]:
     words.enable_truncation(LONGEST)
     words.enable_padding()
     model: Any = BertModel(BertConfig(**_SHAPE), add_pooling_layer=False)
-    model.load_state_dict(load_file(weights), strict=False)
+    file: Any = tensors  # its types are partly unknown
+    model.load_state_dict(file.load_file(weights), strict=False)
     return words, model.eval()
 
 

@@ -43,13 +43,13 @@ class Block(Protocol):
     """What is asked of a block of a source: see studio/writing/reading.py."""
 
     @property
-    def kind(self) -> str: ...  # noqa: D102
+    def kind(self) -> str: ...
     @property
-    def level(self) -> int: ...  # noqa: D102
+    def level(self) -> int: ...
     @property
-    def text(self) -> str: ...  # noqa: D102
+    def text(self) -> str: ...
     @property
-    def page(self) -> int | None: ...  # noqa: D102
+    def page(self) -> int | None: ...
 
 
 @dataclass(frozen=True)

@@ -27,22 +27,26 @@ _SPACELESS = re.compile(f"[{SPACELESS}]")
 _VOWEL = re.compile(r"[aeiouy]")
 _IRREGULAR = {
     "men": "man", "women": "woman", "children": "child", "feet": "foot", "teeth": "tooth", "mice": "mouse", "geese": "goose",
-    "wrote": "write", "written": "write", "began": "begin", "begun": "begin", "made": "make", "said": "say", "says": "say",
-    "went": "go", "gone": "go", "goes": "go", "came": "come", "took": "take", "taken": "take", "gave": "give", "given": "give",
-    "found": "find", "held": "hold", "told": "tell", "left": "leave", "lost": "lose", "fell": "fall", "fallen": "fall",
-    "grew": "grow", "grown": "grow", "knew": "know", "known": "know", "saw": "see", "seen": "see", "ran": "run", "rose": "rise",
-    "risen": "rise", "sold": "sell", "bought": "buy", "built": "build", "led": "lead", "met": "meet", "paid": "pay", "sent": "send",
-    "spoke": "speak", "spoken": "speak", "thought": "think", "won": "win", "chose": "choose", "chosen": "choose", "chuse": "choose",
-    "drew": "draw", "drawn": "draw", "ate": "eat", "eaten": "eat", "kept": "keep", "got": "get", "became": "become", "brought": "bring",
-    "died": "die", "dies": "die", "dying": "die", "lies": "lie", "lying": "lie", "better": "good", "best": "good", "worse": "bad",
-    "lives": "life", "wives": "wife", "wolves": "wolf", "thieves": "thief", "leaves": "leaf", "halves": "half", "sang": "sing",
-    "slept": "sleep", "drank": "drink", "drunk": "drink", "fought": "fight", "caught": "catch", "taught": "teach", "stood": "stand",
-    "threw": "throw", "thrown": "throw", "wore": "wear", "worn": "wear", "broke": "break", "broken": "break", "forgot": "forget",
+    "wrote": "write", "written": "write", "began": "begin", "begun": "begin", "made": "make", "said": "say", "says": "say", "went": "go",
+    "gone": "go", "goes": "go", "came": "come", "took": "take", "taken": "take", "gave": "give", "given": "give", "found": "find",
+    "held": "hold", "told": "tell", "left": "leave", "lost": "lose", "fell": "fall", "fallen": "fall", "grew": "grow", "grown": "grow",
+    "knew": "know", "known": "know", "saw": "see", "seen": "see", "ran": "run", "rose": "rise", "risen": "rise", "sold": "sell",
+    "bought": "buy", "built": "build", "led": "lead", "met": "meet", "paid": "pay", "sent": "send", "spoke": "speak", "spoken": "speak",
+    "thought": "think", "won": "win", "chose": "choose", "chosen": "choose", "chuse": "choose", "drew": "draw", "drawn": "draw",
+    "ate": "eat", "eaten": "eat", "kept": "keep", "got": "get", "became": "become", "brought": "bring", "died": "die", "dies": "die",
+    "dying": "die", "lies": "lie", "lying": "lie", "better": "good", "best": "good", "worse": "bad", "lives": "life", "wives": "wife",
+    "wolves": "wolf", "thieves": "thief", "leaves": "leaf", "halves": "half", "sang": "sing", "slept": "sleep", "drank": "drink",
+    "drunk": "drink", "fought": "fight", "caught": "catch", "taught": "teach", "stood": "stand", "sat": "sit", "stole": "steal",
+    "swore": "swear", "tore": "tear", "woke": "wake", "flew": "fly", "rode": "ride", "hid": "hide", "heard": "hear", "felt": "feel",
+    "spent": "spend", "meant": "mean", "learnt": "learn", "shot": "shoot", "struck": "strike", "sought": "seek", "bore": "bear",
+    "born": "bear", "shook": "shake", "swam": "swim", "rang": "ring", "sank": "sink", "threw": "throw", "thrown": "throw", "wore": "wear",
+    "worn": "wear", "broke": "break", "broken": "break", "forgot": "forget",
 }  # fmt: skip
 _ENDINGS = (
     ("ational", "ate"), ("ization", "ize"), ("isation", "ize"), ("fulness", "ful"), ("ousness", "ous"), ("iveness", "ive"),
     ("ation", "ate"), ("ition", "ite"), ("ment", ""), ("ness", ""), ("ship", ""), ("ible", ""), ("able", ""), ("tion", "t"),
-    ("sion", "s"), ("ance", ""), ("ence", ""), ("ise", "ize"), ("ery", ""), ("ful", ""), ("ity", ""), ("est", ""), ("ly", ""), ("er", ""), ("or", ""),
+    ("sion", "s"), ("ance", ""), ("ence", ""), ("ise", "ize"), ("ery", ""), ("ful", ""), ("ity", ""), ("est", ""),
+    ("ly", ""), ("er", ""), ("or", ""),
 )  # fmt: skip
 
 

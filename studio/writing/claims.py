@@ -1,0 +1,207 @@
+"""What a sentence states that can be compared: its numbers, its names, and what it denies. By rules, for English first.
+
+Knows words; knows no passage, no verdict and no model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from studio.writing.terms import STOP_WORDS, stem, terms, words
+
+_UNITS = {
+    word: number
+    for number, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
+        "nineteen".split()
+    )
+}
+_TENS = {word: 10 * number for number, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+_ORDINALS = {
+    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10,
+    "eleventh": 11, "twelfth": 12, "thirteenth": 13, "fourteenth": 14, "fifteenth": 15, "sixteenth": 16, "seventeenth": 17,
+    "eighteenth": 18, "nineteenth": 19, "twentieth": 20, "once": 1, "twice": 2, "thrice": 3, "dozen": 12, "fourscore": 80,
+}  # fmt: skip
+_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_DIGITS = re.compile(r"\d[\d.,]*")
+_ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)\Z")
+_TOKEN = re.compile(r"\d[\d.,]*\d(?:st|nd|rd|th)?|\d(?:st|nd|rd|th)?|[^\W\d_]+(?:['’][^\W\d_]+)*|[,;:.()!?%—]")
+_DENIALS = frozenset(
+    "not no never none nobody nothing neither nor without cannot hardly scarcely nowhere fail failed fails refuse refused refuses deny "
+    "denied denies lack lacks lacked nicht kein keine nie niemals pas jamais nunca".split()
+)
+_EVEN = re.compile(r"\bnot only\b|\bno (?:doubt|less|more|worse|\w+er)\b|\bnot (?:less|fewer|more) than\b", re.IGNORECASE)
+_REACH = 5
+"""Terms after a denying word that it denies, up to the end of the clause."""
+
+OPPOSITES: tuple[tuple[str, str], ...] = (
+    ("increase", "decrease"), ("rise", "fall"), ("grow", "shrink"), ("more", "less"), ("more", "fewer"), ("before", "after"),
+    ("early", "late"), ("high", "low"), ("good", "bad"), ("large", "small"), ("big", "small"), ("long", "short"), ("full", "empty"),
+    ("win", "lose"), ("gain", "lose"), ("accept", "refuse"), ("accept", "reject"), ("allow", "forbid"), ("allow", "prohibit"),
+    ("permit", "prohibit"), ("open", "close"), ("begin", "end"), ("start", "stop"), ("rich", "poor"), ("strong", "weak"),
+    ("young", "old"), ("hot", "cold"), ("warm", "cold"), ("fast", "slow"), ("quick", "slow"), ("hard", "easy"), ("difficult", "easy"),
+    ("legal", "illegal"), ("possible", "impossible"), ("true", "false"), ("right", "wrong"), ("alive", "dead"), ("love", "hate"),
+    ("like", "dislike"), ("friend", "enemy"), ("north", "south"), ("east", "west"), ("left", "right"), ("above", "below"),
+    ("inside", "outside"), ("present", "absent"), ("buy", "sell"), ("success", "failure"), ("succeed", "fail"), ("maximum", "minimum"),
+    ("male", "female"), ("day", "night"), ("light", "dark"), ("public", "private"), ("safe", "dangerous"), ("include", "exclude"),
+    ("agree", "disagree"), ("remember", "forget"), ("add", "remove"), ("arrive", "leave"), ("most", "least"), ("best", "worst"),
+    ("loud", "quiet"), ("wide", "narrow"), ("clean", "dirty"), ("wet", "dry"), ("war", "peace"), ("guilty", "innocent"), ("happy", "sad"),
+    ("north", "west"), ("south", "east"), ("with", "without"), ("first", "last"),
+)  # fmt: skip
+_FACING: dict[str, set[str]] = {}
+for _one, _other in OPPOSITES:
+    _FACING.setdefault(stem(_one), set()).add(stem(_other))
+    _FACING.setdefault(stem(_other), set()).add(stem(_one))
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number with how it stands in the text and the stem of the word after it, '' if that says nothing."""
+
+    value: float
+    said: str
+    unit: str
+
+
+def numbers(text: str) -> list[Number]:
+    """The numbers of a text, in figures or words: 1,234.5, 5 %, "twenty-five", "a thousand", "eighteenth". A lone "one" is none."""
+    found: list[Number] = []
+    tokens = [(match.group().casefold(), match.start(), match.end()) for match in _TOKEN.finditer(text)]
+    at = 0
+    while at < len(tokens):
+        read = _number(tokens, at)
+        if read is None:
+            at += 1
+            continue
+        value, over = read
+        unit = next((word for word, _, _ in tokens[over : over + 3] if word == "%" or (word not in STOP_WORDS and word.isalpha())), "")
+        unit = "%" if unit in ("%", "percent") or [word for word, _, _ in tokens[over : over + 2]] == ["per", "cent"] else stem(unit)
+        found.append(Number(value, text[tokens[at][1] : tokens[over - 1][2]], unit))
+        at = over
+    return found
+
+
+def names(text: str, *, verse: bool = False) -> list[str]:
+    """The capitalised words of a text that do not stand there only because a sentence begins with them; in `verse`, or a line."""
+    found: list[str] = []
+    before = 0
+    for word, start, end in words(text):
+        between = text[before:start]
+        opens = (
+            before == 0
+            or (verse and "\n" in between)
+            or bool(re.search(r"[.!?:]\s|[.!?:]$|\n\s*\n|[\"“‘(]\s*$", between))
+            and not _short(text, before)
+        )
+        before = end
+        if word[0].isupper() and not opens and word.casefold() not in STOP_WORDS and len(word) > 1:
+            found.append(re.sub("['’]s$", "", word))
+    return list(dict.fromkeys(found))
+
+
+def denied(text: str) -> tuple[set[str], set[str], int]:
+    """The terms of a text that it denies, those that it does not, and how many denying words it has."""
+    text = _EVEN.sub(" ", text)
+    reach = count = 0
+    no: set[str] = set()
+    yes: set[str] = set()
+    for match in _TOKEN.finditer(text):
+        word = match.group().casefold().replace("’", "'")
+        if not word[0].isalnum() or word == "but":
+            reach = 0
+        elif word in _DENIALS or word.endswith("n't"):
+            reach, count = _REACH, count + 1
+        elif word not in STOP_WORDS:
+            (no if reach else yes).update(terms(word))
+            reach = max(0, reach - 1)
+    return no, yes, count
+
+
+def opposite(term: str) -> set[str]:
+    """The terms that say the opposite of one."""
+    return _FACING.get(term, set())
+
+
+def _number(tokens: list[tuple[str, int, int]], at: int) -> tuple[float, int] | None:
+    """The number that begins at a token, and the token after it."""
+    word = tokens[at][0]
+    if ordinal := _ORDINAL.match(word):
+        return float(ordinal.group(1)), at + 1
+    if _DIGITS.fullmatch(word):
+        return _scaled(_figure(word), tokens, at + 1)
+    follows = tokens[at + 1][0] if at + 1 < len(tokens) else ""
+    if word in ("a", "an") and follows in _SCALES:
+        return _scaled(1, tokens, at + 1)
+    if word == "one" and follows not in _SCALES:
+        return None
+    total = 0.0
+    part = 0.0
+    over = at
+    for value, scale in _spelled(tokens, at):
+        over += 1
+        if scale == 1:
+            part += value
+        elif scale == 100:
+            part = (part or 1) * 100
+        elif scale:
+            total += (part or 1) * scale
+            part = 0.0
+    if over == at:
+        return (float(_ORDINALS[word]), at + 1) if word in _ORDINALS else None
+    while tokens[over - 1][0] == "and":
+        over -= 1
+    return total + part, over
+
+
+def _spelled(tokens: list[tuple[str, int, int]], at: int) -> Iterator[tuple[float, int]]:
+    """Each word of a number in words, as (value, scale); "and" as (0, 0)."""
+    last = -1.0
+    for index in range(at, len(tokens)):
+        word = tokens[index][0]
+        follows = tokens[index + 1][0] if index + 1 < len(tokens) else ""
+        if word in _UNITS:
+            if 0 <= last < 20:
+                return
+            yield _UNITS[word], 1
+            last = _UNITS[word]
+        elif word in _TENS:
+            if 0 <= last < 100:
+                return
+            yield _TENS[word], 1
+            last = _TENS[word]
+        elif word in _SCALES:
+            yield 0, _SCALES[word]
+            last = -1.0
+        elif word in _ORDINALS and 20 <= last < 100 and _ORDINALS[word] < 10:
+            yield _ORDINALS[word], 1
+            return
+        elif word == "and" and index > at and last == -1 and (follows in _UNITS or follows in _TENS):
+            yield 0, 0
+        else:
+            return
+
+
+def _scaled(value: float, tokens: list[tuple[str, int, int]], over: int) -> tuple[float, int]:
+    while over < len(tokens) and tokens[over][0] in _SCALES:
+        value *= _SCALES[tokens[over][0]]
+        over += 1
+    return value, over
+
+
+def _figure(word: str) -> float:
+    """1,234.5 and 1.234,5 alike; a single comma or point with three figures after it parts thousands only if it is a comma."""
+    word = word.strip(".,")
+    if "," in word and "." in word:
+        decimal = max(word.rfind(","), word.rfind("."))
+        return float(re.sub("[.,]", "", word[:decimal]) + "." + word[decimal + 1 :])
+    if re.fullmatch(r"\d{1,3}(,\d{3})+", word) or word.count(",") > 1 or word.count(".") > 1:
+        return float(re.sub("[.,]", "", word))
+    return float(word.replace(",", "."))
+
+
+def _short(text: str, end: int) -> bool:
+    """Whether the word that ends here is a title or an initial, after which a point ends no sentence."""
+    word = re.search(r"\w+$", text[:end])
+    return word is not None and (len(word.group()) == 1 or word.group() in ("Mr", "Mrs", "Ms", "Dr", "St", "Prof", "Sir", "Jr"))
