@@ -24,7 +24,7 @@ SUFFIXES = (".txt", ".md", ".docx", ".html", ".pdf", ".epub")
 FILE_LIMIT = 50 << 20
 """Bytes."""
 SECONDS = 120.0
-"""Most that taking one file apart may take."""
+"""Most that taking one PDF apart may take; half of it for other files."""
 _PLAIN = {".md": "markdown", ".markdown": "markdown"}
 _PAGES = (".html", ".htm", ".xhtml")
 _MARKUP = re.compile(rb"\s*(?:\xef\xbb\xbf)?(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
@@ -133,8 +133,9 @@ def _apart(kind: str, data: bytes, tick: Callable[[str], None] | None) -> dict[s
     with tempfile.TemporaryDirectory(prefix="atelier-reading-") as folder:
         source, target = Path(folder) / "source", Path(folder) / "found.json"
         source.write_bytes(data)
+        seconds = SECONDS if kind == "pdf" else SECONDS / 2
         command = fetching.python("studio.writing.reading_child", kind, str(source), str(target))
-        status, _ = fetching.run_child(command, tick or _nothing, {"CUDA_VISIBLE_DEVICES": ""}, seconds=SECONDS, cwd=fetching.ROOT)
+        status, _ = fetching.run_child(command, tick or _nothing, {"CUDA_VISIBLE_DEVICES": ""}, seconds=seconds, cwd=fetching.ROOT)
         if status is None:
             raise Unreadable("slow")
         if status != 0 or not target.exists():

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from studio.writing.reading_blocks import TITLE_LIMIT, BlockKind, Found, Runs, Unreadable
+from studio.writing.reading_blocks import LONGEST, TITLE_LIMIT, BlockKind, Found, Runs, Unreadable
 from studio.writing.reading_styles import DEEPEST_LIST, Styles, numbered, whole
 from studio.writing.reading_zip import Packed, walk
 
@@ -66,6 +66,7 @@ class _Reader:
         self.counts: dict[tuple[str, int], int] = {}
         self.skipped = 0
         self.in_text = False
+        self.heard = 0
 
     def start(self, name: str, values: Mapping[str, str]) -> None:
         if self.skipped or name in _SKIPPED:
@@ -101,6 +102,10 @@ class _Reader:
                 return
             now.coded = now.coded and (now.typed or not words.strip())
             now.runs.add(words, now.bold, now.italic)
+            self.heard += len(words)
+            if self.heard > 2 * LONGEST:
+                self._finish(now)
+                raise _Enough
 
     def _part(self, now: _Open, name: str, values: Mapping[str, str]) -> None:
         """What may stand in a paragraph."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-from studio.writing.reading_blocks import TITLE_LIMIT, BlockKind, Found, Runs
+from studio.writing.reading_blocks import LONGEST, TITLE_LIMIT, BlockKind, Found, Runs
 
 _LEFT_OUT = frozenset(
     "script style template noscript svg math iframe object embed applet canvas audio video select textarea button datalist nav "
@@ -25,14 +25,19 @@ _HEADING = re.compile(r"h[1-6]")
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])", re.IGNORECASE)
 _SPACE = re.compile(r"[ \t\n\r\f]+")
 DEEPEST_LIST = 3
+MARKUP_LIMIT = 10_000_000
+"""Characters with all tags."""
 
 
 def read_html(text: str, found: Found | None = None) -> Found:
     """The blocks of a page, after those that `found` has already."""
     reader = _Reader(found or Found())
-    for start in range(0, len(text), 1 << 16):
-        reader.feed(text[start : start + (1 << 16)])
-        if reader.found.full:
+    if len(text) > MARKUP_LIMIT:
+        text = text[:MARKUP_LIMIT]
+        reader.found.notice(f"Only the first {MARKUP_LIMIT:,} characters of its markup were read.")
+    for start in range(0, len(text), 1 << 20):
+        reader.feed(text[start : start + (1 << 20)])
+        if reader.found.full or reader.heard > 2 * LONGEST:
             break
     reader.close()
     reader.flush()
@@ -54,6 +59,7 @@ class _Reader(HTMLParser):
         self.bold = self.italic = self.code = 0
         self.in_title = False
         self.title: list[str] = []
+        self.heard = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if self.skipped:
@@ -95,6 +101,7 @@ class _Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.skipped:
             return
+        self.heard += len(data)
         if self.in_title:
             self.title.append(data[:TITLE_LIMIT])
         elif self.code:
