@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from studio.engines._prefix import Read
 from studio.errors import InvalidInput
 
-OTHERS = 10
-"""Likeliest tokens that are told beside the chosen one, it among them or not."""
+OTHERS = 9
+"""Tokens that are told beside the chosen one."""
 
 
 class Sampler(Protocol):
@@ -153,7 +153,7 @@ def write(
 
 def _chances(scores: Any, token: int) -> Chances:
     shares = scores[0].float().softmax(-1)
-    best = shares.topk(min(OTHERS, len(shares)))
+    best = shares.topk(min(OTHERS + 1, len(shares)))
     return Chances(float(shares[token]), tuple(zip(best.indices.tolist(), best.values.tolist(), strict=True)))
 
 

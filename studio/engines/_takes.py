@@ -67,8 +67,8 @@ def _written(
 
     def watch(token: int) -> bool:
         if task.probabilities:
-            others = ((answer.said(other), share) for other, share in choice.chances.likeliest if other != token)
-            told.append([round(choice.chances.probability, 6), [[text, round(share, 6)] for text, share in others if text]])
+            others = ((answer.said(other), round(share, 6)) for other, share in choice.chances.likeliest if other != token)
+            told.append([round(choice.chances.probability, 6), [[text, share] for text, share in others if text][: _decoding.OTHERS]])
         answer.add(token)
         run.report(Progress("running", answer.tokens, run.asked.room, "tokens", item + 1, task.count))
         if time.monotonic() - run.seen[0] >= PREVIEW_SECONDS:
