@@ -32,24 +32,26 @@ def main() -> None:
     words = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     words.add_argument("file", type=Path, help="the starter's GGUF file")
     words.add_argument("--tuning", action="store_true", help="only the texts that are there to tune on; writes no results")
+    words.add_argument("--held-out", action="store_true", help="only the other texts; writes no results")
     words.add_argument("--kinds", nargs="*", default=[], help="names of actions; all without it")
     words.add_argument("--answers", type=Path, help="write every answer with its faults to this file")
     asked = words.parse_args()
     plan = tomllib.loads((HERE / "actions.toml").read_text("utf-8"))
     outcomes: list[Outcome] = []
     started = time.process_time()
-    for outcome in run(asked.file, plan, asked.kinds, asked.tuning):
+    part = slice(plan["tuning"]) if asked.tuning else slice(plan["tuning"] if asked.held_out else 0, None)
+    for outcome in run(asked.file, plan, asked.kinds, part):
         outcomes.append(outcome)
         print("." if not outcome.faults else "x", end="", file=sys.stderr, flush=True)
         if asked.answers:
             asked.answers.write_text("\n\n".join(map(told, outcomes)), "utf-8")
     print(f"\n{table(outcomes, plan)}\n{time.process_time() - started:.0f} CPU-seconds")
-    if not asked.tuning and not asked.kinds:
+    if not (asked.tuning or asked.held_out or asked.kinds):
         (HERE / "actions_results.toml").write_text(results(outcomes, plan), "utf-8")
 
 
-def run(file: Path, plan: dict[str, Any], kinds: list[str], tuning: bool) -> Iterator[Outcome]:
-    """Every text of every action in turn."""
+def run(file: Path, plan: dict[str, Any], kinds: list[str], part: slice) -> Iterator[Outcome]:
+    """Every text of that part of the lists, of every action in turn."""
     [card] = [card.model_copy(update={"files": file}) for card in gguf.CARDS if card.starter]
     lists = tomllib.loads((HERE / "prompts.toml").read_text("utf-8"))["lists"]
     known = {action.name: action for action in actions(PRESETS)}
@@ -61,7 +63,7 @@ def run(file: Path, plan: dict[str, Any], kinds: list[str], tuning: bool) -> Ite
         action, entries, fills, choice = known[form.pop("action")], lists[form.pop("list")], form.pop("fills"), form.pop("choice", "")
         if kinds and action.name not in kinds:
             continue
-        for number, entry in enumerate(entries[: plan["tuning"]] if tuning else entries, 1):
+        for number, entry in list(enumerate(entries, 1))[part]:
             asked = action.fields(**{fills: entry}, choice=choice, longest=2048)
             [passage] = pipeline(models.resolve(Write.checked({**asked, "seed": SEED + number}), card), lambda _: None)
             assert isinstance(passage, Passage)
