@@ -7,11 +7,11 @@ from pathlib import Path
 
 from gradio import themes
 
-from tabs import _context, _editor, _player, _shelf
+from tabs import _context, _editor, _player, _shelf, _sources
 
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
-STYLES = ("studio.css", "mask_editor.css", _player.STYLE, _shelf.STYLE, _editor.STYLE, _context.STYLE)
+STYLES = ("studio.css", "mask_editor.css", _player.STYLE, _shelf.STYLE, _editor.STYLE, _context.STYLE, _sources.STYLE)
 MASK_EDITOR = tuple(f"mask_editor/{part}.js" for part in ("mask", "files", "view", "panel", "tools", "editor"))
 SCRIPTS = ("studio.js", *MASK_EDITOR, *_player.SCRIPTS, *_shelf.SCRIPTS, *_editor.SCRIPTS)
 """In assets/, in the order in which the page loads them."""

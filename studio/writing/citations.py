@@ -8,7 +8,7 @@ work in any language, denials and opposites in English. Knows no model, no searc
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,9 +63,10 @@ class _Quote:
     text: str
 
 
-def check(answer: str, passages: Sequence[Passage]) -> tuple[Checked, ...]:
-    """Every sentence of `answer` in its order; [n] cites the n-th of `passages`, from 1."""
-    return tuple(_checked(answer, start, end, passages) for start, end in _split(answer))
+def check(answer: str, passages: Sequence[Passage] | Mapping[int, Passage]) -> tuple[Checked, ...]:
+    """Every sentence of `answer` in its order; [n] cites the passage of that number, in a sequence the n-th from 1."""
+    known = passages if isinstance(passages, Mapping) else dict(enumerate(passages, 1))
+    return tuple(_checked(answer, start, end, known) for start, end in _split(answer))
 
 
 def cited(text: str) -> tuple[int, ...]:
@@ -88,17 +89,16 @@ def _split(answer: str) -> list[tuple[int, int]]:
     return found
 
 
-def _checked(answer: str, start: int, end: int, passages: Sequence[Passage]) -> Checked:
+def _checked(answer: str, start: int, end: int, passages: Mapping[int, Passage]) -> Checked:
     sentence = answer[start:end]
     cites = cited(sentence)
     if not cites:
         return Checked(sentence, start, end, (), "uncited", "This sentence names no passage.")
-    missing = [number for number in cites if not 1 <= number <= len(passages)]
+    missing = [number for number in cites if number not in passages]
     if missing:
-        there = f"there are {len(passages)}" if passages else "there are none"
-        return Checked(sentence, start, end, cites, "unsupported", f"There is no passage [{missing[0]}]: {there}.")
+        return Checked(sentence, start, end, cites, "unsupported", f"There is no passage [{missing[0]}].")
     claim = " ".join(_CITE.sub(" ", _MARKS.sub(" ", sentence)).split())
-    evidence = {number: passages[number - 1] for number in cites}
+    evidence = {number: passages[number] for number in cites}
     quote = _quote(claim, evidence)
     verdict, why = _verdict(claim, evidence, quote)
     return Checked(sentence, start, end, cites, verdict, why, quote.start, quote.end, quote.passage)

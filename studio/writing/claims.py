@@ -89,12 +89,8 @@ def names(text: str, *, verse: bool = False) -> list[str]:
     before = 0
     for word, start, end in words(text):
         between = text[before:start]
-        opens = (
-            before == 0
-            or (verse and "\n" in between)
-            or bool(re.search(r"[.!?:]\s|[.!?:]$|\n\s*\n|[\"“‘(]\s*$", between))
-            and not _short(text, before)
-        )
+        begins = bool(re.search(r"[.!?:]\s|[.!?:]$|\n\s*\n|[\"“‘(]\s*$", between)) and not _short(text, before)
+        opens = before == 0 or begins or (verse and "\n" in between)
         before = end
         if word[0].isupper() and not opens and word.casefold() not in STOP_WORDS and len(word) > 1:
             found.append(re.sub("['’]s$", "", word))
