@@ -1,19 +1,33 @@
-"""The writing tab: an instruction beside a document that the studio and the artist write together."""
+"""The writing tab: a document that the studio and the artist write together, and beside it what the writer is asked and what it reads."""
 
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 
-from studio import documents
 from studio.errors import StudioError
 from studio.tasks import Write
+from studio.writing.actions import Action, actions
+from studio.writing.prose import SAMPLERS
 from studio.writing_presets import WritingPreset, writing_presets
-from tabs import _fields, _form, _models, _scripts
+from tabs import (
+    _context,
+    _editor,
+    _editor_answers,
+    _fields,
+    _form,
+    _models,
+    _sources,
+    _status,
+    _writing_files,
+    _writing_run,
+    _writing_settings,
+)
 from tabs._form import QUIET, Form
-from tabs._run import Shown
 
 NAME = "Writing"
 TASK = Write
@@ -24,152 +38,152 @@ PROMPTS = (
     "Write a short story that begins in a lighthouse.",
     "Write an outline for an article about growing herbs.",
 )
-ADVANCED = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_new_tokens")
+PLAIN = ("Your own words", "")
+"""The kind of text of those who say it themselves."""
+TUNED = ("max_new_tokens", *SAMPLERS)
+"""Numbers that a kind of text may set."""
+SHOWN = ("name", "title", "description", "on", "result", "asks")
+"""What the editor shows of an action."""
+OF_A_DOCUMENT = ("document", "notes", "cards", "passages", "author_note", "note_depth")
+"""Fields that are kept with a document or made for a run; the browser keeps the others."""
 
 
 def build(form: Form) -> None:
     """Lay out the tab."""
-    presets = {preset.name: preset for preset in writing_presets(form.studio.settings.presets)}
-    with gr.Row(elem_classes="desk"):
-        with gr.Column(elem_classes="ask"):
-            ask = _ask(form, presets)
-        with gr.Column(elem_classes="answer"):
-            view = _answer(form)
-        with gr.Column(elem_classes="tune"):
-            _tune(form, ask["stage"])
-    form.fields = {name: form.fields[name] for name in TASK.model_fields if name in form.fields}
-    form.outbox["text"] = form.fields["document"]
-    _wire(form, presets, ask, view)
+    kinds = {preset.name: preset for preset in writing_presets(form.studio.settings.presets)}
+    known = {action.name: action for action in actions(form.studio.settings.presets)}
+    with gr.Row(elem_classes="desk editing writing"):
+        with gr.Column(elem_classes="left"):
+            parts: dict[str, Any] = {"editor": _editor.Editor()}
+            parts |= _writing_files.build()
+        with gr.Column(elem_classes="right"):
+            parts |= _ask(form, kinds)
+            read = gr.Column()
+            parts |= _writing_settings.build(form, parts["stage"])
+            for name in ("document", "passages"):  # filled for a run alone, and over HTTP
+                form.add(name, _fields.text(TASK, name, visible=False))
+            with read:
+                context = _context.build(form, parts["manuscript"])
+                with gr.Accordion("Sources", open=False):
+                    sources = _sources.build(form, parts["manuscript"])
+    context.others.append(sources)
+    form.fields = {name: form.fields[name] for name in TASK.model_fields}
+    form.outbox["text"] = parts["taken"]
+    _wire(form, parts, _writing_run.Runs(form, known, context, sources))
+    _wire_kinds(form, kinds, parts)
 
 
-def _ask(form: Form, presets: Mapping[str, WritingPreset]) -> dict[str, Any]:
-    fitting = _fitting(form, presets, "")
-    preset = gr.Dropdown([("Your own words", ""), *fitting], value="", label="Kind of text", elem_classes="draft")
-    hint = gr.HTML(elem_classes="quiet", padding=False)
-    prompt = form.add(
-        "prompt", _fields.text(TASK, "prompt", lines=4, placeholder="What should the studio write?", elem_classes="prompt draft")
-    )
+def _ask(form: Form, kinds: Mapping[str, WritingPreset]) -> dict[str, Any]:
+    kind = gr.Dropdown([PLAIN, *_fitting(form, kinds, "")], value="", label="Kind of text")
+    prompt = form.add("prompt", _fields.text(TASK, "prompt", lines=3, placeholder="What should the studio write?", elem_classes="prompt"))
     _form.examples(prompt, PROMPTS)
+    form.add("count", _fields.slider(TASK, "count", min_width=150))
     with gr.Row():
-        run = gr.Button("Write", variant="primary", elem_classes="run", scale=3)
+        write = gr.Button("Write", variant="primary", elem_classes="run", scale=3)
         stop = gr.Button("Stop", elem_classes="stop", scale=1, min_width=80)
     stage = gr.HTML(elem_classes="status", padding=False)
-    return {"preset": preset, "hint": hint, "run": run, "stop": stop, "stage": stage}
+    hint = gr.HTML(elem_classes="quiet", padding=False)
+    unseen = {name: gr.Textbox(visible="hidden") for name in ("prepared", "again", "manuscript", "version")}
+    return {
+        **unseen, "kind": kind, "hint": hint, "write": write, "stop": stop, "stage": stage,
+        "written": gr.Textbox(label="Document", visible=False),
+        "run": gr.Button("Write what was prepared", elem_id=_writing_run.RUN, visible="hidden"),
+    }  # fmt: skip
 
 
-def _tune(form: Form, stage: gr.HTML) -> None:
-    _models.picker(form, stage)
-    with gr.Accordion("Advanced", open=False):
-        form.add("system", _fields.text(TASK, "system", lines=2, placeholder="Who the writer is, for example: You are a careful editor."))
-        for pair in (ADVANCED[:2], ADVANCED[2:4], ADVANCED[4:]):
-            with gr.Row():
-                for name in pair:
-                    form.add(name, _fields.number(TASK, name, min_width=110))
-        form.add("stop", _fields.text(TASK, "stop", lines=2, placeholder="Texts that end the answer, one a line"))
-        form.add("seed", _fields.number(TASK, "seed", placeholder="fresh each time"))
+def _wire(form: Form, parts: Mapping[str, Any], runs: _writing_run.Runs) -> None:
+    """From the editor to a run and back."""
+    editor, stage, fields = parts["editor"], parts["stage"], list(form.fields)
 
-
-def _answer(form: Form) -> dict[str, Any]:
-    document = form.add(
-        "document",
-        _fields.text(TASK, "document", lines=18, max_lines=40, buttons=["copy"], elem_classes="document draft", autoscroll=True,
-                     placeholder="The text appears here. Edit it anywhere: Write goes on from its end."),
-    )  # fmt: skip
-    count = gr.HTML(elem_classes="quiet count")
-    with gr.Row(elem_classes="actions"):
-        retry = gr.Button("Retry", size="sm", min_width=80)
-        fresh = gr.Button("New document", size="sm", min_width=80)
-        keep = gr.Button("Prepare downloads", size="sm", min_width=80)
-    files = gr.File(label="Download", file_count="multiple", interactive=False, visible=False)
-    save = gr.Button("Save the draft", elem_id="save-draft", visible="hidden")
-    return {"document": document, "count": count, "retry": retry, "fresh": fresh, "keep": keep, "files": files, "save": save,
-            "before": gr.State(""), "draft": form.draft}  # fmt: skip
-
-
-def _wire(form: Form, presets: Mapping[str, WritingPreset], ask: dict[str, Any], view: dict[str, Any]) -> None:
-    document, prompt, seed = view["document"], form.fields["prompt"], form.fields["seed"]
-    outputs = [document, view["before"], view["count"]]
-    done = form.bind([ask["run"].click], ask["stage"], outputs, _draw)
-    form.stop_on(ask["stop"])
-
-    saved = [prompt, document, ask["preset"]]
-
-    def store(id: str | None, text: str, words: str, preset: str, request: gr.Request) -> str:
-        owner, session = form.owner(request)
-        fields = {"prompt": text or "", "document": words or "", "preset": preset or ""}
-        return form.studio.library.drafts.save(id or "", owner, fields, session)
-
-    def restore(id: str | None, request: gr.Request) -> tuple[Any, ...]:
+    def go(event: gr.EventData, request: gr.Request, *shown: Any) -> tuple[Any, ...]:
         try:
-            draft = form.studio.library.drafts.get(id, form.owner(request)[0]) if id else {}
-        except StudioError:
-            draft = {}
-        if not draft:
-            return gr.skip(), gr.skip(), gr.skip(), gr.skip()
-        words = str(draft.get("document", ""))
-        preset = str(draft.get("preset", ""))
-        return draft.get("prompt", ""), words, preset if preset in presets else "", _count(words)
+            asked, _, notice = runs.prepare(event._data, dict(zip(fields, shown, strict=True)), request)  # noqa: SLF001 (Gradio's only name)
+        except StudioError as error:
+            return "", _status.message(str(error), "error"), gr.skip()
+        return json.dumps(_writing_run.sent(asked)), gr.skip(), _status.note(notice)
 
-    view["save"].click(store, [view["draft"], *saved], view["draft"], **QUIET)
-    done.then(store, [view["draft"], *saved], view["draft"], **QUIET)
-    _form.remember(form, done, leave=("document",))
-    form.demo.load(restore, view["draft"], [*saved, view["count"]], **QUIET)
+    def opened(event: gr.EventData, model: str | None, request: gr.Request) -> tuple[str, dict[str, Any]]:
+        id = _editor.id_of(event._data)  # noqa: SLF001 (Gradio's only name)
+        return id, {"actions": _offered(form, runs.actions, model), **runs.opened(id, request)}
 
-    document.input(_count, document, view["count"], trigger_mode="always_last", **QUIET)
-    view["retry"].click(lambda before: (before, None), view["before"], [document, seed], **QUIET).then(
-        None, js=_scripts.RUN, api_visibility="private"
+    def kept(event: gr.EventData) -> str:
+        return _editor.id_of(event._data, "version")  # noqa: SLF001 (Gradio's only name)
+
+    def again(document: str | None, request: gr.Request) -> tuple[str, Any]:
+        try:
+            return runs.again(document or "", request), gr.skip()
+        except StudioError as error:
+            return "", _status.message(str(error), "error")
+
+    _editor_answers.wire(form, editor)
+    editor.opened(opened, form.fields["model"], [parts["manuscript"], editor], **QUIET)
+    editor.go(go, list(form.fields.values()), [parts["prepared"], stage, parts["hint"]], **QUIET).then(
+        None, parts["prepared"], js=_writing_run.START, api_visibility="private"
     )
-    view["fresh"].click(lambda: ("", "", "", _count("")), None, [document, view["before"], view["draft"], view["count"]], **QUIET)
-    view["keep"].click(_downloads, [document, prompt], view["files"], **QUIET)
-    filled = gr.State("")
-    ask["preset"].input(lambda *values: _use(presets, *values), [ask["preset"], prompt, document, filled],
-                        [prompt, filled, ask["hint"], form.fields["system"], *(form.fields[n] for n in ADVANCED)], **QUIET)  # fmt: skip
-    form.fields["model"].change(lambda model: gr.Dropdown(choices=[("Your own words", ""), *_fitting(form, presets, model or "")]),
-                                form.fields["model"], ask["preset"], **QUIET)  # fmt: skip
+    parts["write"].click(None, js=_writing_run.WRITE, api_visibility="private")
+    parts["retry"].click(again, parts["manuscript"], [parts["again"], stage], **QUIET).then(
+        None, parts["again"], js=_writing_run.AGAIN, api_visibility="private"
+    )
+    done = form.bind([parts["run"].click], stage, [parts["written"], editor], runs.drawn, js=_writing_run.TAKEN)
+    done.then(runs.closed, None, editor, **QUIET)
+    done.then(runs.cited, parts["written"], runs.sources.parts.verdicts, **QUIET)
+    form.stop_on(parts["stop"])
+    editor.kept(kept, None, parts["version"], **QUIET)
+    runs.context.listen(parts["version"].change)
+    form.fields["model"].input(lambda model: {"actions": _offered(form, runs.actions, model)}, form.fields["model"], editor, **QUIET)
+    _writing_settings.wire(form, parts)
+    _writing_files.wire(form, parts)
+    shown = copy.copy(form)  # the browser keeps the style too, though it is no field of the task
+    shown.fields = {**form.fields, "style": parts["style"]}
+    _form.remember(shown, done, leave=OF_A_DOCUMENT)
 
 
-def _draw(moment: Shown) -> tuple[Any, ...]:
-    assert isinstance(moment.asked, Write)
-    before = moment.asked.document
-    if moment.creations:
-        text = before + (moment.creations[-1].text or "")
-    elif moment.preview is not None and moment.preview.text is not None:
-        text = before + moment.preview.text
-    else:
-        return ()
-    return text, before, _count(text)
+def _wire_kinds(form: Form, kinds: Mapping[str, WritingPreset], parts: Mapping[str, Any]) -> None:
+    """A kind of text fills in the instruction and what goes with it; those that the model can write are offered."""
+    fields, filled = form.fields, gr.State("")
+
+    def use(
+        name: str | None, prompt: str | None, before: str, style: str | None, document: str | None, request: gr.Request
+    ) -> tuple[Any, ...]:
+        kind, quiet = kinds.get(name or ""), gr.skip() if style else None
+        if kind is None:
+            return gr.skip(), "", "", "", None, *([quiet] * len(SAMPLERS))
+        own = "" if (prompt or "") in (before, *PROMPTS) else prompt or ""
+        words = kind.filled(_text(form, document, request)[-4000:] if kind.blank == "text" else own)
+        numbers = [kind.settings.get(name, None if name == "max_new_tokens" else quiet) for name in TUNED]
+        return words, words, _status.note(kind.description), kind.system, *numbers
+
+    asked = [parts["kind"], fields["prompt"], filled, parts["style"], parts["manuscript"]]
+    parts["kind"].input(use, asked, [fields["prompt"], filled, parts["hint"], fields["system"], *(fields[n] for n in TUNED)], **QUIET)
+    fields["model"].change(
+        lambda model: gr.Dropdown(choices=[PLAIN, *_fitting(form, kinds, model or "")]), fields["model"], parts["kind"], **QUIET
+    )
 
 
-def _count(text: str | None) -> str:
-    counts = documents.count(text or "")
-    return f"<p>{counts.words:,} words · {counts.characters:,} characters</p>"
+def _text(form: Form, document: str | None, request: gr.Request) -> str:
+    try:
+        return form.studio.library.manuscripts.open(document or "", *form.seen(request)).text
+    except StudioError:
+        return ""
 
 
-def _downloads(text: str | None, prompt: str | None) -> Any:
-    if not (text or "").strip():
-        raise gr.Error("The document is empty: write something first.", print_exception=False)
-    title = " ".join((prompt or "Document").split()[:8])
-    files = {
-        "atelier.md": documents.to_markdown(text or "", title),
-        "atelier.txt": documents.to_text(text or "", title),
-        "atelier.docx": documents.to_docx(text or "", title),
-    }
-    return gr.File(value=_form.show_bytes(files), visible=True)
-
-
-def _fitting(form: Form, presets: Mapping[str, WritingPreset], model: str) -> list[tuple[str, str]]:
+def _fitting(form: Form, kinds: Mapping[str, WritingPreset], model: str) -> list[tuple[str, str]]:
     try:
         card = _models.picked(form.studio, model, TASK.kind)
     except StudioError:
         return []
-    return [(preset.title, preset.name) for preset in presets.values() if preset.fits(card)]
+    return [(kind.title, kind.name) for kind in kinds.values() if kind.fits(card)]
 
 
-def _use(presets: Mapping[str, WritingPreset], name: str | None, prompt: str | None, document: str | None, filled: str) -> tuple[Any, ...]:
-    """The form for a kind of text: its blank filled with the artist's own words (or the document), else with its example."""
-    preset = presets.get(name or "")
-    if preset is None:
-        return gr.skip(), "", "", "", *([None] * len(ADVANCED))
-    own = "" if (prompt or "") in (filled, *PROMPTS) else prompt or ""
-    words = preset.filled((document or "")[-4000:] if preset.blank == "text" else own)
-    return words, words, f"<p>{preset.description}</p>", preset.system, *(preset.settings.get(n) for n in ADVANCED)
+def _offered(form: Form, known: Mapping[str, Action], model: str | None) -> list[dict[str, Any]]:
+    """The actions for the editor; one that the model cannot do says why."""
+    try:
+        card = _models.picked(form.studio, model or "", TASK.kind)
+    except StudioError:
+        return []
+    here = form.studio.here(TASK.kind)
+    cards = [here.get(other.name, other) for other in form.studio.cards]
+    return [
+        {**{name: getattr(action, name) for name in SHOWN}, "choices": action.offered(card), "needs": action.needs(card, cards)}
+        for action in known.values()
+    ]

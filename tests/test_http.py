@@ -120,6 +120,28 @@ def test_writing_streams_to_the_client_piece_by_piece(client: Client) -> None:
     assert len(texts) > 3 and len(texts[-1]) > len(texts[0])
 
 
+def test_writing_reads_notes_and_cards_and_gives_every_take_with_its_words(client: Client) -> None:
+    asked: dict[str, Any] = {
+        "notes": "The cat is called Miso.",
+        "cards": "Miso: a grey cat.",
+        "author_note": "Keep it calm.",
+        "note_depth": 20,
+    }
+    asked |= {"document": "Miso", "count": 2, "seed": 5, "max_new_tokens": 12, "probabilities": True}
+    text, shown, _ = client.predict("Write one sentence about the cat.", **asked, api_name="/write")
+    takes = shown["run"]["takes"]
+    assert [take["item"] for take in takes] == [1, 2] and shown["run"]["over"]
+    assert text == "Miso" + takes[0]["text"]
+    assert ["".join(word for word, *_ in take["words"]) for take in takes] == [take["text"] for take in takes]
+
+
+def test_an_answer_has_the_form_that_was_asked_for(client: Client) -> None:
+    schema = '{"type": "object", "properties": {"name": {"type": "string", "maxLength": 20}}, "required": ["name"]}'
+    text = client.predict("Name a cat.", output_schema=schema, seed=1, api_name="/write")[0]
+    assert "name" in json.loads(text)
+    assert client.predict("Is rain wet?", output_choices=["yes", "no"], seed=1, api_name="/write")[0] in ("yes", "no")
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
@@ -151,6 +173,10 @@ def test_each_bad_value_gets_its_sentence(client: Client, values: dict[str, Any]
         ({"prompt": "x", "max_new_tokens": 10**7}, "Longest answer must be a whole number from 1 to 4096."),
         ({"prompt": "x", "top_p": 0}, "Top-p must be a number above 0 and up to 1."),
         ({"prompt": "x", "stop": "\n".join("abcdefghi")}, "Stop takes at most 8 entries."),
+        ({"prompt": "x", "bias": "moonlight"}, "Phrase bias takes lines such as"),
+        ({"prompt": "x", "output_regex": "[a-"}, "Pattern"),
+        ({"prompt": "x", "output_regex": "[a-z]", "output_choices": "yes\nno"}, "An answer has one form"),
+        ({"prompt": "x", "count": 9}, "Takes must be a whole number from 1 to 8."),
     ],
 )
 def test_each_bad_value_of_writing_gets_its_sentence(client: Client, values: dict[str, Any], words: str) -> None:

@@ -19,7 +19,7 @@ TABS = {
     "Text to image": ".gallery",
     "Inpainting": ".mask-editor[data-ready]",
     "Music": ".player[data-ready]",
-    "Writing": ".document",
+    "Writing": ".editor textarea",
     "Narration": ".player[data-ready]",
 }
 """What is there once a tab is."""

@@ -1,4 +1,4 @@
-"""Writing as a person uses it."""
+"""Writing as a person uses it: an instruction beside a document."""
 
 from __future__ import annotations
 
@@ -8,83 +8,107 @@ from pathlib import Path
 from docx import Document
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import LONG, opened
+from tests.browser.conftest import LONG, clear_status, opened
+
+AREA = ".editor textarea"
+GROWN = f"(least) => document.querySelector('{AREA}').value.length > least"
 
 
 def writing(page: Page) -> Page:
+    """The tab with a document open in it."""
     page.get_by_role("tab", name="Writing").click()
-    page.get_by_label("Instruction").wait_for()
+    page.locator(".editor .saved").wait_for()
+    page.locator(AREA).wait_for()
     return page
 
 
 def text_of(page: Page) -> str:
-    return page.locator(".document textarea").input_value()
+    return page.locator(AREA).input_value()
+
+
+def fresh(page: Page) -> Page:
+    """The tab with an empty document: others of the same studio have written before."""
+    writing(page)
+    page.get_by_role("button", name="Documents").click()
+    page.get_by_role("button", name="New document").click()
+    expect(page.locator(AREA)).to_have_value("")
+    return page
+
+
+def typed(page: Page, text: str) -> None:
+    """Type at once, and wait until it is kept."""
+    page.locator(AREA).fill(text)
+    expect(page.locator(".editor .saved")).to_have_text(re.compile("^Saved"))
+
+
+def over(page: Page, words: str | re.Pattern[str] = "Done in") -> None:
+    expect(page.locator(".status p:visible").first).to_contain_text(words, timeout=LONG)
 
 
 def write(page: Page, instruction: str) -> str:
+    clear_status(page)
     page.get_by_label("Instruction").fill(instruction)
     page.get_by_role("button", name="Write", exact=True).click()
-    expect(page.locator(".status p:visible").first).to_contain_text("Done in", timeout=LONG)
+    over(page)
     return text_of(page)
 
 
 def test_a_product_description_streams_sensible_words(page: Page) -> None:
-    writing(page)
-    page.get_by_label("Instruction").fill("Write a product description for a blue ceramic mug.")
-    watch = "() => { window.seen = new Set(); setInterval(() => seen.add(document.querySelector('.document textarea').value.length), 20); }"
-    page.evaluate(watch)
-    page.get_by_role("button", name="Write", exact=True).click()
-    expect(page.locator(".status p:visible").first).to_contain_text("Done in", timeout=LONG)
-    text = text_of(page).casefold()
+    fresh(page)
+    page.evaluate(f"() => {{ window.seen = new Set(); setInterval(() => seen.add(document.querySelector('{AREA}').value.length), 20); }}")
+    text = write(page, "Write a product description for a blue ceramic mug.").casefold()
     assert page.evaluate("seen.size") > 2, "the text grows while it is written"
     assert "mug" in text and len(text.split()) > 20
-    expect(page.locator(".count p")).to_contain_text("words")
 
 
 def test_stop_keeps_the_text_and_write_goes_on_from_the_edited_end(page: Page) -> None:
-    writing(page)
+    fresh(page)
     page.get_by_label("Instruction").fill("Tell a long story about the sea.")
     page.keyboard.press("Control+Enter")
-    page.wait_for_function("document.querySelector('.document textarea').value.split(' ').length > 8", timeout=LONG)
+    page.wait_for_function(GROWN, arg=40, timeout=LONG)
     page.keyboard.press("Escape")
-    expect(page.locator(".status p:visible").first).to_contain_text("Stopped", timeout=LONG)
+    over(page, "Stopped")
     kept = text_of(page)
     assert len(kept.split()) > 5
     edited = kept.rstrip() + " Then a whale appeared."
-    page.locator(".document textarea").fill(edited)
+    typed(page, edited)
+    clear_status(page)
     page.keyboard.press("Control+Enter")
-    grown = "(least) => document.querySelector('.document textarea').value.length > least"
-    page.wait_for_function(grown, arg=len(edited) + 10, timeout=LONG)
+    page.wait_for_function(GROWN, arg=len(edited) + 10, timeout=LONG)
     page.keyboard.press("Escape")
-    expect(page.locator(".status p:visible").first).to_contain_text(re.compile("Stopped|Done in"), timeout=LONG)
+    over(page, re.compile("Stopped|Done in"))
     assert text_of(page).startswith(edited)
 
 
 def test_retry_writes_the_last_part_anew(page: Page) -> None:
-    writing(page)
-    first = write(page, "Write two sentences about rain.")
+    fresh(page)
+    typed(page, "Outside it was raining.")
+    first = write(page, "Go on with this text about rain.")
+    assert first.startswith("Outside it was raining.") and len(first) > 30
+    clear_status(page)
     page.get_by_role("button", name="Retry").click()
-    changed = (
-        "before => { const now = document.querySelector('.document textarea').value; return now.length > 20 && !now.startsWith(before); }"
-    )
-    page.wait_for_function(changed, arg=first, timeout=LONG)
-    expect(page.locator(".status p:visible").first).to_contain_text("Done in", timeout=LONG)
-    assert text_of(page) and not text_of(page).startswith(first)
+    over(page)
+    again = text_of(page)
+    assert again.startswith("Outside it was raining.") and again != first
+    assert first[23:] not in again, "the take before is gone"
 
 
-def test_a_draft_typed_by_hand_survives_a_reload(page: Page, server: str) -> None:
-    writing(page)
-    page.locator(".document textarea").fill("My own words, not yet finished")
-    page.wait_for_function("() => Object.keys(localStorage).some((key) => key.includes('atelier-write-draft'))", timeout=LONG)
+def test_a_text_typed_by_hand_survives_a_reload(page: Page, server: str) -> None:
+    fresh(page)
+    typed(page, "My own words, not yet finished")
     writing(opened(page, server))
-    expect(page.locator(".document textarea")).to_have_value("My own words, not yet finished")
+    expect(page.locator(AREA)).to_have_value("My own words, not yet finished")
 
 
-def test_the_document_downloads_as_docx_with_its_words(page: Page, tmp_path: Path) -> None:
+def test_a_file_becomes_a_document_and_goes_out_again_as_docx(page: Page, tmp_path: Path) -> None:
     writing(page)
-    page.locator(".document textarea").fill("A first line.\n\nA second paragraph.")
+    (tmp_path / "harbour.md").write_text("# Harbour\n\nA first line.\n\nA second paragraph.", "utf-8")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Import").click()
+    chooser.value.set_files(tmp_path / "harbour.md")
+    expect(page.locator(AREA)).to_have_value(re.compile("A second paragraph."))
     page.get_by_role("button", name="Prepare downloads").click()
-    link = page.locator("a[download='atelier.docx']")
+    link = page.locator("a[download='harbour.docx']")
     link.wait_for()
     with page.expect_download() as download:
         link.click()
@@ -93,16 +117,12 @@ def test_the_document_downloads_as_docx_with_its_words(page: Page, tmp_path: Pat
     assert "A first line." in words and "A second paragraph." in words
 
 
-def test_a_kind_of_text_fills_the_instruction(page: Page) -> None:
-    writing(page)
+def test_a_kind_of_text_fills_the_instruction_and_the_text_goes_to_the_picture_tab(page: Page) -> None:
+    fresh(page)
     page.get_by_label("Kind of text").click()
     page.get_by_role("option").nth(1).click()
     expect(page.get_by_label("Instruction")).to_have_value(re.compile(".{11}"))
-
-
-def test_text_goes_to_the_picture_tab(page: Page) -> None:
-    writing(page)
-    page.locator(".document textarea").fill("a yellow boat")
+    page.locator(AREA).fill("a yellow boat")
     page.get_by_role("button", name="Send to Text to image").click()
     expect(page.get_by_role("tab", name="Text to image")).to_have_attribute("aria-selected", "true")
     expect(page.get_by_label("Prompt", exact=True)).to_have_value("a yellow boat")

@@ -1,0 +1,110 @@
+"""A document in and out of the studio: files that become documents, and downloads that say who wrote what.
+
+Knows documents and the formats of files; knows no run and no layout of the tab.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from studio import documents
+from studio.errors import StudioError
+from studio.writing import reading
+from studio.writing.manuscripts import Manuscript
+from tabs import _form, _status
+from tabs._form import PRIVATE, QUIET, Desk
+
+TITLE = 200
+"""Characters of a title."""
+FORMATS = {
+    ".md": documents.to_markdown, ".txt": documents.to_text, ".html": documents.to_html, ".docx": documents.to_docx,
+    ".epub": documents.to_epub,
+}  # fmt: skip
+"""Formats of a download."""
+COPY = "() => { const text = document.querySelector('.editor textarea')?.value ?? ''; navigator.clipboard?.writeText(text); }"
+"""Puts the whole text on the clipboard."""
+
+OPEN = "(id) => { if (id) window.atelierEditor.current()?.pages.open(id); }"
+"""Opens a document in the editor."""
+TAKEN = "writing-taken"
+"""The element id of the hidden field that holds what other tabs take: the selection, else the whole text."""
+TAKE = f"""() => {{
+  const take = (event) => {{
+    const [field, box] = [document.querySelector(".editor textarea"), document.querySelector("#{TAKEN} textarea")];
+    if (!event.target.closest?.(".for-text") || !field || !box) return;
+    const {{ selectionStart: start, selectionEnd: end, value }} = field;
+    box.value = start < end ? value.slice(start, end) : value;
+    box.dispatchEvent(new Event("input", {{ bubbles: true }}));
+  }};
+  for (const kind of ["pointerdown", "focusin"]) document.addEventListener(kind, take, true);
+}}"""
+"""Fills that field as soon as a hand or a key is at a button that sends text on."""
+
+
+def build() -> dict[str, Any]:
+    """The row under the editor, and the files to take away."""
+    with gr.Row(elem_classes="actions"):
+        retry = gr.Button("Retry", size="sm", min_width=80)
+        take_in = gr.UploadButton("Import", size="sm", file_types=list(reading.SUFFIXES), min_width=80)
+        take_out = gr.Button("Prepare downloads", size="sm", min_width=80)
+        copy = gr.Button("Copy", size="sm", min_width=80)
+    said = gr.HTML(elem_classes="status", padding=False)
+    files = gr.File(label="Download", file_count="multiple", interactive=False, elem_classes="downloads")
+    hidden = {"incoming": gr.Textbox(visible="hidden"), "taken": gr.Textbox(visible="hidden", elem_id=TAKEN)}
+    return {"retry": retry, "import": take_in, "export": take_out, "copy": copy, "said": said, "files": files, **hidden}
+
+
+def wire(desk: Desk, parts: Mapping[str, Any]) -> None:
+    """Join the buttons to the open document, whose id the part "manuscript" holds, and to the text that other tabs take ("taken")."""
+
+    def exported(id: str | None, request: gr.Request) -> Any:
+        try:
+            kept = desk.studio.library.manuscripts.open(id or "", *desk.seen(request))
+            return _form.show_bytes(files_of(desk, kept, request))
+        except StudioError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    def imported(path: str | None, request: gr.Request) -> tuple[Any, Any]:
+        if not path:
+            return gr.skip(), gr.skip()
+        try:
+            found = reading.read(Path(path), Path(path).name)
+            kept = desk.studio.library.manuscripts.new(*desk.owner(request), title=found.title[:TITLE], text=found.markdown)
+        except StudioError as error:
+            return _status.message(str(error), "error"), gr.skip()
+        return _status.lines([f"“{kept.title or found.title}” is open now.", *found.notices]), kept.id
+
+    parts["export"].click(exported, parts["manuscript"], parts["files"], **QUIET)
+    parts["copy"].click(None, js=COPY, api_visibility="private")
+    upload = parts["import"].upload(imported, parts["import"], [parts["said"], parts["incoming"]], concurrency_limit=2, **PRIVATE)
+    upload.then(None, parts["incoming"], js=OPEN, api_visibility="private")
+    desk.demo.load(None, js=TAKE, api_visibility="private")
+
+
+def files_of(desk: Desk, kept: Manuscript, request: gr.Request) -> dict[str, bytes]:
+    """The document in every format, by file name. Each says who wrote what, as far as the format can."""
+    title = kept.title.strip() or " ".join(kept.text.split()[:8]) or "Document"
+    models = _models(desk, kept, request)
+    return {f"{file_name(title)}{suffix}": make(kept.text, title, None, kept.spans, models) for suffix, make in FORMATS.items()}
+
+
+def file_name(title: str) -> str:
+    """A title as the name of a file, without suffix."""
+    words = re.sub(r"[^\w]+", "-", title.casefold()).strip("-_")
+    return words[:60].strip("-") or "document"
+
+
+def _models(desk: Desk, kept: Manuscript, request: gr.Request) -> dict[str, str]:
+    """The names of the models that wrote parts of it, by the id of their creation; what is no longer in the library has none."""
+    found: dict[str, str] = {}
+    for id in dict.fromkeys(span.creation for span in kept.spans if span.creation):
+        try:
+            found[id] = str(desk.studio.library.get(id, desk.owner(request)[0]).record["model"]["name"])  # pyright: ignore[reportIndexIssue, reportCallIssue, reportArgumentType, reportOptionalSubscript]
+        except (StudioError, KeyError, TypeError):
+            continue
+    return found
