@@ -140,6 +140,6 @@ def _favourites(words: list[str]) -> tuple[str, ...]:
     """Words that stand at least three times and that are neither common nor names, the most frequent first."""
     low = Counter(word.casefold() for word in words)
     names = Counter(word.casefold() for word in words if word[0].isupper())
-    often = {word: count for word, count in low.items() if count >= 3 and len(word) > 4 and word not in COMMON}
+    often = {word: count for word, count in low.items() if count >= 3 and len(word) > 4 and word not in COMMON and word.isalpha()}
     picked = [word for word, count in often.items() if names[word] <= count / 2]
     return tuple(sorted(picked, key=lambda word: (-often[word], word))[:FAVOURITES])
