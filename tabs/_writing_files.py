@@ -16,7 +16,7 @@ from studio import documents
 from studio.errors import StudioError
 from studio.writing import reading
 from studio.writing.manuscripts import Manuscript
-from tabs import _form, _status
+from tabs import _form, _status, _writing_scripts
 from tabs._form import PRIVATE, QUIET, Desk
 
 TITLE = 200
@@ -26,24 +26,6 @@ FORMATS = {
     ".epub": documents.to_epub,
 }  # fmt: skip
 """Formats of a download."""
-COPY = "() => { const text = document.querySelector('.editor textarea')?.value ?? ''; navigator.clipboard?.writeText(text); }"
-"""Puts the whole text on the clipboard."""
-
-OPEN = "(id) => { if (id) window.atelierEditor.current()?.pages.open(id); }"
-"""Opens a document in the editor."""
-TAKEN = "writing-taken"
-"""The element id of the hidden field that holds what other tabs take: the selection, else the whole text."""
-TAKE = f"""() => {{
-  const take = (event) => {{
-    const [field, box] = [document.querySelector(".editor textarea"), document.querySelector("#{TAKEN} textarea")];
-    if (!event.target.closest?.(".for-text") || !field || !box) return;
-    const {{ selectionStart: start, selectionEnd: end, value }} = field;
-    box.value = start < end ? value.slice(start, end) : value;
-    box.dispatchEvent(new Event("input", {{ bubbles: true }}));
-  }};
-  for (const kind of ["pointerdown", "focusin"]) document.addEventListener(kind, take, true);
-}}"""
-"""Fills that field as soon as a hand or a key is at a button that sends text on."""
 
 
 def build() -> dict[str, Any]:
@@ -53,10 +35,10 @@ def build() -> dict[str, Any]:
         take_in = gr.UploadButton("Import", size="sm", file_types=list(reading.SUFFIXES), min_width=80)
         take_out = gr.Button("Prepare downloads", size="sm", min_width=80)
         copy = gr.Button("Copy", size="sm", min_width=80)
-    said = gr.HTML(elem_classes="status", padding=False)
+    told = gr.HTML(elem_classes="status", padding=False)
     files = gr.File(label="Download", file_count="multiple", interactive=False, elem_classes="downloads")
-    hidden = {"incoming": gr.Textbox(visible="hidden"), "taken": gr.Textbox(visible="hidden", elem_id=TAKEN)}
-    return {"retry": retry, "import": take_in, "export": take_out, "copy": copy, "said": said, "files": files, **hidden}
+    hidden = {"incoming": gr.Textbox(visible="hidden"), "taken": gr.Textbox(visible="hidden", elem_id=_writing_scripts.TAKEN)}
+    return {"retry": retry, "import": take_in, "export": take_out, "copy": copy, "told": told, "files": files, **hidden}
 
 
 def wire(desk: Desk, parts: Mapping[str, Any]) -> None:
@@ -80,10 +62,10 @@ def wire(desk: Desk, parts: Mapping[str, Any]) -> None:
         return _status.lines([f"“{kept.title or found.title}” is open now.", *found.notices]), kept.id
 
     parts["export"].click(exported, parts["manuscript"], parts["files"], **QUIET)
-    parts["copy"].click(None, js=COPY, api_visibility="private")
-    upload = parts["import"].upload(imported, parts["import"], [parts["said"], parts["incoming"]], concurrency_limit=2, **PRIVATE)
-    upload.then(None, parts["incoming"], js=OPEN, api_visibility="private")
-    desk.demo.load(None, js=TAKE, api_visibility="private")
+    parts["copy"].click(None, js=_writing_scripts.COPY, api_visibility="private")
+    upload = parts["import"].upload(imported, parts["import"], [parts["told"], parts["incoming"]], concurrency_limit=2, **PRIVATE)
+    upload.then(None, parts["incoming"], js=_writing_scripts.OPEN, api_visibility="private")
+    desk.demo.load(None, js=_writing_scripts.TAKE, api_visibility="private")
 
 
 def files_of(desk: Desk, kept: Manuscript, request: gr.Request) -> dict[str, bytes]:

@@ -28,32 +28,8 @@ from tabs._sources import SourcesPanel
 
 INSTRUCTION = "write"
 """The action of those who say what they want in words of their own."""
-RUN = "writing-run"
-"""The element id of the hidden button that starts a prepared run."""
-START = f"""(prepared) => {{
-  if (!prepared) return;
-  window.atelierPrepared = JSON.parse(prepared);
-  document.querySelector("#{RUN}")?.click();
-}}"""
-"""Starts the run whose fields were prepared: a JSON list in the order of the task's fields."""
-WRITE = "() => window.atelierEditor.go?.('write')"
-"""Asks the editor for a run of the instruction at its cursor."""
-AGAIN = """async (wanted) => {
-  if (!wanted) return;
-  const editor = window.atelierEditor.current();
-  const { undo, action, start, end, choice, words } = JSON.parse(wanted);
-  if (undo) await editor.turn("undo");
-  if (start < end) editor.surface.select(start, end);
-  window.atelierEditor.go(action, choice, words);
-}"""
-"""Takes back the last take where it went into the text, and asks for another one."""
-TAKEN = """(...values) => {
-  const prepared = window.atelierPrepared ?? values;
-  window.atelierPrepared = null;
-  return prepared;
-}"""
-"""The `js` of the run's event: what was prepared takes the place of what the form shows."""
-
+CONTINUE = "continue"
+"""The action that the editor asks for when another word was chosen."""
 OF_THE_INSTRUCTION = ("document", "output_schema", "output_regex", "output_choices", "guidance_scale", "negative_prompt", "stop")
 """What the form shows for the instruction, and an action has no use for."""
 KEPT = 64
@@ -100,7 +76,9 @@ class Runs:
             raise InvalidInput("There is no such action here: reload the page.")
         card = _models.picked(self.form.studio, str(shown.get("model") or ""), Write.kind)
         if action is not None and (why := action.needs(card, self.form.studio.cards, wish.choice)):
-            raise InvalidInput(why)
+            if action.name != CONTINUE or not str(shown.get("prompt") or "").strip():
+                raise InvalidInput(why)
+            action = None  # it goes on by the instruction
         fields = asked_fields(wish, kept.text, action, shown, card)
         fields = self.context.prepare(fields, request)
         if action is None or action.result == "insert":  # what changes given words reads nothing else

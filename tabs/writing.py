@@ -25,6 +25,7 @@ from tabs import (
     _status,
     _writing_files,
     _writing_run,
+    _writing_scripts,
     _writing_settings,
 )
 from tabs._form import QUIET, Form
@@ -87,7 +88,7 @@ def _ask(form: Form, kinds: Mapping[str, WritingPreset]) -> dict[str, Any]:
     return {
         **unseen, "kind": kind, "hint": hint, "write": write, "stop": stop, "stage": stage,
         "written": gr.Textbox(label="Document", visible=False),
-        "run": gr.Button("Write what was prepared", elem_id=_writing_run.RUN, visible="hidden"),
+        "run": gr.Button("Write what was prepared", elem_id=_writing_scripts.RUN, visible="hidden"),
     }  # fmt: skip
 
 
@@ -118,13 +119,13 @@ def _wire(form: Form, parts: Mapping[str, Any], runs: _writing_run.Runs) -> None
     _editor_answers.wire(form, editor)
     editor.opened(opened, form.fields["model"], [parts["manuscript"], editor], **QUIET)
     editor.go(go, list(form.fields.values()), [parts["prepared"], stage, parts["hint"]], **QUIET).then(
-        None, parts["prepared"], js=_writing_run.START, api_visibility="private"
+        None, parts["prepared"], js=_writing_scripts.START, api_visibility="private"
     )
-    parts["write"].click(None, js=_writing_run.WRITE, api_visibility="private")
+    parts["write"].click(None, js=_writing_scripts.WRITE, api_visibility="private")
     parts["retry"].click(again, parts["manuscript"], [parts["again"], stage], **QUIET).then(
-        None, parts["again"], js=_writing_run.AGAIN, api_visibility="private"
+        None, parts["again"], js=_writing_scripts.AGAIN, api_visibility="private"
     )
-    done = form.bind([parts["run"].click], stage, [parts["written"], editor], runs.drawn, js=_writing_run.TAKEN)
+    done = form.bind([parts["run"].click], stage, [parts["written"], editor], runs.drawn, js=_writing_scripts.FILLED)
     done.then(runs.closed, None, editor, **QUIET)
     done.then(runs.cited, parts["written"], runs.sources.parts.verdicts, **QUIET)
     form.stop_on(parts["stop"])

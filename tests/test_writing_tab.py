@@ -13,7 +13,7 @@ from studio.errors import InvalidInput
 from studio.tasks import TEXT_LIMIT, Write
 from studio.writing.actions import Action, actions
 from studio.writing.prose import SAMPLERS, SamplerPreset, sampler_presets
-from tabs import _writing_files, _writing_run, _writing_settings
+from tabs import _writing_files, _writing_scripts, _writing_settings
 from tabs._editor import Asked, asked
 from tabs._writing_run import asked_fields, sent
 
@@ -142,4 +142,4 @@ def test_a_title_becomes_the_name_of_a_file(title: str, name: str) -> None:
 
 
 def test_the_hidden_button_is_the_one_the_script_presses() -> None:
-    assert f"#{_writing_run.RUN}" in _writing_run.START
+    assert f"#{_writing_scripts.RUN}" in _writing_scripts.START
