@@ -182,6 +182,12 @@ def test_an_answer_keeps_to_choices_a_pattern_or_a_schema(card: ModelCard, value
     assert passage.facts["valid"] is True
 
 
+def test_a_form_that_cannot_be_kept_is_refused_before_anything_is_loaded(card: ModelCard) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        language.check(card, Write.checked({"prompt": "x", "output_schema": "{not JSON"}))
+    assert refusal.value.field == "output_schema"
+
+
 def test_takes_each_keep_to_the_form(card: ModelCard, values: dict[str, Any]) -> None:
     several = takes(card, values, output_regex=r"[a-z]{8}", count=3)
     assert all(re.fullmatch(r"[a-z]{8}", take.text) for take in several)
@@ -195,8 +201,7 @@ def test_probabilities_tell_each_word_and_what_else_was_likely(card: ModelCard, 
     plain = write(card, values, document="So ")
     passage = write(card, values, document="So ", probabilities=True)
     assert passage.text == plain.text
-    words = passage.facts["words"]
-    assert isinstance(words, list)
+    words: Any = passage.facts["words"]
     assert "".join(word[0] for word in words) == passage.text
     assert len(words) == passage.tokens
     for text, probability, others in words:
@@ -214,7 +219,8 @@ def test_probabilities_are_those_of_the_model_before_any_sampler(card: ModelCard
     passage = write(card, values, temperature=0.1, repetition_penalty=1.5, probabilities=True, max_new_tokens=3)
     ids = _words.Words(values["words"].tokenizer, {}).opening("", "Say something", goes_on=False)
     tokens = values["words"].tokenizer(passage.text).input_ids
-    for at, (_, probability, _) in enumerate(passage.facts["words"]):  # type: ignore[arg-type,misc]
+    words: Any = passage.facts["words"]
+    for at, (_, probability, _) in enumerate(words):
         with torch.no_grad():
             shares = values["model"](torch.tensor([ids + tokens[:at]])).logits[0, -1].softmax(-1)
         assert probability == pytest.approx(float(shares[tokens[at]]), abs=1e-4)
@@ -223,8 +229,7 @@ def test_probabilities_are_those_of_the_model_before_any_sampler(card: ModelCard
 def test_probabilities_end_where_a_stop_text_cuts_the_answer(card: ModelCard, values: dict[str, Any]) -> None:
     whole = write(card, values).text
     passage = write(card, values, stop=[whole[10:13]], probabilities=True)
-    words = passage.facts["words"]
-    assert isinstance(words, list)
+    words: Any = passage.facts["words"]
     assert "".join(word[0] for word in words) == passage.text == whole[: whole.index(whole[10:13])]
 
 
@@ -307,7 +312,8 @@ def test_with_nothing_but_a_document_the_prompt_is_the_chat_and_the_document(car
     both = tokenizer(form + "Once upon", add_special_tokens=False).input_ids
     assert words.opening("Be brief.", "Say something", goes_on=True) + words.tokens("Once upon") == both
     passage = write(card, values, system="Be brief.", document="Once upon")
-    assert passage.facts["context"]["document"] == 9  # type: ignore[index,call-overload]
+    context: Any = passage.facts["context"]
+    assert context["document"] == 9
 
 
 def test_marks_of_the_chat_in_what_is_said_stay_text() -> None:
@@ -342,6 +348,5 @@ def test_what_stands_beside_the_document_is_read(card: ModelCard, values: dict[s
     for field in ("notes", "cards", "passages", "author_note"):
         passage = write(card, values, temperature=0, document="So", **{field: "[1] The keeper's name is Ann."})
         assert passage.text != plain
-        context = passage.facts["context"]
-        assert isinstance(context, dict)
-        assert int(str(context[field])) > 10
+        context: Any = passage.facts["context"]
+        assert context[field] > 10

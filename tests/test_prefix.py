@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def write(card: ModelCard, values: dict[str, Any], report: Callable[[Any], None]
 
 
 @contextmanager
-def counted(model: Any) -> Iterator[list[int]]:
+def counted(model: Any) -> Generator[list[int]]:
     """How many tokens each call of the model reads."""
     reads: list[int] = []
     hook = model.register_forward_pre_hook(lambda _, __, given: reads.append(given["input_ids"].shape[1]), with_kwargs=True)

@@ -240,7 +240,7 @@ def test_penalties_come_before_everything_else() -> None:
 def test_the_hardest_setting_leaves_a_word_even_where_most_are_impossible(changes: dict[str, float]) -> None:
     off = float("-inf")
     for values in ([1.0, off, off], [off, 1.0, 1.0, off], [off, 0.0, 80.0, -80.0], [0.0] * 400):
-        token = chain(**changes).drawn(tensor(values))
+        token = chain(1, **changes).drawn(tensor(values))
         assert values[token] > off
 
 

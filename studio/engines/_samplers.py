@@ -156,11 +156,13 @@ def top_p(scores: Any, share: float) -> Any:
     import torch
 
     shares = scores.softmax(-1)
-    for count in (*LOOKS, shares.shape[-1]):
-        best = shares.topk(min(count, shares.shape[-1]))
-        sums = best.values.cumsum(-1)
-        if float(sums[0, -1]) >= share:
+    size = shares.shape[-1]
+    best = shares.topk(min(LOOKS[0], size))
+    for count in (*LOOKS[1:], size):
+        if float(best.values.sum()) >= share:
             break
+        best = shares.topk(min(count, size))
+    sums = best.values.cumsum(-1)
     kept = best.indices[:, : int((sums - best.values < share).sum())]
     return torch.full_like(scores, OFF).scatter(1, kept, scores.gather(1, kept))
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from studio.creations import Json, Passage, Preview, Progress, Report
 from studio.engines import _decoding, _prefix, _samplers, _words
-from studio.errors import Cancelled
+from studio.errors import Cancelled, InvalidInput
 from studio.tasks import Write
 from studio.writing import context, structured
 
@@ -39,7 +39,7 @@ def take(run: Run, item: int) -> Passage:
     """One answer, from the seed of the task and the number of the take (from 0). Raises Cancelled where nothing was written."""
     task, seed = run.task, (run.task.seed or 0) + item
     facts: dict[str, Json] = {"dtype": str(run.model.dtype).removeprefix("torch."), **run.settings}
-    facts["context"] = {part.source: part.tokens for part in run.asked.parts}
+    facts["context"] = {part.source: part.tokens for part in run.asked.parts if part.tokens}
     if run.asked.cut:
         facts["cut"] = run.asked.cut
     form = structured.constraint(task)
@@ -58,12 +58,12 @@ def take(run: Run, item: int) -> Passage:
 
 def _written(
     run: Run, item: int, seed: int, form: structured.Constraint | None
-) -> tuple[_words.Answer, list[list[Json]], Literal["end", "length", "stop", "stopped"]]:
+) -> tuple[_words.Answer, list[list[Any]], Literal["end", "length", "stop", "stopped"]]:
     """The answer, for each of its tokens how likely it was and what else was, and why it ended."""
     task, tokenizer = run.task, run.vocabulary.tokenizer
     ends = _words.end_tokens(run.model, tokenizer)
     answer = _words.Answer(tokenizer, run.asked.tokens, ends, task.stop, task.document)
-    choice, told = _choice(run, seed, form, ends), list[list[Json]]()
+    choice, told = _choice(run, seed, form, ends), list[list[Any]]()
 
     def watch(token: int) -> bool:
         if task.probabilities:
@@ -92,7 +92,9 @@ def _choice(run: Run, seed: int, form: structured.Constraint | None, ends: list[
     held = None
     if form is not None:
         width = run.read.scores.shape[-1] if run.read else run.model.config.get_text_config().vocab_size
-        held = structured.processor(form, tokenizer, width, ends)
+        if not ends:
+            raise InvalidInput("This model has no sign for the end of an answer, so it can keep to no form: choose another.", form.field)
+        held = structured.Held(form, run.vocabulary.trie(width, tuple(ends)), tuple(ends))
     return _decoding.Choice(
         _samplers.Chain(settings, seed, biases, run.vocabulary.breakers if settings["dry_multiplier"] else ()),
         _decoding.Guide(run.model, run.away, settings["guidance_scale"]) if run.away is not None else None,
@@ -102,9 +104,9 @@ def _choice(run: Run, seed: int, form: structured.Constraint | None, ends: list[
     )
 
 
-def _told(answer: _words.Answer, told: list[list[Json]]) -> list[Json]:
+def _told(answer: _words.Answer, told: list[list[Any]]) -> list[Json]:
     """For each token [text, probability, [[other text, probability], ...]], as far as the text goes."""
-    made: list[list[Json]] = [[piece, *chances] for piece, chances in zip(answer.pieces, told, strict=False)]
+    made: list[list[Any]] = [[piece, *chances] for piece, chances in zip(answer.pieces, told, strict=False)]
     while made and not made[-1][0]:
         made.pop()
     return [*made]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +29,7 @@ class Vocabulary:
 
     tokenizer: Any
     settings: Mapping[str, Any]
+    _tries: dict[tuple[int, tuple[int, ...]], Any] = field(default_factory=dict[tuple[int, tuple[int, ...]], Any], init=False)
 
     @cached_property
     def breakers(self) -> frozenset[int]:
@@ -36,6 +37,14 @@ class Vocabulary:
         pieces = self.tokenizer.get_vocab()
         found = (token for piece, token in pieces.items() if any(mark in piece for mark in BREAKERS))
         return frozenset((*found, *self.tokenizer.all_special_ids))
+
+    def trie(self, width: int, ends: tuple[int, ...]) -> Any:
+        """The vocabulary as llguidance reads it, for scores of `width` tokens; made once, since that takes a second (measured)."""
+        if (width, ends) not in self._tries:
+            from llguidance.hf import from_tokenizer
+
+            self._tries[width, ends] = from_tokenizer(self.tokenizer, n_vocab=width, eos_token=list(ends))
+        return self._tries[width, ends]
 
 
 class Words:

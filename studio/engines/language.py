@@ -83,6 +83,12 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     return Recipe(parts, build, lambda task: _working_bytes(task, config, dtype.itemsize))
 
 
+def check(card: ModelCard, task: Task) -> None:
+    """Refuse at once a form that no answer can have. Raises InvalidInput with the field."""
+    if isinstance(task, Write):
+        structured.constraint(task)
+
+
 def words(card: ModelCard) -> tuple[_words.Words, int]:
     """The tokenizer in the model's own form, and how many tokens the model holds; loads no weight."""
     from transformers import AutoConfig
@@ -101,9 +107,8 @@ def _passages(
     words, settings = _words.Words(vocabulary.tokenizer, options.template), _sampling(task, vocabulary.settings)
     holds, longest = _context(model.config, options), task.max_new_tokens or LONGEST
     full = f"{card.name} needs more memory than is free: shorten the text or choose a smaller model."
-    # 1. The prompt as tokens, cut to what the model can hold; where an answer has a form, that it can be kept.
+    # 1. The prompt as tokens, cut to what the model can hold.
     asked = context.assemble(task, words, holds, longest, card.name)
-    structured.constraint(task)
     # 2. The prompt is read, once for all takes; and the one to keep away from.
     with components.memory_in_words(full):
         read = _prefix.read(model, asked.tokens, prefix, _reading(len(asked.tokens), asked.room, task.count, report))
