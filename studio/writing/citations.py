@@ -186,18 +186,25 @@ def _named(name: str, held: set[str]) -> bool:
 
 
 def _turned(claim: str, near: str) -> bool:
-    """Whether one denies what the other states, or says the opposite word."""
+    """Whether one denies what the other states, or says the opposite word. What a clause denies twice counts neither way."""
     no, yes, count = denied(claim)
-    clauses = re.split(r"[;:]\s|[.!?]\s+(?=[A-Z])", near)
-    their_no, their_yes, their_count = denied(max(clauses, key=lambda clause: len((no | yes) & set(terms(clause)))))
-    shared = (no | yes) & (their_no | their_yes)
-    if not shared:
+    there = [denied(clause) for clause in re.split(r"[;:]\s|[.!?]\s+(?=[A-Z])", near)]
+    held = {term for theirs in there for term in theirs[0] | theirs[1]}
+    shared = (no | yes) & held
+    if not shared or count > 1:
         return False
-    opposed = [term for term in no | yes if term not in their_no | their_yes and opposite(term) & (their_no | their_yes) - no - yes]
-    turned = {term for term in shared if (term in no) != (term in their_no) and (term in yes) != (term in their_yes)}
-    enough = bool(turned) if (count, their_count) == (1, 0) else len(turned) / len(shared) >= TURNED
-    by_denial = enough and their_count < 2 and count < 2
-    return by_denial != bool(opposed)
+    turned: set[str] = set()
+    denials = 0
+    for term in shared:
+        clauses = [theirs for theirs in there if term in theirs[0] | theirs[1]]
+        if all(
+            theirs[2] < 2 and (term in theirs[1 if term in no else 0]) and term not in theirs[0 if term in no else 1] for theirs in clauses
+        ):
+            turned.add(term)
+            denials += sum(theirs[2] for theirs in clauses)
+    enough = bool(turned) if count and not denials else len(turned) / len(shared) >= TURNED
+    opposed = any(opposite(term) & held - no - yes for term in (no | yes) - held)
+    return enough != opposed
 
 
 def _quote(claim: str, evidence: dict[int, Passage]) -> _Quote:

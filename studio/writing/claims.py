@@ -33,6 +33,7 @@ _DENIALS = frozenset(
     "denied denies lack lacks lacked nicht kein keine nie niemals pas jamais nunca".split()
 )
 _EVEN = re.compile(r"\bnot only\b|\bno (?:doubt|less|more|worse|\w+er)\b|\bnot (?:less|fewer|more) than\b", re.IGNORECASE)
+_TITLES = ("Mr", "Mrs", "Ms", "Dr", "Prof", "Sir", "Jr")
 _REACH = 5
 """Terms after a denying word that it denies, up to the end of the clause."""
 
@@ -92,7 +93,7 @@ def names(text: str, *, verse: bool = False) -> list[str]:
         begins = bool(re.search(r"[.!?:]\s|[.!?:]$|\n\s*\n|[\"“‘(]\s*$", between)) and not _short(text, before)
         opens = before == 0 or begins or (verse and "\n" in between)
         before = end
-        if word[0].isupper() and not opens and word.casefold() not in STOP_WORDS and len(word) > 1:
+        if word[0].isupper() and not opens and word.casefold() not in STOP_WORDS and word not in _TITLES and len(word) > 1:
             found.append(re.sub("['’]s$", "", word))
     return list(dict.fromkeys(found))
 
@@ -200,4 +201,4 @@ def _figure(word: str) -> float:
 def _short(text: str, end: int) -> bool:
     """Whether the word that ends here is a title or an initial, after which a point ends no sentence."""
     word = re.search(r"\w+$", text[:end])
-    return word is not None and (len(word.group()) == 1 or word.group() in ("Mr", "Mrs", "Ms", "Dr", "St", "Prof", "Sir", "Jr"))
+    return word is not None and (len(word.group()) == 1 or word.group() in (*_TITLES, "St"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ DEEP = 100
 """Places of each list that count in the merged one."""
 EMBEDDED, NEAREST = 500, 120
 """Passages up to which all are compared by meaning, which takes a while; of more, those nearest by words alone."""
+PATIENCE = 3.0
+"""Seconds that one question waits for vectors of passages; those that are not there by then come with a later question."""
+BATCH = 32
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 """Texts to vectors of length 1: (n texts) -> (n, size)."""
@@ -83,9 +87,13 @@ class Index:
         """Places of passages that share a term with the question, with their scores, the best first."""
         if self._words is None:
             return []
-        known = [{term: weight for term, weight in thing.items() if term in self._words.vocab_dict} for thing in looked_for(question)]
-        things = [thing for thing in known if thing]
-        if not any(weight >= 0.5 for thing in things for weight in thing.values()):
+        things: list[dict[str, float]] = []
+        asked = False
+        for thing in looked_for(question):
+            if known := {term: weight for term, weight in thing.items() if term in self._words.vocab_dict}:
+                things.append(known)
+                asked |= max(thing.values()) == 1
+        if not asked:
             return []
         scores = np.zeros(len(self.passages), np.float32)
         for thing in things:
@@ -127,18 +135,23 @@ class Index:
         return best
 
     def _by_meaning(self, question: str, embed: Embed, by_words: Sequence[int]) -> list[int]:
-        """Places by the cosine of their vectors with the question's, the best first."""
-        places = list(range(len(self.passages))) if len(self.passages) <= EMBEDDED else list(by_words[:NEAREST])
+        """Places by the cosine of their vectors with the question's, the best first; of those whose vectors are there in time."""
+        near = list(by_words[:NEAREST])
+        wanted = near if len(self.passages) > EMBEDDED else [*near, *sorted(set(range(len(self.passages))) - set(near))]
+        with self._lock:
+            ends = time.monotonic() + PATIENCE
+            lacking = [place for place in wanted if place not in self._vectors]
+            for start in range(0, len(lacking), BATCH):
+                batch = lacking[start : start + BATCH]
+                self._vectors.update(zip(batch, embed([_whole(self.passages[place]) for place in batch]), strict=True))
+                if time.monotonic() > ends:  # the next question goes on
+                    break
+            places = [place for place in wanted if place in self._vectors]
         if not places:
             return []
-        with self._lock:
-            lacking = [place for place in places if place not in self._vectors]
-            if lacking:
-                made = embed([_whole(self.passages[place]) for place in lacking])
-                self._vectors.update(zip(lacking, made, strict=True))
-            vectors = np.stack([self._vectors[place] for place in places])
-        near = vectors @ embed([question])[0]
-        return [places[i] for i in np.argsort(-near, kind="stable")]
+        vectors = np.stack([self._vectors[place] for place in places])
+        close = vectors @ embed([question])[0]
+        return [places[i] for i in np.argsort(-close, kind="stable")]
 
 
 class Indexes:
