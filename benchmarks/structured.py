@@ -148,7 +148,7 @@ def main() -> None:
     except ModelUnavailable as missing:
         sys.exit(f"structured: {missing}")
     began, passed, again, tokens = time.process_time(), 0, 0, 0
-    for name, task in tasks(count):
+    for number, (name, task) in enumerate(tasks(count), 1):
         passage = write(task)
         tokens += passage.tokens
         again += "attempts" in passage.facts
@@ -156,6 +156,8 @@ def main() -> None:
         passed += good
         if not good:
             print(f"  {name}, seed {task.seed}: {passage.finish}, {passage.text!r}")
+        if number % 100 == 0:
+            print(f"  {passed} of {number}", flush=True)
     print(f"structured: {passed} of {count} answers valid by jsonschema, {passed / count:.1%} (claim 100%)")
     print(f"  {len(SCHEMAS)} schemas; {again} needed a further attempt; {tokens / count:.0f} tokens each, "
           f"{(time.process_time() - began) / count:.1f} CPU-seconds each; {_measure.machine()}")  # fmt: skip
