@@ -88,10 +88,11 @@ class ContextPanel:
     def _opened(self, request: gr.Request, id: str, before: str, *values: Any) -> list[Any]:
         """Another document is on the page: what is kept with it. A new one takes over what stood here without a document."""
         try:
-            fields = self.form.studio.library.manuscripts.open(id, *self.form.seen(request)).fields if id else {}
+            found = self.form.studio.library.manuscripts.open(id, *self.form.seen(request)) if id else None
         except StudioError:
             return ["", *(gr.skip() for _ in values)]
-        if not before and id and KEPT not in fields:
+        fields = found.fields if found else {}
+        if not before and found and KEPT not in fields and not found.undo:
             self._keep(request, id, *values)
             return [id, *(gr.skip() for _ in values)]
         return [id, *self.show(fields)]
@@ -108,7 +109,8 @@ class ContextPanel:
             self._pages.popitem(last=False)
         try:
             Write.checked({"prompt": "-", "notes": held["notes"], "author_note": held["author_note"], "note_depth": held["note_depth"]})
-            Write.checked({"prompt": "-", "cards": held["cards"][:TEXT_LIMIT]})
+            for start in range(0, len(held["cards"]), TEXT_LIMIT):
+                Write.checked({"prompt": "-", "cards": held["cards"][start : start + TEXT_LIMIT]})
             if id:
                 self._store(id, held, request)
         except StudioError as error:

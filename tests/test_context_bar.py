@@ -24,6 +24,7 @@ from studio.studio import Studio
 from studio.tasks import Write
 from studio.writing.context import SOURCES
 from studio.writing.lore_files import export_cards, parse
+from studio.writing.spans import Splice
 from tabs import _context, _context_bar, _context_parts, _fields
 from tabs._context_parts import OWN
 from tabs._form import Form
@@ -248,6 +249,7 @@ def test_what_cannot_be_said_is_said_in_words(page: Page) -> None:
     assert "<p>" in page.draws("one", prompt="x", model="Nobody")[0]
     assert "invisible control character" in page.draws("one", prompt="x", notes="\x00")[0]
     assert "invisible control character" in page.types("one", notes="\x00")
+    assert "broken character" in page.types("one", cards="x" * 70_000 + "\ud800")
     assert "500,000" in page.types("one", cards="x" * 500_001)
 
 
@@ -270,6 +272,9 @@ def test_a_new_document_takes_over_what_stood_there_without_one(studio: Studio, 
     id = studio.library.manuscripts.new("local", "", "New").id
     assert page.opens("one", id, "", notes="Typed before.")[0] == id
     assert studio.library.manuscripts.open(id, "local").fields["context"] == {"notes": "Typed before."}
+    old = studio.library.manuscripts.new("local", "", "Old")
+    studio.library.manuscripts.change(old.id, "local", "", old.version, [Splice(0, 0, "Long ago.")])
+    assert page.opens("one", old.id, "", notes="Typed before.")[1] == ""
 
 
 @pytest.mark.parametrize("studio", ["public"], indirect=True)
