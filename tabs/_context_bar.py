@@ -32,7 +32,7 @@ def bar(found: Assembled, name: str) -> str:
     said = f"{name} reads {read:,} of the {holds:,} tokens that it holds; {found.room:,} are kept for the answer."
     pieces = "".join(_piece(part, holds) for part in parts if part.tokens)
     legend = "".join(_entry(part) for part in parts)
-    why = "".join(f"<li>{escape(part.why)}</li>" for part in parts if part.why)
+    why = "".join(f"<li>{escape(part.why).replace(' %', '&nbsp;%')}</li>" for part in parts if part.why)
     why = f'<ul class="why" aria-label="Left out">{why}</ul>' if why else ""
     return (
         f'<div class="tokens" role="group" aria-label="What the model reads"><p class="said">{escape(said)}</p>'

@@ -171,7 +171,7 @@ def test_the_bar_says_each_source_with_its_tokens_and_what_was_left_out(studio: 
         assert (f"</i>{title} <b>{part.tokens:,}</b>" in drawn) is bool(part.tokens)
         assert (f'class="{part.source}" style' in drawn) is bool(part.tokens)
         if part.why:
-            assert part.why.replace("'", "&#x27;") in drawn
+            assert part.why.replace("'", "&#x27;").replace(" %", "&nbsp;%") in drawn
     shares = [float(share) for share in re.findall(r"flex-grow:([\d.]+)", drawn)]
     assert sum(shares) == pytest.approx(1, abs=0.001)
     assert 'aria-hidden="true">' in drawn
