@@ -51,11 +51,12 @@
       const layers = element("div", { className: "layers", role: "group", "aria-label": "Layers" }, parts.provenance, parts.chances, parts.other);
       const foot = element("div", { className: "foot" }, layers, parts.legend, parts.share, parts.count);
       this.root.replaceChildren(tools, bar, element("div", { className: "middle" }, sheet, side), foot);
-      this.panel = new shared.Panel(side);
+      parts.side = side;
+      this.panel = new shared.Panel(side, () => this.laid());
       side.append(this.results);
       this.surface = new shared.Surface(sheet, {
         changed: (splice) => this.#typed(splice), turn: (which) => this.turn(which), moved: () => this.#moved(),
-        cut: (count) => this.say(`A document holds ${shared.LIMIT.toLocaleString()} characters: the last ${count.toLocaleString()} of what came were left out.`, { error: true }),
+        cut: (count) => this.say(`A document holds ${shared.LIMIT.toLocaleString()} characters: ${count ? `the last ${count.toLocaleString()} of what came were left out` : "write on in another one"}.`, { error: true }),
       }, (start, end) => this.#colours(start, end));
       sheet.append(parts.said);
       this.bar = new shared.Bar(bar, this, (action, choice, words) => this.act(action, choice, words));
@@ -128,9 +129,11 @@
       this.say(done ? "Copied." : "The browser does not let this page copy: select the text and copy it yourself.", { error: !done });
     }
 
-    // A panel or cards came: where they stand below the text they come into view.
-    laid(node) {
-      if (!this.root.classList.contains("wide")) node.scrollIntoView({ block: "nearest" });
+    // A panel or cards came or went: beside the text there is room for them, and below it they come into view.
+    laid(node = null) {
+      const [middle, { side }] = [this.root.querySelector(".middle"), this.parts];
+      middle.classList.toggle("beside", [...side.children].some((one) => !one.hidden));
+      if (node && !this.root.classList.contains("wide")) node.scrollIntoView({ block: "nearest" });
     }
 
     // What keeps words apart that are put in behind others.
@@ -155,6 +158,7 @@
 
     // Tells the studio what is wanted, once it has the text that it is wanted for.
     async go(name, { start, end, choice = "", words = "" }) {
+      this.say("");
       if (this.edits.stream) return this.say("A text is being written: stop it first, or wait for its end.", { error: true });
       try {
         await this.keep.flush();
@@ -168,6 +172,7 @@
 
     // Undo and redo, of the document and not of the field.
     turn(which) {
+      this.say("");
       return this.pages.step(which, {}, (splice) => splice && this.surface.select(splice.start + splice.text.length));
     }
 
@@ -181,10 +186,11 @@
     }
 
     // Another word; what the model wrote after it goes, and it goes on from there.
-    #instead({ start, end, creation }, text) {
+    #instead({ start, end }, text) {
       let stop = end;
+      const [{ creation }] = shared.between(this.edits.spans, start, end);
       for (const one of shared.between(this.edits.spans, start, Infinity)) {
-        if (one.creation !== creation || one.start > stop) break;
+        if (one.creation !== creation) break;
         stop = one.end;
       }
       this.edits.put([{ start, end: stop, text, origin: "human", creation: "" }], "Another word");
@@ -199,13 +205,11 @@
       const { said } = this.parts;
       this.told = performance.now() + (error ? STAYS : 0);
       said.classList.toggle("error", error);
-      said.replaceChildren(sentence, ...(back ? [" ", button("Undo", () => said.replaceChildren() ?? back(), { className: "words small", "aria-label": "Take it back" })] : []));
+      said.replaceChildren(...(sentence ? [sentence] : []), ...(back ? [" ", button("Undo", () => back(this.say("")), { className: "words small", "aria-label": "Take it back" })] : []));
     }
 
     #tokens(start, end) {
-      const { spans } = this.edits;
-      const wide = shared.between(spans, 0, Infinity).filter((one) => one.start < end && one.end > start);
-      return this.words.of(wide.map((one) => ({ ...one, text: this.surface.text.slice(one.start, one.end) }))).filter((one) => one.start < end && one.end > start);
+      return this.words.of(this.edits.spans, this.surface.text, start, end);
     }
 
     #colours(start, end) {
@@ -219,10 +223,10 @@
       return shared.between(this.edits.spans, start, end).filter(({ origin }) => origin !== "human").map((one) => ({ ...one, name: one.creation === shared.LIVE ? "live" : one.origin }));
     }
 
-    // What was said of something done before goes once one writes on.
+    // What was said of something done before goes once one writes on, and at once where its Undo would take back another thing.
     #typed(splice) {
       this.edits.hand(splice);
-      if (performance.now() - this.told > STAYS) this.parts.said.replaceChildren();
+      if (this.parts.said.firstChild && (this.parts.said.querySelector("button") || performance.now() - this.told > STAYS)) this.say("");
     }
 
     #moved() {
@@ -233,8 +237,8 @@
     #state(name, words = "") {
       const { state } = this.parts;
       this.root.dataset.state = name;
-      state.textContent = STATES[name];
-      state.title = words;
+      shared.write(state, STATES[name]);
+      if (state.title !== words) state.title = words;
       if (name === "refused") this.say(words, { error: true });
       this.#steps();
     }
@@ -253,9 +257,9 @@
       this.counting ??= setTimeout(() => {
         this.counting = null;
         const { text } = this.surface;
-        this.parts.share.textContent = shared.told(this.edits.spans);
+        shared.write(this.parts.share, shared.told(this.edits.spans));
         this.parts.legend.hidden = !pressed(this.parts.provenance) || this.edits.spans.every(([, origin]) => origin === "human");
-        this.parts.count.textContent = text ? `${shared.words(text)} words` : "";
+        shared.write(this.parts.count, text ? `${shared.words(text)} words` : "");
       }, 250);
     }
 

@@ -115,10 +115,12 @@
     }
 
     #answered(group, answer) {
+      const again = this.refused;
       this.tries = 0;
       this.refused = answer.refused ?? "";
       if (this.refused) {
         this.#fold();
+        if (!again) return; // once more, as what it comes to
         this.state("refused", this.refused);
         this.#keep();
         throw new Error(this.refused);

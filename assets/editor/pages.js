@@ -5,6 +5,8 @@
 
   const LAST = "atelier-editor-document"; // the id of what was open, in this tab and in this browser
 
+  const WRITING = "A text is being written: stop it first, or wait for its end.";
+
   const remembered = () => {
     try {
       return sessionStorage.getItem(LAST) ?? localStorage.getItem(LAST) ?? "";
@@ -70,6 +72,7 @@
     // '' for the newest.
     async open(id, focus = true) {
       const { editor } = this;
+      if (editor.edits.stream) throw new Error(WRITING);
       if (editor.document) await editor.keep.flush();
       const answer = await editor.asks.ask("open", { document: id });
       if (!answer.document) {
@@ -103,7 +106,7 @@
     async #step(what, data, then) {
       const { editor } = this;
       const { surface, keep, edits } = editor;
-      if (edits.stream) return editor.say("A text is being written: stop it first, or wait for its end.", { error: true });
+      if (edits.stream) return editor.say(WRITING, { error: true });
       try {
         if (keep.dirty) await keep.flush();
         surface.locked = true;
@@ -173,6 +176,7 @@
 
     fresh() {
       return this.#try(async () => {
+        if (this.editor.edits.stream) throw new Error(WRITING);
         await this.editor.keep.flush();
         const { document } = await this.editor.ask("new");
         this.#show(document, true);
@@ -192,6 +196,7 @@
     remove({ id, title }) {
       const { editor } = this;
       return this.#try(async () => {
+        if (editor.edits.stream) throw new Error(WRITING);
         await editor.keep.flush();
         await editor.ask("remove", { document: id });
         if (id === editor.document.id) await this.open("", false);

@@ -18,7 +18,9 @@
 
   // The panel at the side: its content changes, its place stays.
   class Panel {
-    constructor(root) {
+    // `laid()` is told when it comes or goes.
+    constructor(root, laid) {
+      this.laid = laid;
       this.heading = element("h3", { tabIndex: -1 });
       this.body = element("div", { className: "inside" });
       this.node = element("section", { className: "panel", hidden: true }, element("header", {}, this.heading, iconButton("close", "Close", () => this.close())), this.body);
@@ -37,6 +39,7 @@
       by.setAttribute("aria-expanded", "true");
       this.body.replaceChildren();
       this.node.hidden = false;
+      this.laid();
       open = [...open.filter((one) => one !== this), this];
       this.heading.focus({ preventScroll: true });
       fill(this.body);
@@ -46,6 +49,7 @@
       open = open.filter((one) => one !== this);
       if (!this.shown) return;
       this.node.hidden = true;
+      this.laid();
       this.shown = "";
       this.by.setAttribute("aria-expanded", "false");
       if (this.node.contains(document.activeElement) || document.activeElement === document.body) this.by.focus();
@@ -76,6 +80,12 @@
       if (back) this.back?.();
     }
   }
+
+  // Other words in a place that has words: its text node stays, since for a new one the browser looks at every paragraph's style again.
+  shared.write = (node, words) => {
+    if (!node.firstChild) node.append("");
+    if (node.firstChild.data !== words) node.firstChild.data = words;
+  };
 
   // Arrow keys go through what `selector` finds in `node`; Home and End to its ends.
   shared.arrows = (node, selector) =>

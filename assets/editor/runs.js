@@ -168,6 +168,7 @@
       this.list = null;
       this.root.replaceChildren();
       this.root.hidden = true;
+      this.editor.laid();
       if (back) this.editor.surface.field.focus({ preventScroll: true });
     }
   }

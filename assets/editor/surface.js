@@ -146,6 +146,10 @@
         const turn = { historyUndo: "undo", historyRedo: "redo" }[event.inputType];
         if (turn || (this.locked && !this.silent && !event.isComposing)) event.preventDefault();
         if (turn) this.told.turn(turn);
+        const full = !this.silent && this.text.length >= shared.LIMIT && field.selectionStart === field.selectionEnd && event.inputType.startsWith("insert");
+        if (!full || !event.cancelable) return;
+        event.preventDefault();
+        this.told.cut(0);
       });
       field.addEventListener("keydown", (event) => {
         const held = (event.ctrlKey || event.metaKey) && !event.altKey;

@@ -7,12 +7,13 @@
 
   const STEPS = [0.5, 0.2, 0.05, 0.01]; // below each, a word is more of a surprise
   const MOST = 10; // words to choose from
+  const ASKED = 50; // creations in one question
   const percent = (share) => (share >= 0.0995 ? `${Math.round(100 * share)} %` : share >= 0.00095 ? `${(100 * share).toFixed(1)} %` : "under 0.1 %");
 
   class Words {
     // `ask(ids)` gives {id: list or null}; `changed()` is called when there is more to colour.
     constructor(ask, changed) {
-      Object.assign(this, { ask, changed, known: new Map(), places: new Map() });
+      Object.assign(this, { ask, changed, known: new Map() });
     }
 
     // What an engine told: [text, probability, [[other text, probability], ...]] for each token.
@@ -21,44 +22,47 @@
       let place = 0;
       const list = tokens.map(([text, share, others]) => ({ start: place, end: (place += text.length), text, share, others: others ?? [] }));
       this.known.set(creation, { text: list.map(({ text }) => text).join(""), list });
-      this.places.clear();
+      this.found = null;
       this.changed();
     }
 
-    // The tokens of stretches {start, end, origin, creation, text}, in the places of the document; asks for what it does not know yet.
-    of(stretches) {
+    // The tokens between two places of a text with these spans; asks for what it does not know yet.
+    of(spans, text, from, to) {
       const found = [];
-      const unknown = new Set();
-      for (const { start, end, origin, creation, text } of stretches) {
-        if (origin !== "machine" || !creation || creation === shared.LIVE) continue;
-        const known = this.known.get(creation);
-        if (known === undefined) unknown.add(creation);
-        if (!known) continue;
-        const at = this.#place(creation, known, text);
-        if (at < 0) continue;
-        let [low, high] = [0, known.list.length];
+      for (const { start, end, at, list } of this.#runs(spans, text)) {
+        if (start >= to) break;
+        if (end <= from) continue;
+        let [low, high] = [0, list.length];
         while (low < high) {
           const middle = (low + high) >> 1;
-          if (known.list[middle].end <= at) low = middle + 1;
+          if (start + list[middle].end - at <= from) low = middle + 1;
           else high = middle;
         }
-        for (; low < known.list.length && known.list[low].start < at + end - start; low += 1) {
-          const token = known.list[low];
-          const [from, to] = [Math.max(token.start - at, 0) + start, Math.min(token.end - at, end - start) + start];
-          found.push({ start: from, end: to, whole: to - from === token.text.length, token, creation });
+        for (; low < list.length; low += 1) {
+          const token = list[low];
+          const [first, last] = [Math.max(start, start + token.start - at), Math.min(end, start + token.end - at)];
+          if (first >= Math.min(end, to)) break;
+          if (first < last) found.push({ start: first, end: last, whole: last - first === token.text.length, token });
         }
       }
-      if (unknown.size) this.#fetch([...unknown]);
       return found;
     }
 
-    #place(creation, known, text) {
-      const key = `${creation} ${text}`;
-      if (!this.places.has(key)) {
-        if (this.places.size > 500) this.places.clear();
-        this.places.set(key, known.text.indexOf(text));
+    // Stretches of models whose words are known, each with where it begins in its creation; found once for each state of the text.
+    #runs(spans, text) {
+      if (this.spans === spans && this.found) return this.found;
+      const unknown = new Set();
+      const found = [];
+      for (const { start, end, origin, creation } of shared.between(spans, 0, Infinity)) {
+        if (origin !== "machine" || !creation || creation === shared.LIVE) continue;
+        const known = this.known.get(creation);
+        if (known === undefined) unknown.add(creation);
+        const at = known ? known.text.indexOf(text.slice(start, end)) : -1;
+        if (at >= 0) found.push({ start, end, at, list: known.list });
       }
-      return this.places.get(key);
+      Object.assign(this, { spans, found });
+      if (unknown.size) this.#fetch([...unknown].slice(0, ASKED));
+      return found;
     }
 
     async #fetch(ids) {
