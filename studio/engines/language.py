@@ -24,8 +24,6 @@ from studio.writing import context, structured
 
 CARDS = components.cards("language")
 
-LONGEST = 512
-"""Tokens of an answer where neither the task nor the card says."""
 FIXED_BYTES = 200_000_000
 """Working memory beside cache and activations: sorted probabilities of a whole vocabulary, kernels' work space."""
 PREFIX_TOKENS = 4096
@@ -105,7 +103,7 @@ def _passages(
     """A passage for each take; what was written before a stop is kept and yielded, too."""
     assert isinstance(task, Write)
     words, settings = _words.Words(vocabulary.tokenizer, options.template), _sampling(task, vocabulary.settings)
-    holds, longest = _context(model.config, options), task.max_new_tokens or LONGEST
+    holds, longest = _context(model.config, options), task.max_new_tokens or context.LONGEST
     full = f"{card.name} needs more memory than is free: shorten the text or choose a smaller model."
     # 1. The prompt as tokens, cut to what the model can hold.
     asked = context.assemble(task, words, holds, longest, card.name)
@@ -188,7 +186,7 @@ def _working_bytes(task: Task, config: Mapping[str, Any], itemsize: int) -> int:
     active = 4 * hidden + 3 * int(text.get("intermediate_size") or 4 * hidden)
     said = (task.prompt, task.system, task.document, task.notes, task.cards, task.passages, task.author_note)
     read = sum(map(len, said)) // 2 + 64
-    tokens = min(read + (task.max_new_tokens or LONGEST), int(text.get("max_position_embeddings") or 2048))
+    tokens = min(read + (task.max_new_tokens or context.LONGEST), int(text.get("max_position_embeddings") or 2048))
     copies = (1 + (task.count > 1)) * (1 + ((task.guidance_scale or 1) > 1))
     return FIXED_BYTES + tokens * (copies * _cache_numbers(config) + active) * itemsize
 
