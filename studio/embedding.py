@@ -87,6 +87,7 @@ class Embedder:
         self._find = files or _files
         self._model: tuple[Any, Any] | None = None
         self._lock = threading.Lock()
+        self._loading = threading.Lock()
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of length 1: (n texts) -> (n, 384)."""
@@ -98,6 +99,23 @@ class Embedder:
                 batch = order[start : start + BATCH]
                 found[batch] = _vectors(words, model, [texts[i] for i in batch])
             return found
+
+    @property
+    def loaded(self) -> bool:
+        """Whether a call answers without loading first."""
+        return self._model is not None
+
+    def load_aside(self) -> None:
+        """Load in a thread of its own, where the model is here and nobody does so already."""
+        if self._model is None and self._loading.acquire(blocking=False):
+            threading.Thread(target=self._load_aside, name="embedding", daemon=True).start()
+
+    def _load_aside(self) -> None:
+        try:
+            if self._find(self._places) is not None:
+                self(["."])
+        finally:
+            self._loading.release()
 
     def unload(self) -> None:
         """Give its memory back; the next call loads it again."""

@@ -261,7 +261,9 @@ class SourcesPanel:
         return _sources_kept.opened(self._manuscripts, page.document, *self._seen(request))
 
     def _search(self, document: str, question: str, sources: Sources) -> list[Passage]:
-        embed = self._embedder if embedding.here(self.form.studio.places) else None
+        if embedding.here(self.form.studio.places) and not self._embedder.loaded:
+            self._embedder.load_aside()  # takes seconds: until then by words alone
+        embed = self._embedder if self._embedder.loaded else None
         found = self._indexes.of(document, sources.passages).search(question[:TEXT_LIMIT], MOST, embed)
         return [one.passage for one in found]
 

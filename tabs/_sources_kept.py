@@ -31,7 +31,7 @@ class Sources:
     passages: tuple[Passage, ...] = ()
     cited: tuple[tuple[str, int], ...] = ()
     """(id of the source, number in it) of [1], [2], ..."""
-    of: Mapping[tuple[str, int], Passage] | None = None
+    of: dict[tuple[str, int], Passage] | None = None
 
     @property
     def numbered(self) -> dict[int, Passage]:
@@ -41,8 +41,9 @@ class Sources:
 
     def with_numbers(self, found: Sequence[Passage]) -> dict[int, Passage]:
         """Numbers that follow one another for these: those given out before, where the same stand together, else the next free ones."""
-        keys = {id(passage): key for key, passage in (self.of or {}).items()}
-        block = [keys[id(passage)] for passage in found]
+        keys = {passage: key for key, passage in reversed((self.of or {}).items())}  # of a file that was dropped twice, the first
+        found = [passage for passage in dict.fromkeys(found) if passage in keys]
+        block = [keys[passage] for passage in found]
         for first in range(len(self.cited) - len(block) + 1):
             if block and set(self.cited[first : first + len(block)]) == set(block):
                 known = self.of or {}
@@ -83,20 +84,15 @@ def add(manuscripts: Manuscripts, id: str, owner: str, session: str, path: Path,
 
 def number(manuscripts: Manuscripts, id: str, owner: str, session: str, sources: Sources, given: Mapping[int, Passage]) -> Sources:
     """Give out the numbers that `with_numbers` proposed; those that are taken already stay as they are."""
-    keys = {key_of(passage): key for key, passage in (sources.of or {}).items()}
+    keys = {passage: key for key, passage in reversed((sources.of or {}).items())}
     cited = list(sources.cited)
     for wanted, passage in sorted(given.items()):
-        if wanted == len(cited) + 1 and len(cited) < MOST_CITED and key_of(passage) in keys:
-            cited.append(keys[key_of(passage)])
+        if wanted == len(cited) + 1 and len(cited) < MOST_CITED and passage in keys:
+            cited.append(keys[passage])
     if len(cited) > len(sources.cited):
         rows: list[Json] = [[source, place] for source, place in cited]
         manuscripts.set_fields(id, owner, session, {KEPT: {"cited": rows}})
     return replace(sources, cited=tuple(cited))
-
-
-def key_of(passage: Passage) -> tuple[str, int, int]:
-    """What tells a passage from another of the same document."""
-    return (passage.source, passage.start, passage.end)
 
 
 def as_json(passage: Passage, number: int, score: float | None = None) -> dict[str, Any]:

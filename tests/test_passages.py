@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from studio.errors import InvalidInput
 from studio.writing import terms
 from studio.writing.passages import LEAST, MOST, OVERLAP, Passage, passages, plain
 from studio.writing.quoting import place, quoted, unquoted
@@ -60,14 +62,10 @@ def test_passages_have_100_to_180_words_and_overlap_a_little() -> None:
     found = passages([Block("text", 0, prose(2000))], "sea.txt")
     lengths = [terms.length(one.text) for one in found]
     assert all(LEAST <= length <= MOST for length in lengths[:-1])
-    shared = [before.end - after.start for before, after in zip(found, found[1:], strict=False)]
+    shared = [before.end - after.start for before, after in pairwise(found)]
     assert any(overlap > 0 for overlap in shared)
     text = plain([Block("text", 0, prose(2000))])
-    assert all(
-        terms.length(text[after.start : before.end]) <= OVERLAP
-        for before, after in zip(found, found[1:], strict=False)
-        if before.end > after.start
-    )
+    assert all(terms.length(text[after.start : before.end]) <= OVERLAP for before, after in pairwise(found) if before.end > after.start)
 
 
 def test_a_passage_is_the_text_at_its_place() -> None:
@@ -115,7 +113,7 @@ def test_a_source_without_words_has_no_passages() -> None:
 def test_any_text_that_is_read_can_be_cut(text: str) -> None:
     try:
         blocks = pasted(text).blocks
-    except Exception:  # an empty text is refused, which other tests look at
+    except InvalidInput:  # an empty text is refused, which other tests look at
         return
     whole = plain(blocks)
     for one in passages(blocks, "x"):
