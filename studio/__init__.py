@@ -16,6 +16,7 @@ Reading order:
     music/               what every music engine shares: notes, plans, arranging, rendering, measuring, sound files
     writing/             what every writing engine and the writing tab share: prompts, versions, sources, files
     device.py            the machine: cuda, mps or cpu, dtype, memory, threads
+    embedding.py         texts as vectors, for the search in sources
     ledger.py            which bytes are taken on a device
     residency.py         what is in memory, and what came and went, as plain data
     manager.py           lease, load, share, evict

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import os
 import re
 import subprocess
@@ -38,6 +39,7 @@ PARTS_OF_OTHERS = {
     "jinja2": "transformers' chat templates raise its errors",
     "pydantic-core": "pydantic's validators raise its errors",
     "starlette": "gradio takes its middleware",
+    "tokenizers": "transformers' words and those of the small model for search are its",
     "tqdm": "huggingface_hub takes a class of its kind for progress",
 }
 
@@ -60,6 +62,12 @@ def test_the_reading_order_of_the_studio_lists_every_file_once() -> None:
     files = {path.name for path in (ROOT / "studio").glob("*.py")} - {"__init__.py"}
     packages = {f"{path.parent.name}/" for path in (ROOT / "studio").glob("*/__init__.py")}
     assert sorted(listed) == sorted(files | packages)
+
+
+@pytest.mark.parametrize("package", ["music", "provenance", "writing"])
+def test_a_package_with_a_map_lists_every_file_once(package: str) -> None:
+    listed = re.findall(r"^    (\w+\.py) +\S", importlib.import_module(f"studio.{package}").__doc__ or "", re.MULTILINE)
+    assert sorted(listed) == sorted(path.name for path in (ROOT / "studio" / package).glob("*.py") if path.name != "__init__.py")
 
 
 def test_the_readme_lists_every_file_and_folder_at_the_top() -> None:
