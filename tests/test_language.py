@@ -189,7 +189,10 @@ def test_an_answer_goes_on_from_the_last_character_of_the_document(folder: Path,
 
 def test_a_document_keeps_its_own_line_ends_before_the_answer(values: dict[str, Any]) -> None:
     words = values["words"].tokenizer
-    assert _words.opening(words, "You are a writer.", "Say something", True, {}) == "<|system|>\nYou are a writer.<|end|>\n<|user|>\nSay something<|end|>\n<|assistant|>\n"
+    assert (
+        _words.opening(words, "You are a writer.", "Say something", True, {})
+        == "<|system|>\nYou are a writer.<|end|>\n<|user|>\nSay something<|end|>\n<|assistant|>\n"
+    )
 
 
 def test_without_a_document_the_turn_of_the_model_is_opened(values: dict[str, Any]) -> None:
