@@ -56,7 +56,7 @@ class Parts:
 def laid_out() -> Parts:
     """All of them, in their order on the page."""
     files = gr.File(
-        label="Sources (PDF, Word, EPUB, Markdown, text, web page)", file_count="multiple", file_types=list(SUFFIXES), height=120,
+        label="Sources (PDF, Word, EPUB, Markdown, text, web page)", file_count="multiple", file_types=list(SUFFIXES), height=150,
         type="filepath", elem_classes="source-files",
     )  # fmt: skip
     said = gr.HTML(elem_classes="status", padding=False)
