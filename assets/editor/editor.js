@@ -96,7 +96,7 @@
     // A take goes in at a place, or at the cursor.
     insert(take, title, place) {
       const at = place ? place.end : this.surface.selection.end;
-      const gap = this.#gap(at, "selection");
+      const gap = /^\s/.test(take.text) ? "" : this.#gap(at, "selection");
       const text = { start: at + gap.length, end: at + gap.length, text: take.text, origin: "machine", creation: take.creation };
       this.edits.put([...(gap ? [{ start: at, end: at, text: gap, origin: "human", creation: "" }] : []), text], title);
       this.surface.select(text.start + take.text.length);

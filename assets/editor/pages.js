@@ -115,7 +115,8 @@
           const { text, spans, ...facts } = document;
           editor.document = facts;
           keep.begin(facts.id, facts.version);
-          then?.(edits.adopt(document, true));
+          const splice = edits.adopt(document, true);
+          then?.(splice);
           this.kept();
           editor.link.tell.kept({ document: facts.id, version: facts.version });
         });
