@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from studio.engines._words import Words
 from studio.errors import InvalidInput
 from studio.tasks import Write
-from studio.writing.context import LEADS, SOURCES, Assembled, Part, assemble
+from studio.writing.context import LEADS, SOURCES, STEP, Assembled, Part, assemble
 from tests import tiny
 
 SENTENCES = "The lighthouse stood alone. Nobody had climbed its stairs for years; even the gulls kept away. «Why?» asked Ana. \n"
@@ -93,7 +94,8 @@ def prompted(words: Words, task: Write, context: int, longest: int, document_lim
     kept = min(room, room if document_limit is None else document_limit)
     if len(tokens) <= kept:
         return opening + tokens, 0
-    tail = words.text(tokens[-kept:]).lstrip("\ufffd")
+    step = max(1, min(STEP, kept // 4))
+    tail = words.text(tokens[math.ceil((len(tokens) - kept) / step) * step :]).lstrip("\ufffd")
     start = re.search(r"\s", tail[:100])
     tail = tail[start.end() :] if start else tail
     return opening + words.tokens(tail)[-kept:], len(document) - len(tail)
@@ -119,6 +121,15 @@ def test_a_document_that_is_too_long_keeps_the_end_it_kept_before(words: Words, 
     assert part(found, "document").left_out == found.cut
     assert f"{found.cut:,} characters of the document" in part(found, "document").why
     add_up(found, limit)
+
+
+def test_a_document_that_grows_beyond_what_fits_keeps_its_beginning_for_a_while(words: Words) -> None:
+    begun: list[int] = []
+    grown = SENTENCES * 20
+    for number in range(40):
+        begun.append(put(words, document=grown, limit=600).cut)
+        grown += f"And so on, {number} times. "
+    assert begun == sorted(begun) and 1 < len(set(begun)) < 15
 
 
 def test_markers_of_the_chat_in_a_document_stay_text(words: Words) -> None:
@@ -202,7 +213,7 @@ def test_a_fair_end_of_the_document_is_read_whatever_else_there_is(merged: Words
 
 def test_shares_that_are_not_used_are_the_documents(merged: Words) -> None:
     found = put(merged, 1000, document=SENTENCES * 100)
-    assert part(found, "free").tokens < 30
+    assert part(found, "free").tokens < STEP
     assert part(found, "document").tokens > 850
 
 

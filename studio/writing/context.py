@@ -33,6 +33,7 @@ LEADS: Mapping[str, str] = {
     "After each sentence that uses one, cite it by its number, such as [1].",
     "instruction": "Your task:",
 }
+STEP = 256  # tokens by which the beginning of a document that is too long moves on, at most a quarter of what fits
 WIDEST = 32  # characters a token; of a part with more no more is looked at
 
 
@@ -232,7 +233,9 @@ def _tail(words: Words, text: str, tokens: list[int], most: int) -> str:
     """The end of the document `text` in at most `most` of its tokens, from the beginning of a word."""
     if most <= 0:
         return ""
-    tail = words.text(tokens[-most:]).lstrip("\ufffd")  # half a character
+    step = max(1, min(STEP, most // 4))  # the beginning moves in steps: what grows at its end keeps the prefix that was read before
+    first = -(-(len(tokens) - most) // step) * step
+    tail = words.text(tokens[first:]).lstrip("\ufffd")  # half a character
     if not text.endswith(tail):  # a tokenizer that writes some characters in another way
         tail = text[max(0, len(text) - len(tail)) :]
     start = re.search(r"\s", tail[:100])
