@@ -87,7 +87,7 @@ def _ask(form: Form, kinds: Mapping[str, WritingPreset]) -> dict[str, Any]:
     unseen = {name: gr.Textbox(visible="hidden") for name in ("prepared", "again", "manuscript", "version")}
     return {
         **unseen, "kind": kind, "hint": hint, "write": write, "stop": stop, "stage": stage,
-        "written": gr.Textbox(label="Document", visible=False),
+        "written": gr.Textbox(label="Document", visible="hidden"),
         "run": gr.Button("Write what was prepared", elem_id=_writing_scripts.RUN, visible="hidden"),
     }  # fmt: skip
 
