@@ -105,7 +105,7 @@
       let card = this.cards.get(take.item);
       if (!card) {
         const text = element("p", { className: "text", dir: "auto" });
-        const box = element("div", { className: "compared", tabIndex: 0, role: "region", "aria-label": name }, text);
+        const box = element("div", { className: "compared", tabIndex: 0, role: "region", "aria-label": `Text of ${name}` }, text);
         const acts = element("div", { className: "acts" });
         const state = element("span", { className: "hint" });
         const node = element("section", { className: "card", "aria-label": name }, element("header", {}, element("h4", { text: name }), state), box, acts);
