@@ -214,7 +214,7 @@ def test_a_fair_end_of_the_document_is_read_whatever_else_there_is(merged: Words
 def test_shares_that_are_not_used_are_the_documents(merged: Words) -> None:
     found = put(merged, 1000, document=SENTENCES * 100)
     assert part(found, "free").tokens < STEP
-    assert part(found, "document").tokens > 850
+    assert part(found, "document").tokens > 860 - STEP
 
 
 def test_the_answer_is_shorter_where_the_model_holds_no_more_and_that_is_said(words: Words) -> None:
