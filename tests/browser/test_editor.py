@@ -149,10 +149,10 @@ def test_a_take_streams_in_while_one_writes_elsewhere_and_other_words_can_be_tak
     assert page.evaluate("document.querySelector('.editor textarea').selectionStart") == at + 4  # the caret stayed
     saved(page)
     # what was typed into the model's first sentence made that sentence an edited one
-    first = STORY.index(" Nobody") + 1
+    keeper, second = STORY.index("keeper"), STORY.index(" Nobody")
     assert page.evaluate(SPANS) == [
-        [len(BEGIN) + 5, "human"], [STORY.index("keeper"), "edited"], [4, "human"],
-        [first - STORY.index("keeper"), "edited"], [len(STORY) - first, "machine"],
+        [len(BEGIN) + 5, "human"], [1, "machine"], [keeper - 1, "edited"], [4, "human"],
+        [second - keeper, "edited"], [len(STORY) - second, "machine"],
     ]  # fmt: skip
     expect(page.locator(".editor .share")).to_contain_text("machine-written")
 
@@ -204,7 +204,7 @@ def test_a_rewrite_is_taken_by_halves_and_takes_come_as_cards(page: Page) -> Non
     button(page, "All actions").click()
     page.get_by_role("menuitem", name="Suggest titles").click()
     button(page, "Insert at the cursor").wait_for()
-    expect(page.get_by_role("region", name="Suggest titles")).to_have_text("Stars\nSails")
+    expect(page.get_by_role("region", name="Text of Suggest titles")).to_have_text("Stars\nSails")
     assert told(page)["meant"] == f"{BEGIN} The end."
     expect(field(page)).to_have_value(f"{BEGIN} The end.")
 
