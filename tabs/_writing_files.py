@@ -13,11 +13,11 @@ from typing import Any
 import gradio as gr
 
 from studio import documents
-from studio.errors import StudioError
+from studio.errors import NotFound, StudioError
 from studio.writing import reading
 from studio.writing.manuscripts import Manuscript
 from tabs import _form, _status, _writing_scripts
-from tabs._form import PRIVATE, QUIET, Desk
+from tabs._form import PRIVATE, QUIET, Desk, Form
 
 TITLE = 200
 """Characters of a title."""
@@ -41,7 +41,7 @@ def build() -> dict[str, Any]:
     return {"retry": retry, "import": take_in, "export": take_out, "copy": copy, "told": told, "files": files, **hidden}
 
 
-def wire(desk: Desk, parts: Mapping[str, Any]) -> None:
+def wire(desk: Form, parts: Mapping[str, Any]) -> None:
     """Join the buttons to the open document, whose id the part "manuscript" holds, and to the text that other tabs take ("taken")."""
 
     def exported(id: str | None, request: gr.Request) -> Any:
@@ -61,6 +61,22 @@ def wire(desk: Desk, parts: Mapping[str, Any]) -> None:
             return _status.message(str(error), "error"), gr.skip()
         return _status.lines([f"“{kept.title or found.title}” is open now.", *found.notices]), kept.id
 
+    def adopted(draft: str | None, request: gr.Request) -> Any:
+        """The text that this browser had before there were documents becomes one."""
+        if not draft:
+            return gr.skip()
+        owner, session = desk.owner(request)
+        try:
+            text = str(desk.studio.library.drafts.get(draft, owner).get("document") or "")
+            if text.strip():
+                desk.studio.library.manuscripts.new(owner, session, text=text)
+        except NotFound:
+            return ""
+        except StudioError:
+            return gr.skip()  # kept where it is
+        return ""
+
+    desk.demo.load(adopted, desk.draft, desk.draft, **QUIET)
     parts["export"].click(exported, parts["manuscript"], parts["files"], **QUIET)
     parts["copy"].click(None, js=_writing_scripts.COPY, api_visibility="private")
     upload = parts["import"].upload(imported, parts["import"], [parts["told"], parts["incoming"]], concurrency_limit=2, **PRIVATE)
