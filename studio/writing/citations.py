@@ -197,9 +197,8 @@ def _turned(claim: str, near: str) -> bool:
     denials = 0
     for term in shared:
         clauses = [theirs for theirs in there if term in theirs[0] | theirs[1]]
-        if all(
-            theirs[2] < 2 and (term in theirs[1 if term in no else 0]) and term not in theirs[0 if term in no else 1] for theirs in clauses
-        ):
+        sides = [(theirs[1], theirs[0]) if term in no else (theirs[0], theirs[1]) for theirs in clauses]
+        if all(theirs[2] < 2 for theirs in clauses) and all(term in other and term not in same for other, same in sides):
             turned.add(term)
             denials += sum(theirs[2] for theirs in clauses)
     enough = bool(turned) if count and not denials else len(turned) / len(shared) >= TURNED
