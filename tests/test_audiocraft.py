@@ -207,6 +207,7 @@ def test_it_goes_on_from_kept_codes_and_from_a_recording(run: Run, tmp_path: Pat
     assert more.sound.samples.shape == (1, 32_000 + 12_800)
 
 
+@pytest.mark.thorough
 def test_the_model_keeps_nothing_of_a_run(run: Run) -> None:
     recipe = audiocraft.recipe(debug_card(), task_of(), CPU)
     model = recipe.components["model"].load(lambda _: None)
@@ -216,6 +217,7 @@ def test_the_model_keeps_nothing_of_a_run(run: Run) -> None:
         assert not model.lm._is_streaming
 
 
+@pytest.mark.thorough
 def test_a_run_leaves_the_shared_random_numbers_alone(run: Run) -> None:
     import torch
 

@@ -72,7 +72,9 @@ def test_bars_are_exact_in_every_meter(composer: Composer, ask: Ask) -> None:
     assert at == pytest.approx(total)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "mode", [pytest.param(mode, marks=pytest.mark.thorough if number > 1 else ()) for number, mode in enumerate(MODES)]
+)
 def test_pieces_end_on_the_tonic_and_stay_in_their_scale(composer: Composer, mode: str) -> None:
     foreign = notes = 0
     for seed in range(4):

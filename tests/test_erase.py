@@ -65,6 +65,7 @@ def test_a_texture_keeps_its_grain() -> None:
     assert inside == pytest.approx(picture[hole].astype(float).std(), rel=0.35)
 
 
+@pytest.mark.thorough
 def test_a_large_picture_keeps_its_grain_although_it_is_searched_at_a_smaller_size() -> None:
     picture, hole = grain(900), disc(900, 170)
     result = erased(marked(picture, hole), hole, quiet)
@@ -91,6 +92,7 @@ def test_the_object_leaves_no_trace() -> None:
     assert (one == erased(grain(), disc(), quiet, seed=2)).all()
 
 
+@pytest.mark.thorough
 def test_the_seed_decides() -> None:
     hole = disc(220, 30)
     picture = grain(220)

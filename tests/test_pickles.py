@@ -122,6 +122,7 @@ def test_a_pickle_that_no_card_vouches_for_is_refused(checkpoint: Path, places: 
     assert locate(SingleFile(path=str(checkpoint)), places) is None
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_file_without_weights_is_refused(tmp_path: Path) -> None:
     import torch

@@ -64,7 +64,9 @@ def test_an_end_of_the_slider_is_the_picture_of_that_prompt(draw: Any, amount: f
     assert blended.facts == single.facts
 
 
-@pytest.mark.parametrize(("first", "second"), PAIRS)
+@pytest.mark.parametrize(
+    ("first", "second"), [pytest.param(*pair, marks=pytest.mark.thorough if number > 1 else ()) for number, pair in enumerate(PAIRS)]
+)
 def test_the_middle_shows_both_and_the_slider_says_how_much_of_each(library: IconLibrary, first: str, second: str) -> None:
     for seed in (1, 2):
         little, half, much = (share_of(library, first, second, amount, seed) for amount in (0.25, 0.5, 0.75))

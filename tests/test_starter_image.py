@@ -285,6 +285,7 @@ def test_every_style_of_the_card_has_a_small_picture() -> None:
         assert file.stat().st_size < 12_000
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
 def test_working_memory_stays_within_the_formula() -> None:
     """In a process of its own: what a large picture of three things takes at its peak, beside what was there after a small one."""

@@ -103,6 +103,7 @@ def test_a_loop_from_words_plays_is_as_asked_and_can_be_taken_away(page: Page, s
     expect(downloads).to_contain_text(".mid")
 
 
+@pytest.mark.thorough
 def test_a_selected_region_is_made_anew_and_the_fields_are_as_before(page: Page, tmp_path: Path) -> None:
     create(page, "a short folk tune in D major, 120 bpm", "8")
     old = score_in(downloaded(page, tmp_path, ".flac"))
