@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import platformdirs
 import pytest
+from hypothesis import settings
 
 from tests import tiny
 
@@ -35,6 +36,9 @@ os.environ |= {
     "TOKENIZERS_PARALLELISM": "false",
     "XDG_DATA_HOME": f"{TEMPORARY}/data",
 }
+# A loaded machine answers late, which no generated input is to blame for.
+settings.register_profile("here", deadline=None)
+settings.load_profile("here")
 for option in [name for name in os.environ if name.startswith(("ATELIER_", "GRADIO_SERVER_"))]:
     del os.environ[option]
 

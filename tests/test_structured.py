@@ -260,7 +260,7 @@ def test_a_pattern_that_cannot_be_followed_is_refused_in_one_sentence(pattern: s
 # With a model ------------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_twenty_answers_of_the_starter_are_valid(starter_cache: Path) -> None:
     from tests.test_gguf import STARTER, Asked, loaded
 
