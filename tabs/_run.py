@@ -14,6 +14,9 @@ from studio.creations import Creation, Event, Preview, Progress
 from studio.tasks import Task
 from tabs import _status
 
+PAUSE = 0.1
+"""Seconds between two moments that show nothing new but how far it is: each one costs the page a search through all of its parts."""
+
 ITEMS = {"picture": "Picture", "sound": "Take"}
 """What one of several results is called, by medium."""
 
@@ -35,7 +38,7 @@ class Shown:
 
 
 class Run:
-    """One run as the page follows it: iterating yields a `Shown` for each event; `stage()` is the progress beside it.
+    """One run as the page follows it: iterating yields a `Shown` for what is new; `stage()` is the progress beside it.
 
     `age` is for how many seconds it had gone on before, `begun` whether it was let in.
     """
@@ -55,19 +58,26 @@ class Run:
         self.begun = False
 
     def __iter__(self) -> Iterator[Shown]:
+        shown = 0.0
         for event in self._events:
             self.begun = True
+            at_once = False
             match event:
                 case Creation():
                     self._creations += (event,)
                     self._preview = None
+                    at_once = True
                 case Preview():
                     self._preview = event
+                    at_once = event.sound is not None  # each is heard once
                 case Progress():
                     if event.phase != self._progress.phase:
                         self._marks = None
+                        at_once = True
                     self._progress = event
-            yield self._moment()
+            if at_once or time.monotonic() - shown >= PAUSE:
+                yield self._moment()
+                shown = time.monotonic()
         self._over = True
         yield self.ended()
 
