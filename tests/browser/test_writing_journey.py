@@ -29,6 +29,8 @@ path = '{folder}'
 """
 """Of unknown size, so that every action is offered: the starter's own weights, which write anything that they are asked for."""
 SENTENCE = "The studio opens at nine. Most people come in the afternoon to paint, and on Fridays there is a class for children."
+STOPPED = re.compile("Stopped|Done in")
+"""A loaded machine may be done before the press arrives."""
 AREA = ".editor textarea"
 LENGTH = f"document.querySelector('{AREA}').value.length"
 SELECT = f"""(last) => {{
@@ -82,7 +84,7 @@ def to_the_end(page: Page) -> None:
     page.keyboard.press("Control+End")
 
 
-def over(page: Page, press: Callable[[], object], words: str | re.Pattern[str] = "Done in") -> None:
+def over(page: Page, press: Callable[[], object], words: str = "Done in") -> None:
     clear_status(page)
     press()
     expect(page.locator(".right .status p:visible").first).to_contain_text(words, timeout=LONG)
@@ -117,7 +119,8 @@ def stopped(page: Page, press: Callable[[], object], least: int) -> str:
     clear_status(page)
     press()
     page.wait_for_function(f"(least) => {LENGTH} > least", arg=least, timeout=LONG)
-    over(page, button(page, "Stop").click, re.compile("Stopped|Done in"))  # a loaded machine may be done before the press arrives
+    button(page, "Stop").click()
+    expect(page.locator(".right .status p:visible").first).to_contain_text(STOPPED, timeout=LONG)
     saved(page)
     return text_of(page)
 
