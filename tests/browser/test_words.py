@@ -17,8 +17,7 @@ GROWN = f"(least) => document.querySelector('{AREA}').value.length > least"
 def writing(page: Page) -> Page:
     """The tab with a document open in it."""
     page.get_by_role("tab", name="Writing").click()
-    page.locator(".editor .saved").wait_for()
-    page.locator(AREA).wait_for()
+    page.locator(".editor[data-ready]").wait_for()
     return page
 
 
@@ -32,6 +31,7 @@ def fresh(page: Page) -> Page:
     page.get_by_role("button", name="Documents").click()
     page.get_by_role("button", name="New document").click()
     expect(page.locator(AREA)).to_have_value("")
+    page.keyboard.press("Escape")  # the list of documents
     return page
 
 
@@ -42,7 +42,7 @@ def typed(page: Page, text: str) -> None:
 
 
 def over(page: Page, words: str | re.Pattern[str] = "Done in") -> None:
-    expect(page.locator(".status p:visible").first).to_contain_text(words, timeout=LONG)
+    expect(page.locator(".right .status p:visible").first).to_contain_text(words, timeout=LONG)
 
 
 def write(page: Page, instruction: str) -> str:
@@ -50,6 +50,7 @@ def write(page: Page, instruction: str) -> str:
     page.get_by_label("Instruction").fill(instruction)
     page.get_by_role("button", name="Write", exact=True).click()
     over(page)
+    expect(page.locator(".editor .said")).to_contain_text("words are in the document")
     return text_of(page)
 
 
