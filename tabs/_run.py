@@ -14,7 +14,7 @@ from studio.creations import Creation, Event, Preview, Progress
 from studio.tasks import Task
 from tabs import _status
 
-PAUSE = 0.1
+PAUSE = 0.15
 """Seconds between two moments that show nothing new but how far it is: each one costs the page a search through all of its parts."""
 
 ITEMS = {"picture": "Picture", "sound": "Take"}

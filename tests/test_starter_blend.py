@@ -75,6 +75,7 @@ def test_the_middle_shows_both_and_the_slider_says_how_much_of_each(library: Ico
         assert 0.55 < much < 0.92
 
 
+@pytest.mark.thorough
 def test_the_credit_names_the_icons_of_both(draw: Any) -> None:
     for amount in (0.25, 0.5, 0.75):
         facts = draw("a cat", "a house", amount).facts
@@ -90,6 +91,7 @@ def test_the_same_seed_gives_the_same_blend_and_another_seed_another(draw: Any) 
     assert not np.array_equal(one.pixels, other.pixels)
 
 
+@pytest.mark.thorough
 def test_scenes_of_two_things_blend_thing_by_thing(draw: Any) -> None:
     names = " ".join(one["name"] for one in draw("a cat on a house", "a dog on a car").facts["attribution"])
     assert all(word in names for word in ("cat", "dog", "house"))

@@ -185,6 +185,7 @@ def test_the_native_picture_is_the_square_as_it_was_drawn(draw: Any) -> None:
 # Manners --------------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_progress_counts_every_step_of_every_thing_and_picture(draw: Any) -> None:
     events: list[Any] = []
     draw("a cat and a dog", events, steps=5, count=2)

@@ -188,6 +188,7 @@ def test_refining_something_else_keeps_it_and_says_so(library: IconLibrary) -> N
         assert done.notes
 
 
+@pytest.mark.thorough
 def test_credit_shares_add_up(library: IconLibrary) -> None:
     done = made(library, disc(), box(0, 0, 1, 0.45), "a cat")
     facts: Any = credit(done.origin, done.colours, library)
@@ -231,6 +232,7 @@ def test_an_edit_keeps_what_is_not_marked_and_says_whose_icons_it_used(edit: Any
     assert any(isinstance(event, Preview) for event in events)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_picture_k_of_a_batch_of_edits_equals_the_single_one(edit: Any) -> None:
     batch, single = edit(count=2), edit(seed=4)

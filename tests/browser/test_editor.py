@@ -209,6 +209,7 @@ def test_a_rewrite_is_taken_by_halves_and_takes_come_as_cards(page: Page) -> Non
     expect(field(page)).to_have_value(f"{BEGIN} The end.")
 
 
+@pytest.mark.thorough
 def test_what_could_not_be_saved_comes_back_on_another_page(page: Page, context: BrowserContext, address: str) -> None:
     for way in ("**/run/predict", "**/queue/join*"):
         context.route(way, lambda route: route.abort())
@@ -242,6 +243,7 @@ def test_a_key_in_a_long_text_lays_out_one_paragraph_and_the_view_stays_where_it
     assert abs(now - word) < 2 and page.evaluate("document.querySelector('.view').scrollTop") > top > 0
 
 
+@pytest.mark.thorough
 def test_nobody_is_shut_out(context: BrowserContext, address: str) -> None:
     page = opened(context.new_page(), address, "dark")
     found: set[str] = set()

@@ -228,6 +228,7 @@ def test_by_touch_on_a_phone(phone: BrowserContext, address: str, photo: Path, t
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.thorough
 def test_what_is_missing_is_said_and_nothing_is_lost(desk: Page, photo: Path) -> None:
     page = desk
     prompt(page).fill("a lighthouse")

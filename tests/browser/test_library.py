@@ -258,6 +258,7 @@ def test_keys_alone_walk_select_open_star_and_leave(page: Page) -> None:
     grid.press("s")
 
 
+@pytest.mark.thorough
 def test_a_creation_is_made_again_and_the_two_are_compared(page: Page) -> None:
     card(page, "shade 59").click()
     press(page, "Make again and compare")
@@ -270,6 +271,7 @@ def barriers(page: Page) -> set[str]:
     return {f"{one['id']}: {one['nodes'][0]['html'][:160]}" for one in found}
 
 
+@pytest.mark.thorough
 def test_nobody_is_shut_out_in_light(page: Page) -> None:
     page.get_by_text("More filters").click()
     card(page, "a worm in it").click()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
 
@@ -56,6 +57,7 @@ def test_a_red_apple_becomes_a_red_picture_whose_download_restores_its_settings(
     expect(page.get_by_label("Seed", exact=True).first).to_have_value(str(task.seed))
 
 
+@pytest.mark.thorough
 def test_the_same_seed_gives_the_same_picture_and_another_seed_another(page: Page) -> None:
     page.get_by_label("Seed", exact=True).first.fill("7")
     create(page, "an owl")
@@ -94,6 +96,7 @@ def test_an_empty_prompt_is_refused_in_words(page: Page) -> None:
     expect(page.locator(".status p:visible").first).to_have_text("Prompt is empty: say what you would like.")
 
 
+@pytest.mark.thorough
 def test_an_example_fills_the_prompt(page: Page) -> None:
     page.get_by_role("button", name="a cat on a rocket").click()
     expect(page.get_by_label("Prompt", exact=True)).to_have_value("a cat on a rocket")
@@ -123,6 +126,7 @@ def test_pointing_at_a_part_names_its_icon_and_licence(page: Page) -> None:
     expect(part).to_have_text(re.compile("apple.*(Apache-2.0|MIT)"))
 
 
+@pytest.mark.thorough
 def test_a_picture_of_somebody_else_is_refused_in_words(page: Page, tmp_path: Path) -> None:
     Image.new("RGB", (32, 32)).save(tmp_path / "plain.png")
     unfold(page, "Advanced")

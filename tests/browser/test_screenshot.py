@@ -68,6 +68,7 @@ def library(page: Page, server: str) -> None:
 ACTS = {"studio": (900, picture), "inpainting": (1300, inpainting), "music": (900, song), "library": (900, library)}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "height", "act"), [(name, *rest) for name, rest in ACTS.items()])
 def test_a_screenshot_is_of_this_shape_and_stays_small(
     request: pytest.FixtureRequest, name: str, height: int, act: Callable[[Page, str], None]

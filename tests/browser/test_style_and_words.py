@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import Page, expect
 
@@ -12,6 +13,7 @@ from tests.browser.conftest import LONG, opened, remembered, unfold
 from tests.browser.test_pictures import create
 
 
+@pytest.mark.thorough
 def test_a_longer_prompt_can_be_taken_back(page: Page) -> None:
     prompt = page.get_by_label("Prompt", exact=True)
     prompt.fill("a castle")
@@ -23,6 +25,7 @@ def test_a_longer_prompt_can_be_taken_back(page: Page) -> None:
     expect(page.get_by_role("button", name="Back to my words")).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_a_prompt_that_says_it_all_stays_and_the_page_says_why(page: Page) -> None:
     prompt = page.get_by_label("Prompt", exact=True)
     prompt.fill("a red apple on a blue background, glossy")

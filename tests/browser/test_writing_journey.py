@@ -203,6 +203,7 @@ def test_a_dropped_pdf_is_asked_and_the_passage_is_opened_and_quoted(context: Br
     expect(page.locator(".source-list")).to_contain_text("harbour.pdf")
 
 
+@pytest.mark.thorough
 def test_another_word_is_taken_by_keyboard_alone(context: BrowserContext, address: str) -> None:
     page = fresh(context.new_page(), address)
     unfold(page, "Advanced")
