@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import LONG, clear_status, opened
 
 AREA = ".editor textarea"
+DOCUMENT = "window.atelierEditor.current().document.id"
 GROWN = f"(least) => document.querySelector('{AREA}').value.length > least"
 
 
@@ -30,7 +31,9 @@ def fresh(page: Page) -> Page:
     """The tab with an empty document: others of the same studio have written before."""
     writing(page)
     page.get_by_role("button", name="Documents").click()
+    before = page.evaluate(DOCUMENT)
     page.get_by_role("button", name="New document").click()
+    page.wait_for_function(f"(before) => {DOCUMENT} !== before", arg=before)
     expect(page.locator(AREA)).to_have_value("")
     page.keyboard.press("Escape")  # the list of documents
     return page

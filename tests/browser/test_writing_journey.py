@@ -32,6 +32,7 @@ SENTENCE = "The studio opens at nine. Most people come in the afternoon to paint
 STOPPED = re.compile("Stopped|Done in")
 """A loaded machine may be done before the press arrives."""
 AREA = ".editor textarea"
+DOCUMENT = "window.atelierEditor.current().document.id"
 LENGTH = f"document.querySelector('{AREA}').value.length"
 SELECT = f"""(last) => {{
   const area = document.querySelector('{AREA}');
@@ -65,7 +66,9 @@ def writing(page: Page, url: str) -> Page:
 
 def fresh(page: Page, url: str) -> Page:
     writing(page, url).get_by_role("button", name="Documents").click()
+    before = page.evaluate(DOCUMENT)
     page.get_by_role("button", name="New document").click()
+    page.wait_for_function(f"(before) => {DOCUMENT} !== before", arg=before)
     expect(page.locator(AREA)).to_have_value("")
     page.keyboard.press("Escape")
     return page
