@@ -41,12 +41,29 @@ class Component:
 
 
 @dataclass(frozen=True)
+class Way:
+    """One way to run a recipe in less memory: slower, or not the same to the last pixel. `name` is a stable id, `title` what the page says."""
+
+    name: str
+    title: str
+    working_bytes: Callable[[Task], int]
+    build: Callable[[Mapping[str, Any]], Pipeline]
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """A pipeline over components, by role. `build` reads no weight; `working_bytes` is memory beside the weights while a task runs."""
+    """A pipeline over components, by role. `build` reads no weight; `working_bytes` is memory beside the weights while a task runs.
+
+    `ways` are others with the same components, in the order in which they are tried where this one does not fit. `key` names what a
+    measured peak belongs to (model and kind), '' where nothing is learned; tasks of equal `shape` take about equal memory.
+    """
 
     components: Mapping[str, Component]
     build: Callable[[Mapping[str, Any]], Pipeline]
     working_bytes: Callable[[Task], int]
+    ways: tuple[Way, ...] = ()
+    key: str = ""
+    shape: Callable[[Task], str] = lambda task: ""
 
 
 @dataclass(eq=False)
