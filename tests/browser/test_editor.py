@@ -169,6 +169,7 @@ def test_a_take_streams_in_while_one_writes_elsewhere_and_other_words_can_be_tak
     page.get_by_role("option", name="sea").click()
     expect(field(page)).to_have_value(f"{whole[:place]} sea{STORY}")
     assert told(page)["action"] == "continue" and told(page)["start"] == place + 4
+    expect(said(page)).to_contain_text("words are in the document")  # while a text comes there is nothing to undo
     page.keyboard.press("Control+z")
     page.keyboard.press("Control+z")
     expect(field(page)).to_have_value(whole)
