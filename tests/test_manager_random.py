@@ -1,0 +1,227 @@
+"""Whatever is asked of the manager, in whatever order and by however many at once: the budget holds, nothing in use goes, every job ends.
+
+The jobs are random, the manager is the real one, the device is made of numbers (tests/fake_device.py), which writes down every broken
+promise in `Host.problems`.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import settings as searching
+from hypothesis import strategies as st
+
+from studio.creations import Progress
+from studio.errors import Cancelled, NotEnoughMemory
+from studio.manager import Manager
+from tests import fake_device as fake
+
+BUDGET = 100
+SIZES = {"encoder": 12, "unet": 38, "other unet": 41, "vae": 6, "transformer": 55, "writer": 23, "player": 30, "too large": 130}
+RECIPES = (
+    ("encoder", "unet", "vae"),
+    ("encoder", "other unet", "vae"),
+    ("encoder", "transformer", "vae"),
+    ("writer",),
+    ("player", "encoder"),
+    ("unet", "other unet"),
+    ("too large",),
+    ("encoder", "unet", "vae", "writer"),
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One thing that a user or the panel asks for: `ending` says how a run ends, `stop` at which of its reports."""
+
+    what: str
+    recipe: int = 0
+    working: int = 0
+    way: int = 0
+    ending: str = "done"
+    stop: int = 1
+
+
+RUNS = st.builds(
+    Job,
+    what=st.just("run"),
+    recipe=st.integers(0, len(RECIPES) - 1),
+    working=st.integers(0, 60),
+    way=st.just(0),
+    ending=st.sampled_from(("done", "done", "done", "left", "cancelled", "failed")),
+    stop=st.integers(1, 8),
+)
+OTHERS = st.builds(Job, what=st.sampled_from(("plan", "unload", "unload one", "pin", "unpin", "relieve")), recipe=st.integers(0, 7))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def a_small_heap_for_the_collector() -> Iterator[None]:
+    """An eviction collects garbage: what pytest and its plugins hold is none, and takes most of that time."""
+    import gc
+
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@given(st.lists(st.one_of(RUNS, RUNS, OTHERS), max_size=25), st.sampled_from((fake.Weights, fake.Module)))
+@example([Job("run", 2, 20), Job("run", 5, 20), Job("pin", 5), Job("run", 2, 20), Job("run", 3, 5, ending="left")], fake.Module)
+@searching(max_examples=150)
+def test_any_sequence_keeps_the_budget_and_gives_what_endless_memory_gives(jobs: list[Job], kind: Any) -> None:
+    host = fake.Host(BUDGET)
+    manager = Manager(fake.device(host))
+    for number, job in enumerate(jobs):
+        if job.what == "run":
+            one_run(manager, host, job, f"job {number}", kind)
+        else:
+            one_order(manager, host, job, kind)
+        settled(manager, host)
+    manager.relieve(fake.recipe(host, {}))
+    assert host.live == 0 and manager.status().residents == ()
+
+
+@given(st.lists(RUNS, min_size=1, max_size=12))
+@searching(max_examples=80)
+def test_a_plan_says_what_the_lease_then_does(jobs: list[Job]) -> None:
+    host = fake.Host(BUDGET)
+    manager = Manager(fake.device(host))
+    for job in jobs:
+        what = made(host, job, fake.Weights)
+        before = {resident.key for resident in manager.status().residents}
+        loaded = Counter(host.loads)
+        try:
+            plan = manager.plan(what, fake.task())
+        except NotEnoughMemory:
+            with pytest.raises(NotEnoughMemory):
+                fake.run(manager, what, fake.task())
+            assert {resident.key for resident in manager.status().residents} == before
+            continue
+        fake.run(manager, what, fake.task())
+        after = {resident.key for resident in manager.status().residents}
+        assert before - after == set(plan.evicts)
+        assert sum(SIZES[key] for key in (host.loads - loaded).elements()) == plan.loads
+
+
+def test_eight_threads_of_random_jobs_all_end_and_break_no_promise() -> None:
+    crowd(threads=8, jobs=250, seed=20_261_122)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("seed", range(3))
+def test_eight_threads_of_two_thousand_jobs_each_all_end(seed: int) -> None:
+    crowd(threads=8, jobs=2000, seed=seed)
+
+
+def crowd(threads: int, jobs: int, seed: int) -> None:
+    """`threads` users with `jobs` jobs each at one manager; every fifth gives up while it waits, loads or runs, every tenth fails."""
+    host = fake.Host(BUDGET)
+    manager = Manager(fake.device(host))
+    ended: Counter[str] = Counter()
+    wrong: list[str] = []
+    lock = threading.Lock()
+
+    def user(number: int) -> None:
+        dice = random.Random(f"{seed} {number}")
+        try:
+            for count in range(jobs):
+                if dice.random() < 0.05:
+                    one_order(manager, host, Job(dice.choice(("plan", "unload", "unload one", "relieve")), dice.randrange(8)), fake.Weights)
+                ending = dice.choices(("done", "left", "cancelled", "failed"), (6, 1, 2, 1))[0]
+                job = Job("run", dice.randrange(len(RECIPES)), dice.randrange(40), 0, ending, dice.randrange(1, 9))
+                how = one_run(manager, host, job, f"{number}/{count}", fake.Weights)
+                status = manager.status()
+                taken = sum(resident.bytes for resident in status.residents) + status.working
+                with lock:
+                    ended[how] += 1
+                    if taken > status.budget:
+                        wrong.append(f"the ledger stood at {taken} of {status.budget}")
+        except BaseException as error:  # noqa: BLE001 - it is handed to the test
+            wrong.append("".join(traceback.format_exception(error)))
+
+    users = [threading.Thread(target=user, args=(number,), daemon=True) for number in range(threads)]
+    for each in users:
+        each.start()
+    for each in users:
+        each.join(240)
+    stuck = [sys._current_frames()[each.ident] for each in users if each.is_alive() and each.ident]
+    assert not stuck, "".join(line for frame in stuck for line in traceback.format_stack(frame)[-4:])
+    assert wrong == [] and host.problems == []
+    assert sum(ended.values()) == threads * jobs and {"done", "left", "cancelled", "failed", "refused"} <= set(ended)
+    settled(manager, host)
+
+
+def one_run(manager: Manager, host: fake.Host, job: Job, name: str, kind: Any) -> str:
+    """Run one job and hold what came out against endless memory. Returns how it ended."""
+    task = fake.task(name)
+    reports = 0
+
+    def report(event: object) -> None:
+        nonlocal reports
+        reports += isinstance(event, Progress)
+        if reports >= job.stop and job.ending in ("cancelled", "failed"):
+            raise Cancelled if job.ending == "cancelled" else ValueError("on purpose")
+
+    try:
+        if job.ending == "left":
+            with manager.lease(made(host, job, kind), task, report) as pipeline:
+                out = next(iter(pipeline(task, report))).text
+            assert [out] == endless(job.recipe, task)[:1]
+            return "left"
+        came = fake.run(manager, made(host, job, kind), task, report)
+    except Cancelled:
+        return "cancelled"
+    except ValueError:
+        return "failed"
+    except NotEnoughMemory:
+        least = sum(SIZES[key] for key in RECIPES[job.recipe]) + min(job.working, job.way or job.working)
+        pinned = sum(r.bytes for r in manager.status().residents if r.pinned and r.key not in RECIPES[job.recipe])
+        assert least + pinned > BUDGET
+        return "refused"
+    assert came == endless(job.recipe, task)
+    return "done"
+
+
+def one_order(manager: Manager, host: fake.Host, job: Job, kind: Any) -> None:
+    """Something that the panel can ask for at any time."""
+    key = RECIPES[job.recipe][0]
+    if job.what == "plan":
+        try:
+            manager.plan(made(host, job, kind), fake.task())
+        except NotEnoughMemory:
+            pass
+    elif job.what in ("unload", "unload one"):
+        manager.unload("" if job.what == "unload" else key)
+    elif job.what == "relieve":
+        manager.relieve(made(host, job, kind))
+    else:
+        manager.pin(key, pinned=job.what == "pin")
+
+
+def made(host: fake.Host, job: Job, kind: Any) -> Any:
+    """The recipe of a job."""
+    sizes = {key: SIZES[key] for key in RECIPES[job.recipe]}
+    return fake.recipe(host, sizes, job.working, ways={"less": job.way} if job.way else None, media=2, kind=kind)
+
+
+def settled(manager: Manager, host: fake.Host) -> None:
+    """Nothing runs: the ledger and the device agree, and nothing was ever broken."""
+    status = manager.status()
+    assert host.problems == []
+    assert status.working == 0 and host.running == 0 and manager.waiting() == 0
+    assert not [resident.key for resident in status.residents if resident.in_use]
+    assert sum(resident.bytes for resident in status.residents) == host.live <= BUDGET
+
+
+def endless(number: int, task: Any) -> list[str]:
+    """What a run over a recipe gives where memory never ends."""
+    return fake.expected({key: SIZES[key] for key in RECIPES[number]}, task, media=2)
