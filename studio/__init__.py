@@ -61,6 +61,7 @@ Reading order:
     enhance.py           longer prompts by a writer: what it is asked, what becomes of its answer
     rules.py             what a deployment refuses
     presets.py           text styles
+    owned.py             what a person keeps by name, one file a session
     own_styles.py        a person's own, from other programs' files and back
     writing_presets.py   kinds of text
     documents.py         a text as Markdown, plain text or Word

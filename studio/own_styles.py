@@ -7,19 +7,15 @@ lie as TOML like those that ship, one file a session of an owner. Knows no page 
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import re
-import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from studio.errors import InvalidInput, MediaUnreadable, NotFound
+from studio.owned import Owned
 from studio.presets import TextStyle, styles_in, to_toml
 from studio.provenance.foreign import loose_json
-from studio.storage import locked, storing
 from studio.tasks import PROMPT_LIMIT, TextToImage
 
 SIZE_LIMIT = 1 << 20
@@ -36,14 +32,11 @@ class OwnStyles:
     """The styles under `home`. With `session` '' all of an owner's are meant."""
 
     def __init__(self, home: Path) -> None:
-        self._root = home / "styles"
+        self._kept = Owned(home / "styles", ".toml", styles_in, to_toml)
 
     def of(self, owner: str = "local", session: str = "") -> Mapping[str, TextStyle]:
         """The styles by name, in the order they came. A file that cannot be read any more has none."""
-        found: dict[str, TextStyle] = {}
-        for file in self._files(owner, session):
-            found |= _read(file) or {}
-        return found
+        return self._kept.of(owner, session)
 
     def import_styles(
         self, data: bytes, name: str, owner: str = "local", session: str = "", taken: Collection[str] = ()
@@ -63,19 +56,14 @@ class OwnStyles:
                 made[style.name] = style
         if not made:
             raise MediaUnreadable(" ".join(["No style was found in this file.", *said[:3]]) if said else "There is no style in this file.")
-        with storing():
-            self._root.mkdir(parents=True, exist_ok=True)
-            with locked(self._root / "lock"):
-                file = self._file(owner, session)
-                before = _read(file)
-                if before is None and file.exists():
-                    file.rename(file.with_suffix(f".{secrets.token_hex(4)}.damaged"))
-                    said.append("The styles you had could not be read any more: they were put aside, in a file that ends with .damaged.")
-                together = {**(before or {}), **made}
-                if len(together) > MOST:
-                    raise InvalidInput(f"You would have {len(together):,} styles and {MOST:,} are the most: delete some first.")
-                _write(file, together.values())
-        said += [f"{_clean(each)} replaces the one you had." for each in made if each in (before or {})]
+        with self._kept.changing(owner, session) as (styles, damaged):
+            if damaged:
+                said.append("The styles you had could not be read any more: they were put aside, in a file that ends with .damaged.")
+            replaced = [each for each in made if each in styles]
+            styles.update(made)
+            if len(styles) > MOST:
+                raise InvalidInput(f"You would have {len(styles):,} styles and {MOST:,} are the most: delete some first.")
+        said += [f"{_clean(each)} replaces the one you had." for each in replaced]
         said += [f"{_clean(each)} takes the place of the studio's style of that name." for each in made if each in taken]
         return len(made), _few(said)
 
@@ -93,53 +81,12 @@ class OwnStyles:
 
     def delete(self, name: str, owner: str = "local", session: str = "") -> None:
         """Remove a style; pictures made with it stay. Raises NotFound."""
-        found = False
-        with storing():
-            self._root.mkdir(parents=True, exist_ok=True)
-            with locked(self._root / "lock"):
-                for file in self._files(owner, session):
-                    styles = dict(_read(file) or {})
-                    if styles.pop(name, None) is not None:
-                        _write(file, styles.values())
-                        found = True
-        if not found:
+        if not self._kept.delete(name, owner, session):
             raise NotFound("You have no style of that name (any more): choose one from the list.")
 
     def forget(self, owner: str, session: str = "") -> None:
         """Remove all styles of an owner, or of one of their browser sessions."""
-        with storing():
-            for file in self._files(owner, session):
-                file.unlink(missing_ok=True)
-
-    def _file(self, owner: str, session: str) -> Path:
-        return self._root / _key(owner) / f"{_key(session)}.toml"
-
-    def _files(self, owner: str, session: str) -> tuple[Path, ...]:
-        folder = self._root / _key(owner)
-        files = sorted(folder.glob("*.toml")) if folder.is_dir() else ()
-        return tuple(file for file in files if not session or file == self._file(owner, session))
-
-
-def _key(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _read(file: Path) -> Mapping[str, TextStyle] | None:
-    try:
-        return styles_in(file.read_text("utf-8"))
-    except (OSError, ValueError, ValidationError):
-        return None
-
-
-def _write(file: Path, styles: Iterable[TextStyle]) -> None:
-    """All or nothing: a new file in the place of the old one."""
-    file.parent.mkdir(exist_ok=True)
-    part = file.with_suffix(f".{secrets.token_hex(4)}.part")
-    try:
-        part.write_text(to_toml(styles), "utf-8")
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+        self._kept.forget(owner, session)
 
 
 def _rows(data: bytes, name: str) -> tuple[list[_Row], list[str]]:

@@ -138,3 +138,13 @@ def test_a_damaged_file_has_no_voices_and_too_many_are_refused(home: Path) -> No
     assert set(voices.of()) == {"good"}
     file.write_bytes(b"\xff{")
     assert voices.of() == {}
+
+
+def test_a_damaged_file_is_put_aside_before_a_voice_is_kept(home: Path) -> None:
+    voices = Voices(home)
+    voices.save("Mine", "Short sentences.")
+    (file,) = (home / "voices").rglob("*.json")
+    file.write_text("not JSON")
+    voices.save("Another", "Long sentences.")
+    assert list(voices.of()) == ["Another"]
+    assert [one.read_text() for one in file.parent.glob("*.damaged")] == ["not JSON"]

@@ -6,16 +6,14 @@ formality and reading ease in English alone. Knows no model and no page.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from studio.errors import InvalidInput, NotFound
+from studio.owned import Owned
 from studio.provenance.foreign import loose_json
-from studio.storage import locked, storing
 from studio.tasks import Write
 from studio.writing.sentences import sentences
 from studio.writing.voice_measures import HABITS, Measured, measure
@@ -84,11 +82,11 @@ class Voices:
     """The voices under `home`. With `session` '' all of an owner's are meant."""
 
     def __init__(self, home: Path) -> None:
-        self._root = home / "voices"
+        self._kept = Owned(home / "voices", ".json", _read, _text)
 
     def of(self, owner: str = "local", session: str = "") -> Mapping[str, Voice]:
         """The voices by name, in the order they came. A file that cannot be read any more has none."""
-        return {voice.name: voice for file in self._files(owner, session) for voice in _read(file).values()}
+        return self._kept.of(owner, session)
 
     def save(self, name: str, description: str, example: str = "", owner: str = "local", session: str = "") -> Voice:
         """Keep a voice; one of the same name is replaced. Raises InvalidInput in a sentence."""
@@ -99,68 +97,33 @@ class Voices:
         if len(voice.example) > EXAMPLE_LIMIT:
             raise InvalidInput(f"The example of a voice has at most {EXAMPLE_LIMIT} characters: shorten it.", "example")
         Write.checked({"prompt": voice.name, "system": system(voice)})  # nothing invisible, nothing too long
-        with storing():
-            self._root.mkdir(parents=True, exist_ok=True)
-            with locked(self._root / "lock"):
-                file = self._file(owner, session)
-                voices = {**_read(file), voice.name: voice}
-                if len(voices) > MOST:
-                    raise InvalidInput(f"You have {MOST:,} voices, and that is the most: delete some first.")
-                _write(file, voices)
+        with self._kept.changing(owner, session) as (voices, _):
+            voices[voice.name] = voice
+            if len(voices) > MOST:
+                raise InvalidInput(f"You have {MOST:,} voices, and that is the most: delete some first.")
         return voice
 
     def delete(self, name: str, owner: str = "local", session: str = "") -> None:
         """Remove a voice; texts written with it stay. Raises NotFound."""
-        found = False
-        with storing():
-            self._root.mkdir(parents=True, exist_ok=True)
-            with locked(self._root / "lock"):
-                for file in self._files(owner, session):
-                    voices = _read(file)
-                    if voices.pop(name, None) is not None:
-                        _write(file, voices)
-                        found = True
-        if not found:
+        if not self._kept.delete(name, owner, session):
             raise NotFound("You have no voice of that name (any more): choose one from the list.")
 
     def forget(self, owner: str, session: str = "") -> None:
         """Remove all voices of an owner, or of one of their browser sessions."""
-        with storing():
-            for file in self._files(owner, session):
-                file.unlink(missing_ok=True)
-
-    def _file(self, owner: str, session: str) -> Path:
-        return self._root / _key(owner) / f"{_key(session)}.json"
-
-    def _files(self, owner: str, session: str) -> tuple[Path, ...]:
-        folder = self._root / _key(owner)
-        files = sorted(folder.glob("*.json")) if folder.is_dir() else ()
-        return tuple(file for file in files if not session or file == self._file(owner, session))
+        self._kept.forget(owner, session)
 
 
-def _key(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _read(file: Path) -> dict[str, Voice]:
-    try:
-        found = loose_json.anything(file.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
+def _read(text: str) -> dict[str, Voice] | None:
+    found = loose_json.anything(text)
+    if not isinstance(found, list):
+        return None
     rows = [[row.get(name) for name in ("name", "description", "example")] for row in loose_json.tables(found)]
     voices = [Voice(*map(str, row)) for row in rows if all(isinstance(value, str) for value in row)]
     return {voice.name: voice for voice in voices}
 
 
-def _write(file: Path, voices: Mapping[str, Voice]) -> None:
-    """All or nothing: a new file in the place of the old one."""
-    file.parent.mkdir(exist_ok=True)
-    part = file.with_suffix(f".{secrets.token_hex(4)}.part")
-    try:
-        part.write_text(json.dumps([asdict(voice) for voice in voices.values()], ensure_ascii=False, indent=1), "utf-8")
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+def _text(voices: Iterable[Voice]) -> str:
+    return json.dumps([asdict(voice) for voice in voices], ensure_ascii=False, indent=1)
 
 
 def _spread(found: Measured) -> str:
