@@ -5,9 +5,8 @@ Each function is given the desk, whose documents are meant, and what a browser s
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import gradio as gr
@@ -15,28 +14,16 @@ import gradio as gr
 from studio.errors import InvalidInput, NotFound, StudioError
 from studio.writing.manuscripts import Manuscript, Manuscripts
 from studio.writing.spans import Splice
-from tabs import _editor
+from tabs import _asking, _editor
 from tabs._form import QUIET, Desk
-
-log = logging.getLogger("atelier.page")
 
 MOST_CREATIONS = 50
 DIFF_LIMIT = 60_000
 """Characters of each of two texts that are compared."""
-UNEXPECTED = "Something unexpected went wrong, and nothing was changed: try again. The log has the details."
 
 
-@dataclass(frozen=True)
-class Visit:
-    """One request: who asks, and what they sent. `seen` is whose documents and creations this visitor may see."""
-
-    desk: Desk
-    request: gr.Request
-    data: Mapping[str, Any]
-
-    @property
-    def seen(self) -> tuple[str, str]:
-        return self.desk.seen(self.request)
+class Visit(_asking.Visit):
+    """A request of the editor."""
 
     @property
     def manuscripts(self) -> Manuscripts:
@@ -47,16 +34,12 @@ class Visit:
         """The id that was sent, '' if it is none."""
         return _editor.id_of(self.data)
 
-    def words(self, name: str) -> str:
-        value = self.data.get(name)
-        return value if isinstance(value, str) else ""
-
 
 def wire(desk: Desk, editor: Any) -> None:
     """Answer what an editor on the page asks."""
 
     def ask(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
-        return answer(desk, event._data, request, asking["id"])  # noqa: SLF001 (Gradio has no other name for it)
+        return answer(desk, _asking.told(event), request, asking["id"])
 
     asking = editor.ask(ask, None, editor, trigger_mode="multiple", **QUIET)
 
@@ -64,14 +47,7 @@ def wire(desk: Desk, editor: Any) -> None:
 def answer(desk: Desk, data: object, request: gr.Request, event: int) -> dict[str, Any]:
     """The editor's value for one request of the event with that number: the answer, or one sentence in `error`."""
     given = data if isinstance(data, Mapping) else {}
-    what = ANSWERS.get(str(given.get("what")))
-    try:
-        found = what(Visit(desk, request, given)) if what else {"error": UNEXPECTED}
-    except StudioError as error:
-        found = {"error": str(error)}
-    except Exception:
-        log.exception("a request of the document editor failed")
-        found = {"error": UNEXPECTED}
+    found = _asking.answer(Visit(desk, request, given), ANSWERS)
     return _editor.answered(given, found, {"event": event, "session": request.session_hash})
 
 

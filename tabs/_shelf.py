@@ -76,11 +76,6 @@ class Leaf(gr.HTML):
         )  # fmt: skip
 
 
-def told(event: gr.EventData) -> object:
-    """What an event of these components was sent with."""
-    return event._data  # noqa: SLF001 (Gradio has no other name for it)
-
-
 def filter_of(data: object) -> Filter:
     """The filter a browser sent; what is no filter's value is left out."""
     given = data if isinstance(data, Mapping) else {}
@@ -110,12 +105,6 @@ def ids_of(data: object, most: int = MOST) -> tuple[str, ...]:
     if len(ids) > most:
         raise InvalidInput(f"{len(ids):,} creations are selected; {most:,} are the most for this. Select fewer.")
     return ids
-
-
-def words_of(data: object, name: str) -> str:
-    """One text that a browser sent, '' if it is none."""
-    value = data.get(name) if isinstance(data, Mapping) else None
-    return value if isinstance(value, str) else ""
 
 
 def item_value(item: Item) -> dict[str, Any]:

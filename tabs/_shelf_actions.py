@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,55 +18,28 @@ from studio import thumbs
 from studio.creations import Creation, Event, Progress
 from studio.errors import InvalidInput, StudioError
 from studio.provenance.record import Record
-from tabs import _form, _leaf, _shelf, _status
+from tabs import _asking, _form, _leaf, _shelf, _status
 from tabs._form import Desk
 
 log = logging.getLogger("atelier.page")
 
 MOST_THUMBS = 60
 MOST_PACKED = 1000
-UNEXPECTED = "Something unexpected went wrong, and nothing was changed: try again. The log has the details."
 
 
-@dataclass(frozen=True)
-class Visit:
-    """One request: who asks, and what they sent. `owner` and `session` are whose creations this visitor may see."""
-
-    desk: Desk
-    request: gr.Request
-    data: Mapping[str, Any]
-
-    @property
-    def seen(self) -> tuple[str, str]:
-        return self.desk.seen(self.request)
+class Visit(_asking.Visit):
+    """A request of the library's page."""
 
     @property
     def ids(self) -> tuple[str, ...]:
         return _shelf.ids_of(self.data)
 
-    def words(self, name: str) -> str:
-        return _shelf.words_of(self.data, name)
-
 
 def answer(desk: Desk, data: object, request: gr.Request, event: int) -> dict[str, Any]:
     """The shelf's value for one request of the event with that number: the answer, or one sentence in `error`."""
     given = data if isinstance(data, Mapping) else {}
-    what = ANSWERS.get(str(given.get("what")))
-    answer = guarded(lambda: what(Visit(desk, request, given)) if what else {"error": UNEXPECTED})
+    answer = _asking.answer(Visit(desk, request, given), ANSWERS)
     return _shelf.answered(given, answer, {"event": event, "session": request.session_hash})
-
-
-def guarded(act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What `act` gives, or {error: one sentence}."""
-    try:
-        return act()
-    except StudioError as error:
-        return {"error": str(error)}
-    except gr.Error as error:
-        return {"error": str(error.message)}
-    except Exception:
-        log.exception("a request of the library failed")
-        return {"error": UNEXPECTED}
 
 
 def opened(desk: Desk, data: object, request: gr.Request) -> tuple[dict[str, Any], Creation | None, str]:
@@ -82,7 +54,7 @@ def opened(desk: Desk, data: object, request: gr.Request) -> tuple[dict[str, Any
         found.append((creation, item.medium))
         return _leaf.told(creation, item, came_from, came_of, again=creation.kind in _known(desk))
 
-    value = guarded(act)
+    value = _asking.guarded(act)
     creation, medium = found[0] if found and "error" not in value else (None, "")
     return value if "token" in value else _shelf.sent(**value), creation, medium
 
@@ -100,7 +72,7 @@ def compared(desk: Desk, data: object, request: gr.Request) -> tuple[dict[str, A
         sounds.extend(creations if items[0].medium == "sound" else ())
         return {"compared": _leaf.compared(creations, items)}
 
-    return _shelf.sent(**guarded(act)), sounds
+    return _shelf.sent(**_asking.guarded(act)), sounds
 
 
 def packed(desk: Desk, data: object, request: gr.Request) -> dict[str, Any]:
@@ -118,7 +90,7 @@ def packed(desk: Desk, data: object, request: gr.Request) -> dict[str, Any]:
         words = f"{len(ids):,} creation{'s are' if len(ids) > 1 else ' is'} in {Path(place).name}."
         return {"parcel": _shelf.file_value(place), "words": words}
 
-    return _shelf.sent(**guarded(act))
+    return _shelf.sent(**_asking.guarded(act))
 
 
 def replay(desk: Desk, data: object, request: gr.Request) -> Iterator[str]:

@@ -25,7 +25,7 @@ from studio.stream import Stream
 from studio.tasks import TEXT_LIMIT, Write
 from studio.writing import citations, quoting, retrieval
 from studio.writing.passages import Passage
-from tabs import _models, _scripts, _shelf, _sources_kept, _sources_view, _status
+from tabs import _asking, _models, _scripts, _sources_kept, _sources_view, _status
 from tabs._form import PRIVATE, QUIET, Form
 from tabs._sources_asked import MOST, asked_passages, asked_verdicts, too_small
 from tabs._sources_kept import Sources
@@ -159,7 +159,7 @@ class SourcesPanel:
     def _away(self, event: gr.EventData, request: gr.Request, id: str) -> tuple[Any, Any, Any]:
         page = self._page(request)
         try:
-            self._manuscripts.drop_source(id or page.document, *self._seen(request), _shelf.words_of(_shelf.told(event), "id"))
+            self._manuscripts.drop_source(id or page.document, *self._seen(request), _asking.words_of(_asking.told(event), "id"))
             rows = self._manuscripts.sources(id or page.document, *self._seen(request))
         except StudioError as error:
             return _status.message(str(error), "error"), gr.skip(), gr.skip()
@@ -183,7 +183,7 @@ class SourcesPanel:
 
     def _quote(self, event: gr.EventData, request: gr.Request, id: str) -> tuple[str, str]:
         page = self._page(request)
-        told = _shelf.told(event)
+        told = _asking.told(event)
         number = told.get("number") if isinstance(told, Mapping) else None
         passage = page.given.get(number) if isinstance(number, int) else None
         if passage is None:

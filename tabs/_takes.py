@@ -18,7 +18,7 @@ from studio.errors import StudioError
 from studio.marks import Marks
 from studio.music import packed
 from studio.tasks import PADDED, SOUND_FORMATS, Compose, Narrate
-from tabs import _form, _gallery, _player
+from tabs import _asking, _form, _gallery, _player
 from tabs._form import QUIET, Form
 from tabs._run import Shown
 
@@ -53,7 +53,7 @@ def wire(form: Form, view: Mapping[str, Any], run: gr.Button, stage: gr.HTML) ->
         return _newest(form, request, kind or "")
 
     def choose(event: gr.EventData, kind: str | None, request: gr.Request) -> tuple[Any, ...]:
-        found = _player.chosen(event._data)  # noqa: SLF001 - where Gradio keeps what an event tells
+        found = _player.chosen(_asking.told(event))
         return _chosen(form, found.take if found else "", request, kind or "")
 
     def converted(take: str, kind: str | None, request: gr.Request) -> Any:

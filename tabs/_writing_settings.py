@@ -5,14 +5,14 @@ Knows the fields of the task and the presets; knows no document and no layout ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 
 from studio.errors import StudioError
 from studio.tasks import Write
-from studio.writing.prose import SAMPLERS, SamplerPreset, sampler_presets
+from studio.writing.prose import SAMPLERS, sampler_presets
 from tabs import _fields, _models, _status
 from tabs._form import QUIET, Form
 
@@ -88,12 +88,6 @@ def ignored(form: Form, model: str | None) -> tuple[str, ...]:
         return _models.picked(form.studio, model or "", Write.kind).ignores
     except (StudioError, ValueError):
         return ()
-
-
-def style_of(presets: Mapping[str, SamplerPreset], numbers: Sequence[Any]) -> str:
-    """Which style these numbers are, as far as they are filled in: its name, '' for none of them, `OWN` for any others."""
-    given = {name: number for name, number in zip(SAMPLERS, numbers, strict=True) if number is not None}
-    return next((name for name, preset in presets.items() if given and given.items() <= preset.settings.items()), OWN if given else "")
 
 
 def checked(schema: str | None, regex: str | None, choices: str | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from studio.errors import StudioError
-from tabs import _form, _origin, _player, _shelf, _shelf_actions, _status, _takes
+from tabs import _asking, _form, _origin, _player, _shelf, _shelf_actions, _status, _takes
 from tabs._form import PRIVATE, QUIET, Desk
 
 NAME = "Library"
@@ -36,10 +36,10 @@ def build(desk: Desk) -> None:
 
 def _wire(desk: Desk, shelf: Any, leaf: Any, player: Any, stage: Any, stop: Any, chosen: list[Any]) -> None:
     def ask(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
-        return _shelf_actions.answer(desk, _shelf.told(event), request, asking["id"])
+        return _shelf_actions.answer(desk, _asking.told(event), request, asking["id"])
 
     def open_(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
-        value, creation, medium = _shelf_actions.opened(desk, _shelf.told(event), request)
+        value, creation, medium = _shelf_actions.opened(desk, _asking.told(event), request)
         if creation is None:
             return value, gr.skip(), gr.skip(), *([gr.skip()] * len(chosen))
         taken = {"picture": creation.id, "sound": creation.id, "text": creation.text or ""}
@@ -47,14 +47,14 @@ def _wire(desk: Desk, shelf: Any, leaf: Any, player: Any, stage: Any, stop: Any,
         return value, played, "", *(given if name == medium else "" for name, given in taken.items())
 
     def compare(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
-        value, sounds = _shelf_actions.compared(desk, _shelf.told(event), request)
+        value, sounds = _shelf_actions.compared(desk, _asking.told(event), request)
         return value, _played(sounds), ""
 
     def pack(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
-        return _shelf_actions.packed(desk, _shelf.told(event), request)
+        return _shelf_actions.packed(desk, _asking.told(event), request)
 
     def again(event: gr.EventData, request: gr.Request) -> Iterator[tuple[Any, Any]]:
-        for words in _shelf_actions.replay(desk, _shelf.told(event), request):
+        for words in _shelf_actions.replay(desk, _asking.told(event), request):
             yield words, gr.Button(visible=True)
         yield gr.skip(), gr.Button(visible=False)
 

@@ -11,7 +11,7 @@ import gradio as gr
 from studio.creations import Progress
 from studio.errors import Cancelled, StudioError
 from studio.studio import Studio
-from tabs import _residents, _shelf, _status
+from tabs import _asking, _residents, _status
 from tabs._form import PRIVATE, QUIET, Desk
 
 NAME = "Models"
@@ -98,8 +98,8 @@ class _Keeper:
 
     def act(self, event: gr.EventData) -> tuple[str, str]:
         """Unload, pin or release one component."""
-        data = _shelf.told(event)
-        asked, key = _shelf.words_of(data, "act"), _shelf.words_of(data, "key")
+        data = _asking.told(event)
+        asked, key = _asking.words_of(data, "act"), _asking.words_of(data, "key")
         if self.own and key and asked == "drop":
             self._studio.manager.unload(key)
         elif self.own and key and asked in ("pin", "free"):
@@ -114,8 +114,8 @@ class _Keeper:
 
     def bring(self, event: gr.EventData) -> Iterator[tuple[Any, ...]]:
         """Download a model, or load it: the line of progress, the Stop button, the memory, and the list."""
-        data, keep = _shelf.told(event), (gr.skip(),) * 3
-        name, kind, asked = (_shelf.words_of(data, part) for part in ("name", "kind", "act"))
+        data, keep = _asking.told(event), (gr.skip(),) * 3
+        name, kind, asked = (_asking.words_of(data, part) for part in ("name", "kind", "act"))
         if not self.own:
             yield _status.message("The models of a public studio are chosen by its owner.", "error"), gr.skip(), *keep
             return

@@ -15,6 +15,7 @@ from studio.writing.actions import Action, actions
 from studio.writing.prose import SAMPLERS
 from studio.writing_presets import WritingPreset, writing_presets
 from tabs import (
+    _asking,
     _context,
     _editor,
     _editor_answers,
@@ -98,17 +99,17 @@ def _wire(form: Form, parts: Mapping[str, Any], runs: _writing_run.Runs) -> None
 
     def go(event: gr.EventData, request: gr.Request, *shown: Any) -> tuple[Any, ...]:
         try:
-            asked, _, notice = runs.prepare(event._data, dict(zip(fields, shown, strict=True)), request)  # noqa: SLF001 (Gradio's only name)
+            asked, _, notice = runs.prepare(_asking.told(event), dict(zip(fields, shown, strict=True)), request)
         except StudioError as error:
             return "", _status.message(str(error), "error"), gr.skip()
         return json.dumps(_writing_run.sent(asked)), gr.skip(), _status.note(notice)
 
     def opened(event: gr.EventData, model: str | None, request: gr.Request) -> tuple[str, dict[str, Any]]:
-        id = _editor.id_of(event._data)  # noqa: SLF001 (Gradio's only name)
+        id = _editor.id_of(_asking.told(event))
         return id, {"actions": _offered(form, runs.actions, model), **runs.opened(id, request)}
 
     def kept(event: gr.EventData) -> str:
-        return _editor.id_of(event._data, "version")  # noqa: SLF001 (Gradio's only name)
+        return _editor.id_of(_asking.told(event), "version")
 
     def again(document: str | None, request: gr.Request) -> tuple[str, Any]:
         try:

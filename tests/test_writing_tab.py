@@ -101,21 +101,6 @@ def test_a_style_leaves_empty_what_the_model_has_no_use_for() -> None:
     assert (under["xtc_probability"], under["xtc_threshold"], under["temperature"]) == (None, None, 1)
 
 
-@pytest.mark.parametrize("name", STYLES)
-def test_numbers_are_known_again_as_their_style(name: str) -> None:
-    assert _writing_settings.style_of(STYLES, list(STYLES[name].settings.values())) == name
-    assert _writing_settings.style_of(STYLES, list(STYLES[name].under(("top_n_sigma",)).values())) == name
-
-
-def test_other_numbers_are_somebodys_own() -> None:
-    nothing = [None] * len(SAMPLERS)
-    assert _writing_settings.style_of(STYLES, nothing) == ""
-    assert _writing_settings.style_of(STYLES, [0.77, *nothing[1:]]) == _writing_settings.OWN
-
-
-# The form of an answer -------------------------------------------------------------------------------------------------------------
-
-
 def test_the_form_of_an_answer_is_checked_at_once() -> None:
     assert _writing_settings.checked("", "", None) == ""
     assert "will have this form" in _writing_settings.checked('{"type": "object"}', "", "")
