@@ -6,7 +6,6 @@ A field whose default is None takes the chosen model card's own default (see `mo
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -26,6 +25,10 @@ LINE_LIMIT = 200
 SEED_LIMIT = 2**32 - 1
 SIDE_LIMIT = 4_096
 SIDE_SHARE_LIMIT = 200
+_TURNING = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+"""Embeddings, overrides and isolates (Unicode Standard Annex 9)."""
+_MARKS = "[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+_HEAPED = re.compile(f"({_MARKS}{{20}}){_MARKS}+")
 
 
 def _plain_text(value: object) -> object:
@@ -42,9 +45,18 @@ def _plain_text(value: object) -> object:
     return value
 
 
+def _words(value: object) -> object:
+    """Words as they are read, of fields that no place is counted in: composed (NFC), without characters that turn the direction of writing
+    (they would show other words than are read), at most 20 marks upon one letter."""
+    text = _plain_text(value)
+    if not isinstance(text, str) or text.isascii():
+        return text
+    return _HEAPED.sub(r"\1", unicodedata.normalize("NFC", text.translate(_TURNING)))
+
+
 def _number(value: object) -> object:
-    """A finite number, or None for an empty field. Booleans and text are no numbers."""
-    if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)):
+    """A finite number, or None for an empty field. Booleans and text are no numbers, nor is what no computer word holds."""
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**63):
         return value
     raise PydanticCustomError("number", "no number")
 
@@ -80,7 +92,7 @@ def _flag(value: object) -> object:
 
 def _side(value: object) -> object:
     """A length as "128" (pixels) or "25%" (of the picture's own width or height); numbers are pixels."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**63:
         value = f"{value:g}"
     text = value.strip().removesuffix("px").strip() if isinstance(value, str) else ""
     number = re.fullmatch(r"(\d{1,5}(?:\.\d{1,3})?)\s*(%?)", text or "0") if isinstance(value, str) else None
@@ -96,6 +108,8 @@ Side = Annotated[str, BeforeValidator(_side)]
 Whole = Annotated[int, BeforeValidator(_number)]
 Real = Annotated[float, BeforeValidator(_number)]
 Said = Annotated[str, BeforeValidator(_plain_text), AfterValidator(_said)]
+Words = Annotated[str, BeforeValidator(_words)]
+Asked = Annotated[str, BeforeValidator(_words), AfterValidator(_said)]
 Lines = Annotated[tuple[str, ...], BeforeValidator(_lines)]
 Names = Annotated[tuple[Annotated[str, AfterValidator(str.strip)], ...], BeforeValidator(_names)]
 
@@ -136,8 +150,8 @@ class TextToImage(Task):
     kind: ClassVar[str] = "text_to_image"
     medium: ClassVar[str] = "picture"
 
-    prompt: Said = Field(min_length=1, max_length=PROMPT_LIMIT, title="Prompt", description="What the picture shows")
-    negative_prompt: Text = Field(default="", max_length=PROMPT_LIMIT, title="Negative prompt", description="What to avoid")
+    prompt: Asked = Field(min_length=1, max_length=PROMPT_LIMIT, title="Prompt", description="What the picture shows")
+    negative_prompt: Words = Field(default="", max_length=PROMPT_LIMIT, title="Negative prompt", description="What to avoid")
     model: Text = Field(default="", max_length=200, title="Model", description="Name of a model card; empty: the best one here")
     style: Text = Field(default="", max_length=100, title="Style", description="Name of a style of the model; empty: none")
     width: Whole | None = Field(default=None, ge=64, le=2048, multiple_of=8, title="Width", description="Pixels")
@@ -147,7 +161,7 @@ class TextToImage(Task):
     scheduler: Text = Field(default="", max_length=60, title="Scheduler", description="Empty: the model's own")
     seed: Whole | None = Field(default=None, ge=0, le=SEED_LIMIT, title="Seed", description="Empty: a fresh one, recorded")
     count: Whole = Field(default=1, ge=1, le=8, title="Count", description="Pictures to make")
-    blend_prompt: Text = Field(default="", max_length=PROMPT_LIMIT, title="Blend with", description="A second prompt; empty: none")
+    blend_prompt: Words = Field(default="", max_length=PROMPT_LIMIT, title="Blend with", description="A second prompt; empty: none")
     blend: Real = Field(default=0.5, ge=0, le=1, title="Blend", description="0: the prompt alone; 1: the second prompt alone")
 
 
@@ -164,8 +178,8 @@ class Inpaint(Task):
 
     image: Said = Field(min_length=1, max_length=PROMPT_LIMIT, title="Picture", description="The picture to change: a file")
     mask: Text = Field(default="", max_length=PROMPT_LIMIT, title="Mask", description="What may change, in white: a file")
-    prompt: Text = Field(default="", max_length=PROMPT_LIMIT, title="Prompt", description="What should be there")
-    negative_prompt: Text = Field(default="", max_length=PROMPT_LIMIT, title="Negative prompt", description="What to avoid")
+    prompt: Words = Field(default="", max_length=PROMPT_LIMIT, title="Prompt", description="What should be there")
+    negative_prompt: Words = Field(default="", max_length=PROMPT_LIMIT, title="Negative prompt", description="What to avoid")
     mode: Text = Field(default="", max_length=20, title="Mode", description="Empty: what fits the mask and the prompt")
     model: Text = Field(default="", max_length=200, title="Model", description="Name of a model card; empty: the best one here")
     strength: Real | None = Field(default=None, gt=0, le=1, title="Strength", description="How freely the marked area is redrawn")
@@ -269,8 +283,8 @@ class Compose(Task):
     medium: ClassVar[str] = "sound"
     files: ClassVar[tuple[str, ...]] = ("reference",)
 
-    prompt: Said = Field(min_length=1, max_length=PROMPT_LIMIT, title="Prompt", description="What the music is like")
-    negative_prompt: Text = Field(default="", max_length=PROMPT_LIMIT, title="Negative prompt", description="What to avoid")
+    prompt: Asked = Field(min_length=1, max_length=PROMPT_LIMIT, title="Prompt", description="What the music is like")
+    negative_prompt: Words = Field(default="", max_length=PROMPT_LIMIT, title="Negative prompt", description="What to avoid")
     model: Text = Field(default="", max_length=200, title="Model", description="Name of a model card; empty: the best one here")
     duration: Real | None = Field(default=None, gt=0, le=600, title="Duration", description="Seconds; whole bars where a model counts bars")
     bpm: Real | None = Field(default=None, ge=30, le=300, title="Tempo", description="Beats a minute; empty: what fits the words")
@@ -281,7 +295,7 @@ class Compose(Task):
     instruments: Names = Field(default=(), max_length=8, title="Instruments", description="Separated by commas; empty: the genre's own")
     form: Text = Field(default="", max_length=100, title="Form", description="Sections in order, such as Intro A B A Outro")
     energy: Text = Field(default="", max_length=10, title="Energy", description="even, rise, fall or arc; empty: what fits the words")
-    lyrics: Text = Field(default="", max_length=PROMPT_LIMIT, title="Lyrics", description="For models that sing")
+    lyrics: Words = Field(default="", max_length=PROMPT_LIMIT, title="Lyrics", description="For models that sing")
     loop: Flag = Field(default=False, title="Loop", description="The end goes over into the beginning without a seam")
     seed: Whole | None = Field(default=None, ge=0, le=SEED_LIMIT, title="Seed", description="Empty: a fresh one, recorded")
     count: Whole = Field(default=1, ge=1, le=8, title="Takes", description="Takes to make")
@@ -370,7 +384,7 @@ class Narrate(Task):
     kind: ClassVar[str] = "narrate"
     medium: ClassVar[str] = "sound"
 
-    text: Said = Field(min_length=1, max_length=TEXT_LIMIT, title="Text", description="What to read aloud")
+    text: Asked = Field(min_length=1, max_length=TEXT_LIMIT, title="Text", description="What to read aloud")
     model: Text = Field(default="", max_length=200, title="Model", description="Name of a model card; empty: the best one here")
     voice: Text = Field(default="", max_length=100, title="Voice", description="Name of a voice of the model; empty: its own")
     speed: Real = Field(default=1.0, ge=0.5, le=2, title="Speed", description="1: the voice's own pace")
@@ -395,13 +409,13 @@ class Write(Task):
     kind: ClassVar[str] = "write"
     medium: ClassVar[str] = "text"
 
-    prompt: Said = Field(min_length=1, max_length=TEXT_LIMIT, title="Instruction", description="What to write")
-    system: Text = Field(default="", max_length=PROMPT_LIMIT, title="System prompt", description="Who the writer is")
+    prompt: Asked = Field(min_length=1, max_length=TEXT_LIMIT, title="Instruction", description="What to write")
+    system: Words = Field(default="", max_length=PROMPT_LIMIT, title="System prompt", description="Who the writer is")
     document: Text = Field(default="", max_length=TEXT_LIMIT, title="Document", description="Text to continue; empty: start anew")
-    notes: Text = Field(default="", max_length=NOTES_LIMIT, title="Notes", description="Always read with the text")
+    notes: Words = Field(default="", max_length=NOTES_LIMIT, title="Notes", description="Always read with the text")
     cards: Text = Field(default="", max_length=TEXT_LIMIT, title="Cards", description="What the cards that apply say")
     passages: Text = Field(default="", max_length=TEXT_LIMIT, title="Passages", description="Numbered passages of sources to cite")
-    author_note: Text = Field(default="", max_length=PROMPT_LIMIT, title="Author's note", description="Read near the end of the text")
+    author_note: Words = Field(default="", max_length=PROMPT_LIMIT, title="Author's note", description="Read near the end of the text")
     note_depth: Whole = Field(default=80, ge=0, le=2000, title="Depth of the note", description="Tokens between the note and the end")
     model: Text = Field(default="", max_length=200, title="Model", description="Name of a model card; empty: the best one here")
     count: Whole = Field(default=1, ge=1, le=8, title="Takes", description="Answers to write")
@@ -427,7 +441,7 @@ class Write(Task):
     guidance_scale: Real | None = Field(
         default=None, ge=1, le=10, title="Guidance scale", description="How far from the negative prompt; 1: off"
     )
-    negative_prompt: Text = Field(
+    negative_prompt: Words = Field(
         default="", max_length=PROMPT_LIMIT, title="Negative prompt", description="An instruction to keep away from"
     )
     ban: Lines = Field(default=(), max_length=50, title="Banned phrases", description="Never written, one a line")

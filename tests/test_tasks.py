@@ -66,7 +66,7 @@ def test_broken_and_invisible_characters_are_refused(prompt: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "prompt", ["قطة على صاروخ", "👩‍🚀 🐱", "a\u200bcat", "猫", "e\u0301" * 50, "<img src=x onerror=alert(1)>", "{{7*7}}"]
+    "prompt", ["قطة على صاروخ", "👩‍🚀 🐱", "a\u200bcat", "猫", "\u00e9" * 50, "<img src=x onerror=alert(1)>", "{{7*7}}"]
 )
 def test_every_script_and_emoji_passes_unchanged(prompt: str) -> None:
     assert TextToImage.checked({"prompt": prompt}).prompt == prompt
