@@ -14,7 +14,7 @@ TESTS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve starters audiocraft test test-all check format bench eval-starter eval-composer
+.PHONY: help run serve starters audiocraft test test-all check format bench space eval-starter eval-composer
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -50,6 +50,9 @@ format: $(VENV)/.installed-dev ## bring the code into the house's format
 
 bench: $(VENV)/.installed-dev $(VENV)/.starters ## measure the claims; each script prints ratios from one run
 	for script in benchmarks/[a-z]*.py; do PYTHONPATH=. $(PYTHON) "$$script" || exit 1; done
+
+space: $(VENV)/.installed-dev ## write the folder of a Hugging Face Space into build/space and check it; OPTIONS="--models FILE --name OWNER/NAME"
+	$(PYTHON) -m gate.space $(OPTIONS)
 
 eval-starter: $(VENV)/.installed-dev $(VENV)/.starters ## judge the picture starter: figures, and sheets in results/starter
 	$(PYTHON) -m training.icons.evaluate --out results/starter

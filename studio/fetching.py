@@ -26,6 +26,9 @@ from studio.errors import DownloadFailed, StorageFull
 
 BEAT = 0.1  # seconds between two looks at a child
 UNREACHABLE_SECONDS = 600
+FILLED = 0.9
+"""The part of a disk budget that downloads take: the rest is for what is written besides."""
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -107,8 +110,13 @@ def storing(name: str) -> Generator[None]:
         raise
 
 
-def need_room(folder: Path, wanted: int, name: str) -> None:
-    """Refuse before a download of `wanted` bytes that the disk of `folder` cannot hold."""
+def need_room(folder: Path, wanted: int, name: str, budget: int | None = None) -> None:
+    """Refuse before a download of `wanted` bytes that the disk of `folder`, or `FILLED` of the `budget` it may take, cannot hold."""
+    if budget is not None and (taken := folder_bytes(folder)) + wanted > budget * FILLED:
+        raise StorageFull(
+            f"{name} needs {_gb(wanted)} GB, and models take {_gb(taken)} of the {_gb(int(budget * FILLED))} GB they may have here: "
+            "delete some from the cache folder, or raise --cache-gb."
+        )
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
@@ -187,12 +195,12 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def folder_bytes(folder: Path) -> int:
-    """Bytes of all files in a folder that may be changing right now."""
+    """Bytes of all files in a folder that may be changing right now; a link counts as itself."""
     total = 0
     for place, _, names in os.walk(folder):
         for name in names:
             with contextlib.suppress(OSError):
-                total += (Path(place) / name).stat().st_size
+                total += (Path(place) / name).lstat().st_size
     return total
 
 

@@ -93,10 +93,11 @@ def locate(source: Hub, cache: Path, home: Path, others: tuple[Path, ...] = ()) 
     return None
 
 
-def fetch(source: Hub, cache: Path, home: Path, report: Report, *, force: bool = False) -> Path:
+def fetch(source: Hub, cache: Path, home: Path, report: Report, *, force: bool = False, budget: int | None = None) -> Path:
     """Download what `wanted` says at the card's commit; without one the newest is asked for once and kept in models.lock.
 
-    `force` asks the Hub even though it could not be reached a moment ago. Raises DownloadFailed, ModelUnsafe, StorageFull, Cancelled.
+    `force` asks the Hub even though it could not be reached a moment ago; `budget` are the bytes that the cache may hold. Raises
+    DownloadFailed, ModelUnsafe, StorageFull, Cancelled.
     """
     with fetching.turn(cache, source.repo, report):
         if (found := locate(source, cache, home)) is not None:
@@ -107,7 +108,7 @@ def fetch(source: Hub, cache: Path, home: Path, report: Report, *, force: bool =
         revision = source.revision or locked(home).get(source.repo)
         _note(source, cache, revision, whole=False)
         # 2. The child asks for the list of files, then brings them; it says how far it is, one JSON line each time.
-        child = _Child(source, cache, report)
+        child = _Child(source, cache, report, budget)
         request = {"repo": source.repo, "revision": revision, "allow": source.allow, "variant": source.variant, "cache": str(cache / "hub")}
         try:
             status, words = fetching.run_child(
@@ -142,8 +143,8 @@ def locked(home: Path) -> dict[str, str]:
 class _Child:
     """What the child said so far."""
 
-    def __init__(self, source: Hub, cache: Path, report: Report) -> None:
-        self._source, self._cache, self._report = source, cache, report
+    def __init__(self, source: Hub, cache: Path, report: Report, budget: int | None) -> None:
+        self._source, self._cache, self._report, self._budget = source, cache, report, budget
         self._line = ""
         self._done, self._total = 0, 0
         self.names: list[str] = []
@@ -162,7 +163,7 @@ class _Child:
             case {"files": files, "here": int() as here}:
                 sizes = cast("dict[str, int]", files)
                 self.names, self._total, self._done = list(sizes), sum(sizes.values()), here
-                fetching.need_room(self._cache, self._total - here, self._source.repo)
+                fetching.need_room(self._cache, self._total - here, self._source.repo, self._budget)
             case {"done": int() as done}:
                 self._done = min(done, self._total)
             case {"snapshot": str() as snapshot}:

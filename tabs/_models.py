@@ -12,6 +12,7 @@ from studio import models
 from studio.creations import Progress
 from studio.errors import Cancelled, StudioError
 from studio.models import ModelCard
+from studio.stocking import CHOSEN
 from studio.studio import Studio
 from tabs import _fields, _status
 from tabs._form import Form
@@ -96,6 +97,9 @@ def picker(form: Form, stage: gr.HTML, way: str = "", ways: Any = None) -> tuple
         return _status.card_facts(card, here), gr.Button(visible=allowed, value=f"Download {card.name}")
 
     def download(name: str | None) -> Iterator[Any]:
+        if studio.settings.public:  # the button is not shown there; the event is there all the same
+            yield _status.message(CHOSEN, "error"), gr.skip(), gr.skip()
+            return
         began = time.monotonic()
         try:
             for event in studio.download(name or "", kind, force=True):

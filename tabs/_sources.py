@@ -21,6 +21,7 @@ from studio import embedding
 from studio.creations import Progress
 from studio.errors import Cancelled, StudioError
 from studio.models import ModelCard
+from studio.stocking import CHOSEN
 from studio.stream import Stream
 from studio.tasks import TEXT_LIMIT, Write
 from studio.writing import citations, quoting, retrieval
@@ -224,6 +225,9 @@ class SourcesPanel:
         return _status.note(words), gr.Button(visible=allowed)
 
     def _fetch(self) -> Iterator[tuple[str, Any]]:
+        if self.form.studio.settings.public:
+            yield _status.message(CHOSEN, "error"), gr.skip()
+            return
         places = self.form.studio.places
         began = time.monotonic()
         stream = Stream(lambda stream: embedding.fetch(places, stream.report, force=True), name=f"download {embedding.CARD.name}")

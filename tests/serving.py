@@ -19,11 +19,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @contextmanager
-def running(cache: Path, folder: Path, *options: str, environment: dict[str, str] | None = None) -> Generator[tuple[str, int]]:
-    """Yield the address and the process id of a studio that is offline, with its home and temp folders in `folder`."""
+def running(
+    cache: Path, folder: Path, *options: str, environment: dict[str, str] | None = None, cwd: Path = ROOT
+) -> Generator[tuple[str, int]]:
+    """Yield the address and the process id of a studio that is offline, with its home and temp folders in `folder`, its code in `cwd`."""
     port = _free_port()
     options = ("--port", str(port), "--home", str(folder / "home"), "--cache", str(cache), "--offline", *options)
-    with _serving(["app.py", *options], port, folder, {"HF_HUB_OFFLINE": "1", **(environment or {})}) as process:
+    with _serving(["app.py", *options], port, folder, {"HF_HUB_OFFLINE": "1", **(environment or {})}, cwd) as process:
         yield f"http://127.0.0.1:{port}", process.pid
 
 
@@ -36,12 +38,14 @@ def alone(page: str, folder: Path) -> Generator[str]:
 
 
 @contextmanager
-def _serving(command: list[str], port: int, folder: Path, environment: dict[str, str]) -> Generator[subprocess.Popen[bytes]]:
+def _serving(
+    command: list[str], port: int, folder: Path, environment: dict[str, str], cwd: Path = ROOT
+) -> Generator[subprocess.Popen[bytes]]:
     """Yield the process of a Python command once it serves at `port`."""
     log = folder / "server.txt"
     variables = {**os.environ, "GRADIO_TEMP_DIR": str(folder / "web"), **environment}
     with log.open("w") as out:
-        process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=variables, stdout=out, stderr=subprocess.STDOUT)
+        process = subprocess.Popen([sys.executable, *command], cwd=cwd, env=variables, stdout=out, stderr=subprocess.STDOUT)
     try:
         deadline = time.monotonic() + 240
         while not _answers(f"http://127.0.0.1:{port}"):
