@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,9 @@ from typing import Any, Literal
 import psutil
 
 Kind = Literal["cuda", "mps", "cpu"]
+
+SHARE = 0.9
+"""Of the memory that is free, models take so much: the rest is for what nobody counts."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +44,42 @@ class Device:
 
     @cached_property
     def memory(self) -> int:
-        """Bytes that models may take on it: the cap, or 90 % of what is free when first asked."""
-        if self.budget_gb is not None:
-            return int(self.budget_gb * 1e9)
+        """Bytes that models may take on it where they hold nothing yet: the cap, or 90 % of what is free when first asked."""
+        return self.room(0) if self.budget_gb is None else int(self.budget_gb * 1e9)
+
+    def room(self, held: int) -> int:
+        """Bytes that models may take on it now, all in all, when they hold `held` of them: 90 % of that and what is free, at most the cap.
+
+        It follows what other programs take and give back. On a CPU only memory of the process's own counts as held: files mapped into
+        it are as good as free. Asks the system each time, about a millisecond.
+        """
         if self.kind == "cuda":
             import torch
 
-            return int(torch.cuda.mem_get_info()[0] * 0.9)
-        return int(_free_memory() * 0.9)
+            free = torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+        else:
+            free = _free_memory()
+            held = min(held, _own_memory()) if self.kind == "cpu" else held
+        live = int((free + held) * SHARE)
+        return live if self.budget_gb is None else min(live, int(self.budget_gb * 1e9))
+
+    def watch(self) -> Callable[[], int | None]:
+        """Begin to measure; the function it returns tells by how many bytes memory in use grew at its highest since. None: not known here.
+
+        On CUDA it is what torch's allocator gave out, so the memory of llama.cpp and of libraries' own work spaces is not in it. On a
+        CPU, under Linux alone, it is the growth of the whole process without mapped files: what another request took meanwhile is in it,
+        and what the allocator had kept from before is not.
+        """
+        if self.kind == "cuda":
+            import torch
+
+            torch.cuda.reset_peak_memory_stats()
+            begun = torch.cuda.memory_allocated()
+            return lambda: torch.cuda.max_memory_allocated() - begun
+        if self.kind == "mps" or not _peak_begins_anew():
+            return lambda: None
+        before = _status("VmRSS", "RssFile")
+        return lambda: _grown(before, _status("VmHWM", "RssFile"))
 
     @property
     def name(self) -> str:
@@ -87,13 +119,79 @@ def threads() -> int:
 
 
 def _free_memory() -> int:
-    free = int(psutil.virtual_memory().available)
+    """What the machine has left, or the control groups this process is in, if that is less."""
+    return min([int(psutil.virtual_memory().available), *_limits()])
+
+
+def _limits() -> Iterator[int]:
+    """What each control group over this process has left: its limit less what it holds that could not be dropped, in bytes."""
+    root = Path("/sys/fs/cgroup")
     try:
-        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
-        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
-        return min(free, limit - used)
+        lines = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    except OSError:
+        return
+    for _, controllers, inside in lines:
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        home, names = (root / "memory", _FIRST) if controllers else (root, _SECOND)
+        place = home / inside.strip("/")
+        while place.is_relative_to(home):
+            left = _left(place, *names)
+            if left is not None:
+                yield left
+            place = place.parent
+
+
+_FIRST = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+_SECOND = ("memory.max", "memory.current", "inactive_file")
+_ENDLESS = 1 << 60
+"""What the first kind of control group says where there is no limit."""
+
+
+def _left(group: Path, limit: str, usage: str, droppable: str) -> int | None:
+    """None where the group sets no limit."""
+    try:
+        most = int((group / limit).read_text())
+        if most >= _ENDLESS:
+            return None
+        used = int((group / usage).read_text())
+        facts = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
     except (OSError, ValueError):
-        return free
+        return None
+    return max(0, most - used + int(facts.get(droppable, 0)))
+
+
+def _own_memory() -> int:
+    """Bytes of this process that are no mapped file."""
+    try:
+        _, resident, shared = Path("/proc/self/statm").read_text().split()[:3]
+        return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return int(psutil.Process().memory_info().rss)
+
+
+def _peak_begins_anew() -> bool:
+    """Let the system count the most memory this process had from here on; whether it does."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return bool(_status("VmHWM", "RssFile"))
+
+
+def _status(*names: str) -> tuple[int, ...]:
+    """Lines of /proc/self/status in bytes; () where one is missing."""
+    try:
+        lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+        return tuple(int(lines[name].split()[0]) * 1024 for name in names)
+    except (OSError, KeyError, ValueError):
+        return ()
+
+
+def _grown(before: tuple[int, ...], after: tuple[int, ...]) -> int | None:
+    if not before or not after:
+        return None
+    return max(0, after[0] - before[0] - max(0, after[1] - before[1]))
 
 
 def _accelerator_likely() -> bool:
