@@ -113,7 +113,7 @@ class Studio:
             self.library.originals.let_go(files.values())
             raise
         # 4. The pipeline runs in a thread; its events come out here.
-        run = Run(job, asked, task, worded, files, card, owner, session, like, session if self.settings.public else "")
+        run = Run(job, asked, task, worded, files, card, owner, session, like, session if owner == GUEST else "")
         stream = Stream(lambda stream: self._work(stream, run), name=f"run {job}")
         yield from self._runs.follow(stream, owner, session, asked, stays=stays)
 
@@ -244,12 +244,12 @@ class Studio:
         self.library.close()
 
     def my_sets(self, owner: str = "local", session: str = "") -> tuple[OwnSet, ...]:
-        """The sets of their own pictures that this owner may draw with; in a public studio those of the browser session alone."""
-        return self.sets.of(owner, session if self.settings.public else "")
+        """The sets of their own pictures that this owner may draw with; a guest has those of the browser session alone."""
+        return self.sets.of(owner, session if owner == GUEST else "")
 
     def my_styles(self, owner: str = "local", session: str = "") -> Mapping[str, TextStyle]:
-        """The text styles that this owner may use: those that ship with the studio, and their own; in a public studio by session."""
-        return {**self.styles, **self.own_styles.of(owner, session if self.settings.public else "")}
+        """The text styles that this owner may use: those that ship with the studio, and their own; a guest has the session's."""
+        return {**self.styles, **self.own_styles.of(owner, session if owner == GUEST else "")}
 
     def _room(self) -> None:
         """Raise Busy while the queue is full."""
