@@ -16,6 +16,7 @@ from studio.engines import _takes, _words, language
 from studio.errors import Cancelled, InvalidInput
 from studio.models import Folder, ModelCard
 from studio.tasks import Write
+from studio.writing import structured
 from tests import tiny
 
 
@@ -192,6 +193,23 @@ def test_takes_each_keep_to_the_form(card: ModelCard, values: dict[str, Any]) ->
     several = takes(card, values, output_regex=r"[a-z]{8}", count=3)
     assert all(re.fullmatch(r"[a-z]{8}", take.text) for take in several)
     assert takes(card, values, output_regex=r"[a-z]{8}", seed=5) == several[2:]
+
+
+def test_an_answer_that_ran_into_its_length_is_written_again_from_another_seed(card: ModelCard, values: dict[str, Any]) -> None:
+    form: dict[str, Any] = {"output_regex": "[a-y]{1,90}z", "max_new_tokens": 24, "temperature": 2, "top_k": 0}
+    found = {seed: write(card, values, seed=seed, **form) for seed in range(12)}
+    attempts = {seed: passage.facts.get("attempts", 1) for seed, passage in found.items()}
+    assert {1, 2, 3} >= set(attempts.values()) and set(attempts.values()) & {2, 3}
+    for seed, passage in found.items():
+        whole = bool(re.fullmatch("[a-y]{1,90}z", passage.text))
+        assert passage.facts["valid"] is whole and (whole or attempts[seed] == structured.ATTEMPTS) and passage.seed == seed
+    seed = next(seed for seed, count in attempts.items() if count == 2)
+    assert found[seed].text == write(card, values, seed=seed + structured.AGAIN, **form).text
+
+
+def test_a_stop_text_ends_an_answer_of_a_form_for_good(card: ModelCard, values: dict[str, Any]) -> None:
+    passage = write(card, values, output_regex="[a-z]{40}", stop=list("abcdefgh"), temperature=2)
+    assert (passage.finish, passage.facts["valid"]) == ("stop", False) and "attempts" not in passage.facts
 
 
 # Probabilities

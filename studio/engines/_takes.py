@@ -13,10 +13,12 @@ from typing import Any, Literal
 from studio.creations import Json, Passage, Preview, Progress, Report
 from studio.engines import _decoding, _prefix, _samplers, _words
 from studio.errors import Cancelled, InvalidInput
-from studio.tasks import Write
+from studio.tasks import SEED_LIMIT, Write
 from studio.writing import context, structured
 
 PREVIEW_SECONDS = 0.05
+
+Finish = Literal["end", "length", "stop", "stopped"]
 
 
 @dataclass(frozen=True)
@@ -37,28 +39,34 @@ class Run:
 
 def take(run: Run, item: int) -> Passage:
     """One answer, from the seed of the task and the number of the take (from 0). Raises Cancelled where nothing was written."""
-    task, seed = run.task, (run.task.seed or 0) + item
+    task, seed = run.task, ((run.task.seed or 0) + item) % (SEED_LIMIT + 1)
     facts: dict[str, Json] = {"dtype": str(run.model.dtype).removeprefix("torch."), **run.settings}
     facts["context"] = {part.source: part.tokens for part in run.asked.parts if part.tokens}
     if run.asked.cut:
         facts["cut"] = run.asked.cut
-    form = structured.constraint(task)
-    answer, chances, finish = _written(run, item, seed, form)
-    for attempt in range(1, structured.ATTEMPTS):
-        if form is None or form.exact or finish == "stopped" or structured.valid(form, answer.text):
-            break
-        form = structured.constraint(task, attempt)
-        answer, chances, finish = _written(run, item, seed, form)
-    if form is not None:
-        facts["valid"] = structured.valid(form, answer.text)
+    answer, chances, finish, more = _kept(run, item, seed)
+    facts |= more
     if task.probabilities:
         facts["words"] = _told(answer, chances)
     return Passage(answer.text, seed, answer.tokens, finish, facts)
 
 
-def _written(
-    run: Run, item: int, seed: int, form: structured.Constraint | None
-) -> tuple[_words.Answer, list[list[Any]], Literal["end", "length", "stop", "stopped"]]:
+def _kept(run: Run, item: int, seed: int) -> tuple[_words.Answer, list[list[Any]], Finish, dict[str, Json]]:
+    """The answer, and what is to be said of its form: one that is not of it is written again, from a seed that follows from its own."""
+    fitting = run.task.model_copy(update={"max_new_tokens": run.asked.room})
+    facts, attempt = dict[str, Json](), 0
+    while True:
+        form = structured.constraint(fitting, attempt)
+        answer, chances, finish = _written(run, item, (seed + attempt * structured.AGAIN) % (SEED_LIMIT + 1), form)
+        if form is None:
+            return answer, chances, finish, facts
+        right, attempt = structured.valid(form, answer.text), attempt + 1
+        facts |= {"valid": right, **({"attempts": attempt} if attempt > 1 else {})}
+        if right or finish in ("stop", "stopped") or attempt == structured.ATTEMPTS:
+            return answer, chances, finish, facts
+
+
+def _written(run: Run, item: int, seed: int, form: structured.Constraint | None) -> tuple[_words.Answer, list[list[Any]], Finish]:
     """The answer, for each of its tokens how likely it was and what else was, and why it ended."""
     task, tokenizer = run.task, run.vocabulary.tokenizer
     ends = _words.end_tokens(run.model, tokenizer)

@@ -62,8 +62,6 @@ CONTEXT = 8192
 """Tokens that prompt and answer share, unless the model was made for fewer or its card's `context` says otherwise."""
 OVERHEAD = 48_000_000
 """Bytes beside weights and cache: vocabulary, computation buffers (measured for the starter, which has the smallest)."""
-AGAIN = 1_000_003
-"""From one attempt's seed to the next one's."""
 
 
 def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
@@ -126,7 +124,7 @@ def _answer(
     for attempt in range(structured.ATTEMPTS):
         answer, form = begun(), structured.constraint(fitting, attempt)
         sampling = {**card.options.get("sampling", {}), **_gguf_sampling.fields(task, form, writer.tokens)}
-        chance = (seed + attempt * AGAIN) % (SEED_LIMIT + 1)
+        chance = (seed + attempt * structured.AGAIN) % (SEED_LIMIT + 1)
         probable = {"n_probs": OTHERS + 1} if task.probabilities else {}
         try:
             writer.answer(asked.tokens, {**sampling, **probable, "n_predict": asked.room, "seed": chance}, answer.hear)

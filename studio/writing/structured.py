@@ -19,6 +19,8 @@ from studio.writing import _schemas
 
 ATTEMPTS = 3
 """How often an engine may write before it hands over an answer that is not of its form, and says so."""
+AGAIN = 1_000_003
+"""From one attempt's seed to the next one's."""
 TOKENS = 300
 """Length of an answer where the task leaves it open."""
 _STYLE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "coerce_one_of": True}
