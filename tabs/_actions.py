@@ -42,7 +42,11 @@ def wire(form: Form, view: dict[str, Any], stage: gr.HTML, done: Any) -> None:
         outputs = [view["go"], stage, view["before"], fields["prompt"], *targets]
         view[name].click(use, [picked, fields["prompt"], *targets], outputs, js=_player.CHOSEN, **QUIET)
     view["go"].change(None, view["go"], js=f"(go) => {{ if (go) ({_scripts.RUN})(); }}", api_visibility="private")
-    done.then(lambda before: (None, *(before or [gr.skip()] * len(BORROWED))), view["before"], [view["before"], *targets], **QUIET)
+
+    def restored(before: list[Any] | None) -> tuple[Any, ...]:
+        return None, *(before or [gr.skip()] * len(BORROWED))
+
+    _form.finally_do(done, restored, view["before"], [view["before"], *targets], **QUIET)
 
     def again(data: Any, request: gr.Request) -> list[Any]:
         creation = _picked(form, data, request)

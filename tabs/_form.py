@@ -250,6 +250,12 @@ def send(source: Desk, target: Form, medium: str, button: Any, bar: gr.Tabs) -> 
     button.click(sent, source.outbox[medium], [component, bar], **QUIET)
 
 
+def finally_do(done: Any, act: Callable[..., Any], inputs: Any, outputs: Any, **options: Any) -> None:
+    """Do something once a run of `Form.bind` is over, however it ended: what Gradio calls `then` does not come after one that failed."""
+    done.then(act, inputs, outputs, **options)
+    done.failure(act, inputs, outputs, **options)
+
+
 def remember(form: Form, after: Any, leave: Sequence[str] = (), first: Mapping[str, Any] | None = None) -> None:
     """Keep the form's values, but for those of `leave`, in the browser at each run and put them back when the page opens.
 
@@ -258,7 +264,8 @@ def remember(form: Form, after: Any, leave: Sequence[str] = (), first: Mapping[s
     fields = {name: component for name, component in form.fields.items() if name not in leave}
     names = list(fields)
     state = form.remembered
-    after.then(lambda *values: dict(zip(names, values, strict=True)), list(fields.values()), state, api_visibility="private", queue=False)
+    kept = {"api_visibility": "private", "queue": False}
+    finally_do(after, lambda *values: dict(zip(names, values, strict=True)), list(fields.values()), state, **kept)
 
     def restore(saved: Any) -> list[Any]:
         saved = saved if isinstance(saved, dict) else {}

@@ -76,7 +76,7 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
     shown = dict.fromkeys(["voice", *tuned.names])
     fields["model"].change(useful, [fields["model"], fields["voice"]], [lacking, *(fields[name] for name in shown)], **QUIET)
     form.demo.load(lambda: _lacking(form), None, lacking, **QUIET)
-    done.then(lambda: _lacking(form), None, lacking, **QUIET)
+    _form.finally_do(done, lambda: _lacking(form), None, lacking, **QUIET)
     best = _best(form)
     _form.remember(form, done, first={"model": best.name} if best is not None and not form.studio.here(TASK.kind) else None)
 

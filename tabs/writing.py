@@ -127,7 +127,7 @@ def _wire(form: Form, parts: Mapping[str, Any], runs: _writing_run.Runs) -> None
         None, parts["again"], js=_writing_scripts.AGAIN, api_visibility="private"
     )
     done = form.bind([parts["run"].click], stage, [parts["written"], editor], runs.drawn, js=_writing_scripts.FILLED)
-    done.then(runs.closed, None, editor, **QUIET)
+    _form.finally_do(done, runs.closed, None, editor, **QUIET)
     done.then(runs.cited, parts["written"], runs.sources.parts.verdicts, **QUIET)
     form.stop_on(parts["stop"])
     editor.kept(kept, None, parts["version"], **QUIET)

@@ -130,3 +130,17 @@ def test_a_kind_of_text_fills_the_instruction_and_the_text_goes_to_the_picture_t
     page.get_by_role("button", name="Send to Text to image").click()
     expect(page.get_by_role("tab", name="Text to image")).to_have_attribute("aria-selected", "true")
     expect(page.get_by_label("Prompt", exact=True)).to_have_value("a yellow boat")
+
+
+def test_a_run_that_is_refused_leaves_the_document_free_and_keeps_what_was_typed(page: Page) -> None:
+    fresh(page)
+    instruction = "a b c " * 4000
+    clear_status(page)
+    page.get_by_label("Instruction").fill(instruction)
+    page.get_by_role("button", name="Write", exact=True).click()
+    over(page, "Shorten it")
+    expect(page.get_by_label("Instruction")).to_have_value(instruction)
+    assert text_of(page) == ""
+    page.wait_for_function("window.atelierEditor.current().edits.stream === null")
+    write(page, "Say something about the sea.")
+    assert text_of(page)
