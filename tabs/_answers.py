@@ -1,0 +1,70 @@
+"""The last word of the door: what Gradio has no answer for is refused in a sentence instead of an error of the server.
+
+An unknown endpoint or parameter, a form that cannot be read, or a run that nobody began raise inside Gradio, which would answer "500
+Internal Server Error" or break the connection off. Knows no tab and no studio.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import Any
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = logging.getLogger("atelier.door")
+
+UNKNOWN = "This request names an endpoint, a parameter or a run that is not there: what there is stands under gradio_api/info."
+UNREADABLE = "This request could not be read: send it again as the description of the endpoint says."
+FAILED = "Something unexpected went wrong (id {id}): try again. The log has the details."
+_UNREADABLE = frozenset({"FormParserError", "MultipartParseError", "QuerystringParseError", "MultiPartException", "JSONDecodeError"})
+_UNKNOWN = frozenset({"FnIndexInferError", "InvalidApiNameError", "HTTPException"})
+_ASKED = ("/call/", "/queue/join", "/queue/data", "/run/", "/api/")
+"""Where names come from outside: only there a name that is not found is the asker's mistake and no fault of ours."""
+
+
+class Answers:
+    """ASGI middleware, the innermost: an exception that came before an answer becomes one; what has begun is ended."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and answer for what failed."""
+        begun = ended = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun, ended
+            begun = True
+            ended = ended or (message["type"] == "http.response.body" and not message.get("more_body", False))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            status, sentence = _answer(error, str(scope.get("path", "")))
+            if not begun:
+                await JSONResponse({"detail": sentence}, status)(scope, receive, send)
+            elif not ended:
+                await send({"type": "http.response.body", "body": _event(sentence), "more_body": False})
+
+
+def _answer(error: Exception, path: str) -> tuple[int, str]:
+    name = type(error).__name__
+    if name in _UNREADABLE:
+        return 400, UNREADABLE
+    cause = type(error.__cause__).__name__ if error.__cause__ is not None else ""
+    if any(part in path for part in _ASKED) and (name in _UNKNOWN or cause in _UNKNOWN or isinstance(error, KeyError | TypeError)):
+        return 404, UNKNOWN
+    id = secrets.token_hex(4)
+    log.error("a request failed (id %s)", id, exc_info=error)
+    return 500, FAILED.format(id=id)
+
+
+def _event(sentence: str) -> bytes:
+    """What ends a stream of server-sent events that had begun."""
+    answer: Any = JSONResponse({"error": sentence}).body
+    return b"event: error\ndata: " + bytes(answer) + b"\n\n"
