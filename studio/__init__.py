@@ -15,10 +15,15 @@ Reading order:
     inpaint/             what every inpainting engine shares: marks, crops, prefills, seams, and the promise
     music/               what every music engine shares: notes, plans, arranging, rendering, measuring, sound files
     writing/             what every writing engine and the writing tab share: prompts, versions, sources, files
+    recipes.py           what an engine hands over: parts that stay, and the ways a pipeline is made of them
     device.py            the machine: cuda, mps or cpu, dtype, memory, threads
     embedding.py         texts as vectors, for the search in sources
     ledger.py            which bytes are taken on a device
+    shortage.py          memory that ran out, and memory given back
+    peaks.py             how much memory runs really took
     residency.py         what is in memory, and what came and went, as plain data
+    residents.py         parts brought, kept and let go
+    turns.py             who has the device next
     manager.py           lease, load, share, evict
     warming.py           the smallest task that loads a model
     stream.py            a pipeline with callbacks becomes an iterator that can be stopped
@@ -61,6 +66,7 @@ Reading order:
   What surrounds a run
     enhance.py           longer prompts by a writer: what it is asked, what becomes of its answer
     rules.py             what a deployment refuses
+    safety/              rules of words as data, and pictures that are looked at
     presets.py           text styles
     owned.py             what a person keeps by name, one file a session
     own_styles.py        a person's own, from other programs' files and back

@@ -64,7 +64,7 @@ def test_the_reading_order_of_the_studio_lists_every_file_once() -> None:
     assert sorted(listed) == sorted(files | packages)
 
 
-@pytest.mark.parametrize("package", ["music", "provenance", "writing"])
+@pytest.mark.parametrize("package", ["music", "provenance", "safety", "writing"])
 def test_a_package_with_a_map_lists_every_file_once(package: str) -> None:
     listed = re.findall(r"^    (\w+\.py) +\S", importlib.import_module(f"studio.{package}").__doc__ or "", re.MULTILINE)
     assert sorted(listed) == sorted(path.name for path in (ROOT / "studio" / package).glob("*.py") if path.name != "__init__.py")
