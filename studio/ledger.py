@@ -6,8 +6,10 @@ The invariant: `resident + working <= budget`, at every instant. Knows no framew
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
+from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 from studio.errors import NotEnoughMemory
@@ -26,6 +28,11 @@ class Holding:
     leases: int = 0
     pinned: bool = False
     used: float = field(default_factory=time.monotonic)
+    loading: bool = False
+
+
+def _nothing() -> Set[str]:
+    return frozenset()
 
 
 class Ledger:
@@ -34,58 +41,88 @@ class Ledger:
     def __init__(self, budget: int) -> None:
         self.budget = budget
         self.working = 0
-        self.holdings: dict[str, Holding] = {}
+        self._resident = 0
+        self._holdings: dict[str, Holding] = {}  # the least recently used first
+
+    @property
+    def holdings(self) -> Mapping[str, Holding]:
+        """Every component that has a place, by key, the least recently used first."""
+        return MappingProxyType(self._holdings)
 
     @property
     def resident(self) -> int:
         """Bytes of all components that have a place."""
-        return sum(holding.bytes for holding in self.holdings.values())
+        return self._resident
+
+    @property
+    def fixed(self) -> int:
+        """Bytes that nobody may take back now: of what jobs use, of what is pinned, and of their work."""
+        return self.working + sum(holding.bytes for holding in self._holdings.values() if holding.leases or holding.pinned)
+
+    @property
+    def loaded(self) -> int:
+        """Bytes of the components that are wholly there."""
+        return sum(holding.bytes for holding in self._holdings.values() if holding.value is not None)
 
     @property
     def free(self) -> int:
         """Bytes of the budget that nothing holds."""
-        return self.budget - self.resident - self.working
+        return self.budget - self._resident - self.working
 
-    def victims(self, keys: Iterable[str], need: int, awaited: Set[str] = frozenset()) -> list[Holding]:
-        """The least recently used unleased components outside `keys` that must go so that `need` more bytes fit.
+    def victims(
+        self, keys: Iterable[str], need: int, awaited: Callable[[], Set[str]] = _nothing, budget: int | None = None
+    ) -> list[Holding]:
+        """The least recently used unleased components outside `keys` that must go so that `need` more bytes fit `budget`, or the own one.
 
-        What waiting jobs need (`awaited`) counts as used last; what is pinned never goes. Raises NotEnoughMemory, touching nothing, if
-        even all of them would not do.
+        What waiting jobs need (`awaited`, asked where something must go) counts as used last; what is pinned never goes. Raises
+        NotEnoughMemory, touching nothing, if even all of them would not do.
         """
-        wanted, chosen, free = set(keys), list[Holding](), self.free
-        idle = [h for h in self.holdings.values() if h.leases == 0 and not h.pinned and h.key not in wanted]
-        for holding in sorted(idle, key=lambda h: (h.key in awaited, h.used)):
-            if free >= need:
-                break
+        free = self.free if budget is None else self.free + budget - self.budget
+        if free >= need:
+            return []
+        wanted, later = set(keys), awaited()
+        idle = [h for h in self._holdings.values() if not h.leases and not h.pinned and h.key not in wanted]
+        chosen = list[Holding]()
+        for holding in chain((h for h in idle if h.key not in later), (h for h in idle if h.key in later)):
             chosen.append(holding)
             free += holding.bytes
-        if free < need:
-            short = (need - free) / 1e9
-            kept = sum(h.bytes for h in self.holdings.values() if h.pinned and h.leases == 0 and h.key not in wanted)
-            way = "release a model under Models, or choose" if free + kept >= need else "choose"
-            raise NotEnoughMemory(
-                f"This needs {short:.1f} GB more memory than the studio may use: {way} a smaller size, fewer pictures or a smaller model."
-            )
-        return chosen
+            if free >= need:
+                return chosen
+        kept = sum(h.bytes for h in self._holdings.values() if h.pinned and h.leases == 0 and h.key not in wanted)
+        way = "release a model under Models, or choose" if free + kept >= need else "choose"
+        short = need - free
+        words = f"{short / 1e9:.1f} GB" if short >= 1e9 else f"{max(short / 1e6, 1):.0f} MB"
+        raise NotEnoughMemory(
+            f"This needs {words} more memory than is free for it: {way} a smaller size, fewer pictures or a smaller model."
+        )
 
-    def reserve(self, sizes: dict[str, int], working: int) -> None:
+    def reserve(self, sizes: Mapping[str, int], working: int) -> None:
         """Give each component of `sizes` (key to bytes) a place and a lease, and `working` bytes to the job, all at once."""
-        missing = {key: size for key, size in sizes.items() if key not in self.holdings}
+        missing = {key: size for key, size in sizes.items() if key not in self._holdings}
         need = sum(missing.values()) + working
         if need > self.free:
             raise NotEnoughMemory("The device is full: unload a model under Models, then try again.")
         self.working += working
+        self._resident += need - working
         for key, size in missing.items():
-            self.holdings[key] = Holding(key, size)
+            self._holdings[key] = Holding(key, size)
         for key in sizes:
-            self.holdings[key].leases += 1
+            self._holdings[key].leases += 1
 
     def release(self, keys: Iterable[str], working: int) -> None:
-        """Undo `reserve` after a job; a component that was never loaded loses its place."""
+        """Undo `reserve` after a job; a component that was never loaded loses its place once nobody waits for it."""
         self.working -= working
         for key in keys:
-            holding = self.holdings[key]
+            holding = self._holdings.pop(key)
             holding.leases -= 1
             holding.used = time.monotonic()
-            if holding.value is None:
-                del self.holdings[key]
+            if holding.value is None and holding.leases == 0:
+                self._resident -= holding.bytes
+            else:
+                self._holdings[key] = holding
+
+    def remove(self, key: str) -> Holding:
+        """Take a component's place away."""
+        holding = self._holdings.pop(key)
+        self._resident -= holding.bytes
+        return holding

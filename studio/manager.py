@@ -1,236 +1,191 @@
 """Where models live: a job leases what it needs, missing components load, the least recently used make room.
 
-One job at a time holds the device; the others wait their turn in order of arrival. The unit of residency is a component: equal keys
-are one copy, whoever uses it. Knows no model family, no page and no file.
+One job at a time holds the device; the others wait, owner by owner. The unit of residency is a component: equal keys are one copy,
+whoever uses it. Knows no model family, no page and no file.
 """
 
 from __future__ import annotations
 
-import gc
 import threading
-import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from studio import shortage
 from studio.creations import Media, Progress, Report
 from studio.device import Device
-from studio.ledger import Holding, Ledger
-from studio.residency import Moment, Plan, Resident, Status
+from studio.errors import NotEnoughMemory
+from studio.ledger import Holding
+from studio.peaks import GRAIN, MARGIN, Peaks
+from studio.recipes import Component, Pipeline, Recipe, Way
+from studio.residency import Plan, Status
+from studio.residents import Residents
 from studio.tasks import Task
+from studio.turns import Ticket, Turns
 
-KEPT = 200
-"""Moments that are remembered."""
-
-Pipeline = Callable[[Task, Report], Iterable[Media]]
-"""Runs a resolved task, yields each medium as soon as it is finished; `report` raises Cancelled, which it lets pass."""
-
-
-@dataclass(frozen=True)
-class Component:
-    """The unit of residency. `key` is "source@revision/subfolder:dtype:quantisation"; `bytes` is known before loading.
-
-    `load` imports its framework inside; only the manager calls it. A loaded value with a `close()` is closed when it goes.
-    """
-
-    key: str
-    bytes: int
-    load: Callable[[Report], Any]
-
-
-@dataclass(frozen=True)
-class Way:
-    """One way to run a recipe in less memory: slower, or not the same to the last pixel. `name` is a stable id, `title` what the page says."""
-
-    name: str
-    title: str
-    working_bytes: Callable[[Task], int]
-    build: Callable[[Mapping[str, Any]], Pipeline]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A pipeline over components, by role. `build` reads no weight; `working_bytes` is memory beside the weights while a task runs.
-
-    `ways` are others with the same components, in the order in which they are tried where this one does not fit. `key` names what a
-    measured peak belongs to (model and kind), '' where nothing is learned; tasks of equal `shape` take about equal memory.
-    """
-
-    components: Mapping[str, Component]
-    build: Callable[[Mapping[str, Any]], Pipeline]
-    working_bytes: Callable[[Task], int]
-    ways: tuple[Way, ...] = ()
-    key: str = ""
-    shape: Callable[[Task], str] = lambda task: ""
-
-
-@dataclass(eq=False)
-class _Ticket:
-    """A job in the queue, and the components that it needs."""
-
-    keys: frozenset[str]
+__all__ = ["Component", "Manager", "Pipeline", "Recipe", "Way"]
 
 
 class Manager:
-    """Keeps the models of one device. `idle_seconds` > 0 unloads what nobody used for that long."""
+    """Keeps the models of one device. `idle_seconds` > 0 unloads what nobody used for that long; `peaks` is what runs were seen to take."""
 
-    def __init__(self, device: Device, idle_seconds: float = 0) -> None:
+    def __init__(self, device: Device, idle_seconds: float = 0, peaks: Peaks | None = None) -> None:
         self._device = device
-        self._ledger: Ledger | None = None
+        self._peaks = peaks or Peaks()
         self._lock = threading.RLock()
-        self._turns: deque[_Ticket] = deque()
-        self._moments: deque[Moment] = deque(maxlen=KEPT)
-        self._moved = threading.Condition(self._lock)
+        self._turns = Turns(self._lock)
+        self._residents = Residents(device, self._lock)
         self._closed = threading.Event()
         if idle_seconds > 0:
             threading.Thread(target=self._sweep, args=(idle_seconds,), name="idle models", daemon=True).start()
 
     @contextmanager
-    def lease(self, recipe: Recipe, task: Task, report: Report) -> Generator[Pipeline]:
+    def lease(
+        self,
+        recipe: Recipe,
+        task: Task,
+        report: Report,
+        *,
+        owner: str = "",
+        skip: Set[str] = frozenset(),
+        told: Callable[[Plan], None] | None = None,
+    ) -> Generator[Pipeline]:
         """Everything the job needs, for as long as the block runs; nothing of it is evicted meanwhile.
 
-        Waits for the device, reporting how many are ahead; loads what is missing, reporting bytes. Raises NotEnoughMemory before
-        anything is evicted if the job cannot fit, and Cancelled from `report`.
+        Waits for the device, reporting how many are ahead; loads what is missing, reporting bytes. Owners take turns. The recipe goes the
+        first way that fits the device at all and is not in `skip`; `told` hears which, before anything is loaded. Raises NotEnoughMemory
+        before anything is evicted if no way fits, and Cancelled from `report`. The pipeline ends with the block.
         """
-        working = recipe.working_bytes(task)
-        sizes = {component.key: component.bytes for component in recipe.components.values()}
-        with self._turn(_Ticket(frozenset(sizes)), report):
-            with self._lock:
-                for victim in self._victims(sizes, working):
-                    self._evict(victim, "made room")
-                self._account.reserve(sizes, working)
+        sizes = recipe.sizes
+        with self._turns.turn(Ticket(owner, recipe), report):
+            plan, way = self._admit(recipe, task, skip)
+            lent = _Lent()
             try:
-                values = self._load(recipe, report)
-                yield recipe.build(values)
+                if told is not None:
+                    told(plan)
+                lent.pipeline = way.build(self._loaded(recipe, report))
+                grown = self._device.watch() if recipe.key else None
+                yield lent
+                if grown is not None:
+                    self._learn(recipe, task, way, grown())
+            except BaseException as error:
+                shortage.let_go(error)
+                raise
             finally:
-                with self._lock:
-                    self._account.release(sizes, working)
+                lent.pipeline = None
+                self._residents.release(sizes, plan.working)
 
-    def plan(self, recipe: Recipe, task: Task) -> Plan:
+    def plan(self, recipe: Recipe, task: Task, skip: Set[str] = frozenset()) -> Plan:
         """What `lease` would do now. Raises NotEnoughMemory if it would."""
-        working = recipe.working_bytes(task)
-        sizes = {component.key: component.bytes for component in recipe.components.values()}
         with self._lock:
-            loads = sum(size for key, size in sizes.items() if key not in self._account.holdings)
-            return Plan(loads, tuple(victim.key for victim in self._victims(sizes, working)), working)
+            return self._planned(recipe, task, skip)[0]
+
+    def room(self) -> int:
+        """Bytes that models may take on the device all in all, as other programs leave them now."""
+        return self._residents.room()
 
     def waiting(self) -> int:
         """Jobs that hold the device or wait for it."""
         with self._lock:
-            return len(self._turns)
+            return len(self._turns.queue)
 
     def status(self) -> Status:
         """What is resident now."""
-        if self._ledger is None:
-            return Status("", 0, 0, ())
-        with self._lock:
-            now = time.monotonic()
-            holdings = sorted(self._account.holdings.values(), key=lambda h: h.used, reverse=True)
-            residents = tuple(Resident(h.key, h.bytes, now - h.used, h.leases > 0, h.pinned) for h in holdings)
-            return Status(self._device.name, self._account.budget, self._account.working, residents, tuple(reversed(self._moments)))
+        return self._residents.status()
 
     def unload(self, key: str = "") -> int:
         """Unload one component, or all for ''; those in use stay. Returns the bytes freed."""
-        with self._lock:
-            return self._drop(h for h in self._account.holdings.values() if h.leases == 0 and key in ("", h.key))
+        return self._residents.unload(lambda holding: key in ("", holding.key))
 
-    def relieve(self, recipe: Recipe) -> int:
+    def relieve(self, recipe: Recipe, task: Task | None = None, way: str = "") -> int:
         """Unload everything that neither a job uses nor `recipe` needs, pinned or not. Returns the bytes freed.
 
-        For a run that found less memory than it was promised: other programs may have taken it.
+        For a run that found less memory than it was promised: other programs may have taken it. With its `task` and `way`, the next
+        run of that shape is promised more.
         """
-        keys = {component.key for component in recipe.components.values()}
-        with self._lock:
-            return self._drop(h for h in self._account.holdings.values() if h.leases == 0 and h.key not in keys)
+        if task is not None:
+            gone = next(other for other in (recipe.own, *recipe.ways) if other.name == way)
+            self._peaks.short(self._name(recipe, task, gone), self._working(recipe, task, gone))
+        self._residents.look_again()
+        keys = recipe.sizes
+        freed = self._residents.unload(lambda holding: holding.key not in keys)
+        self._residents.give_back()
+        return freed
 
     def pin(self, key: str, pinned: bool = True) -> bool:
         """Keep a resident component until somebody unloads it, or no longer. False if it is not resident."""
-        with self._lock:
-            holding = self._account.holdings.get(key)
-            if holding is None or holding.value is None:
-                return False
-            holding.pinned = pinned
-            return True
+        return self._residents.pin(key, pinned)
 
     def close(self) -> None:
         """Unload everything that no job uses and end the idle watch."""
         self._closed.set()
-        if self._ledger is not None:
-            self.unload()
+        self.unload()
 
-    @property
-    def _account(self) -> Ledger:
-        """The ledger, opened at first use: asking a GPU for its memory imports torch."""
+    def _admit(self, recipe: Recipe, task: Task, skip: Set[str]) -> tuple[Plan, Way]:
         with self._lock:
-            if self._ledger is None:
-                self._ledger = Ledger(self._device.memory)
-            return self._ledger
+            plan, way, victims = self._planned(recipe, task, skip)
+            self._residents.reserve(recipe.sizes, plan.working, victims)
+            return plan, way
 
-    @contextmanager
-    def _turn(self, ticket: _Ticket, report: Report) -> Generator[None]:
-        with self._lock:
-            self._turns.append(ticket)
-        try:
-            while True:
-                with self._moved:
-                    ahead = self._turns.index(ticket)
-                    if ahead == 0:
-                        break
-                report(Progress("waiting", 0, ahead, "runs ahead"))
-                with self._moved:
-                    self._moved.wait_for(lambda: self._turns[0] is ticket, timeout=0.25)
-            yield
-        finally:
-            with self._moved:
-                self._turns.remove(ticket)
-                self._moved.notify_all()
+    def _planned(self, recipe: Recipe, task: Task, skip: Set[str]) -> tuple[Plan, Way, list[Holding]]:
+        """The first way that fits once everything has gone that may go."""
+        sizes = recipe.sizes
+        refusal = NotEnoughMemory("This machine has too little memory for it: choose a smaller size, fewer pictures or a smaller model.")
+        for way in (recipe.own, *recipe.ways):
+            if way.name in skip:
+                continue
+            working = self._working(recipe, task, way)
+            try:
+                victims, loads = self._residents.victims(sizes, working, self._awaited)
+            except NotEnoughMemory as error:
+                refusal = error
+                continue
+            evicts = tuple(victim.key for victim in victims)
+            return Plan(loads, evicts, working, way.name, way.title, sum(sizes.values()) + working), way, victims
+        raise refusal
 
-    def _victims(self, sizes: Mapping[str, int], working: int) -> list[Holding]:
-        missing = sum(size for key, size in sizes.items() if key not in self._account.holdings)
-        awaited = frozenset[str]().union(*(ticket.keys for ticket in self._turns))
-        return self._account.victims(sizes, missing + working, awaited)
+    def _awaited(self) -> Set[str]:
+        return frozenset[str]().union(*(ticket.keys for ticket in self._turns.queue))
 
-    def _load(self, recipe: Recipe, report: Report) -> dict[str, Any]:
-        missing = [c for c in recipe.components.values() if self._account.holdings[c.key].value is None]
+    def _name(self, recipe: Recipe, task: Task, way: Way) -> str:
+        return " ".join((self._device.kind, recipe.key, way.name or "-", recipe.shape(task)))
+
+    def _working(self, recipe: Recipe, task: Task, way: Way) -> int:
+        formula = way.working_bytes(task)
+        if not recipe.key:
+            return formula
+        return self._peaks.working(self._name(recipe, task, way), formula, at_least=self._device.kind == "cpu")
+
+    def _learn(self, recipe: Recipe, task: Task, way: Way, peak: int | None) -> None:
+        """What ran has fitted: never is so much learned that the same run would be refused."""
+        if peak is not None:
+            most = self._residents.account.budget - sum(recipe.sizes.values())
+            self._peaks.learn(self._name(recipe, task, way), min(peak, int(most / MARGIN) - GRAIN))
+
+    def _loaded(self, recipe: Recipe, report: Report) -> dict[str, Any]:
+        missing = self._residents.missing(recipe.components.values())
         done, total = 0, sum(component.bytes for component in missing)
         for number, component in enumerate(missing, 1):
             report(Progress("loading", done, total, "bytes", number, len(missing)))
-            began = time.monotonic()
-            try:
-                value = component.load(report)
-            except BaseException:
-                self._note("failed", component.key, component.bytes)
-                raise
-            with self._lock:
-                self._account.holdings[component.key].value = value
-            self._note("loaded", component.key, component.bytes, time.monotonic() - began)
+            self._residents.bring(component, report)
             done += component.bytes
-        return {role: self._account.holdings[component.key].value for role, component in recipe.components.items()}
-
-    def _drop(self, holdings: Iterable[Holding]) -> int:
-        gone = list(holdings)
-        for holding in gone:
-            self._evict(holding, "unloaded")
-        return sum(holding.bytes for holding in gone)
-
-    def _note(self, what: str, key: str, size: int, seconds: float = 0.0) -> None:
-        with self._lock:
-            self._moments.append(Moment(time.time(), what, key, size, seconds))
-
-    def _evict(self, holding: Holding, why: str) -> None:
-        del self._account.holdings[holding.key]
-        self._note(why, holding.key, holding.bytes)
-        close = getattr(holding.value, "close", None)
-        holding.value = None
-        if close is not None:
-            close()
-        gc.collect()
-        self._device.release()
+        return self._residents.values(recipe.components)
 
     def _sweep(self, idle_seconds: float) -> None:
         while not self._closed.wait(min(idle_seconds, 30)):
             for resident in self.status().residents:
                 if resident.idle >= idle_seconds and not resident.pinned:
                     self.unload(resident.key)
+
+
+@dataclass(eq=False)
+class _Lent:
+    """A pipeline for as long as its lease lasts: who keeps it longer keeps no model in memory."""
+
+    pipeline: Pipeline | None = None
+
+    def __call__(self, task: Task, report: Report) -> Iterable[Media]:
+        if self.pipeline is None:
+            raise RuntimeError("the lease of this pipeline is over")
+        return self.pipeline(task, report)

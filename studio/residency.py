@@ -7,11 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Plan:
-    """What a job would cost now: bytes to load, keys to evict, working bytes."""
+    """What a job would cost now: bytes to load, keys to evict, working bytes.
+
+    `way` and `title` name the way it would go (studio/recipes.py), both '' for the recipe's own; `needs` are its bytes all in all.
+    """
 
     loads: int
     evicts: tuple[str, ...]
     working: int
+    way: str = ""
+    title: str = ""
+    needs: int = 0
 
 
 @dataclass(frozen=True)

@@ -233,7 +233,7 @@ def test_the_core_names_no_page(path: Path) -> None:
 @pytest.mark.parametrize("path", sources("studio/engines"), ids=str)
 def test_an_engine_knows_no_other_engine_and_of_the_manager_only_its_contract(path: Path) -> None:
     names = set(imports(parsed(path)))
-    contract = {f"studio.manager.{name}" for name in ("Component", "Recipe", "Pipeline")}
+    contract = {f"studio.manager.{name}" for name in ("Component", "Recipe", "Pipeline", "Way")}
     assert {name for name in names if name.startswith("studio.manager")} <= contract
     assert {name for name in names if name.startswith("studio.engines.") and not name.startswith("studio.engines._")} == set()
     above = {f"studio.{name}" for name in ("studio", "ledger", "library", "settings", "stream", "rules", "__main__")}

@@ -47,7 +47,7 @@ def test_resident_and_working_bytes_never_pass_the_budget(jobs: list[tuple[str, 
         try:
             need = working + (0 if key in ledger.holdings else size)
             for victim in ledger.victims([key], need):
-                del ledger.holdings[victim.key]
+                ledger.remove(victim.key)
             ledger.reserve({key: size}, working)
         except NotEnoughMemory:
             assert size + working > 100
