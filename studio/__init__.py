@@ -74,6 +74,7 @@ Reading order:
     documents.py         a text as Markdown, plain text or Word
     settings.py          options and environment
     passwords.py         the login file
+    visitors.py          who comes without a login, and since when they are gone
 
   The command line
     __main__.py          `python -m studio`

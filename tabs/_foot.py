@@ -12,10 +12,15 @@ import gradio as gr
 from studio.creations import Progress
 from studio.errors import StudioError
 from studio.studio import GUEST, Studio
-from tabs import _status
-from tabs._form import PRIVATE
+from tabs import _owners, _status
+from tabs._form import PRIVATE, QUIET
 
 log = logging.getLogger("atelier.page")
+
+ALONE = (
+    '<p role="status">Your browser keeps no cookie for this page, so what you make here stays for this browser session alone. '
+    '<a href="/" target="_blank" rel="noopener">Open the studio in a tab of its own</a> to keep it for a day.</p>'
+)
 
 
 class Starters:
@@ -54,8 +59,9 @@ def build(demo: gr.Blocks, studio: Studio) -> None:
     """Lay out the foot of the page and the banner of starters on their way."""
     starters = Starters(studio)
     banner = gr.HTML(elem_classes="banner")
-    where = "for this browser session alone, then they are deleted" if studio.settings.public else "on this machine"
-    gr.HTML(f'<p class="notice">What you make stays {where}. Every result carries a record that says it was made by a machine.</p>')
+    gr.HTML(
+        f'<p class="notice">What you make stays {_where(studio)}. Every result carries a record that says it was made by a machine.</p>'
+    )
 
     def report() -> Iterator[str]:
         starters.start()
@@ -64,9 +70,31 @@ def build(demo: gr.Blocks, studio: Studio) -> None:
             time.sleep(0.5)
         yield _status.message(starters.error, "error") if starters.error else ""
 
-    def leave(request: gr.Request) -> None:
-        studio.forget(request.session_hash or "", request.username or GUEST)
-
     if studio.settings.public:
-        demo.unload(leave)
+        _visits(demo, studio)
     demo.load(report, None, banner, concurrency_limit=20, **PRIVATE)
+
+
+def _where(studio: Studio) -> str:
+    """Where things stay, and for how long."""
+    if not studio.settings.public:
+        return "on this machine"
+    if studio.settings.auth_file is not None:
+        return "in your own library here, until you delete it"
+    return "for you alone for 24 hours after your last visit, by a cookie of this browser, then it is deleted"
+
+
+def _visits(demo: gr.Blocks, studio: Studio) -> None:
+    """What is said to a browser that keeps no cookie, and the end of what it made when its page closes."""
+    alone = gr.HTML(elem_classes="notice", padding=False)
+
+    def arrive(request: gr.Request) -> str:
+        return ALONE if _owners.passes(_owners.owner_of(request) or GUEST) else ""
+
+    def leave(request: gr.Request) -> None:
+        owner = _owners.owner_of(request) or GUEST
+        if _owners.passes(owner):
+            studio.forget(request.session_hash or "", owner)
+
+    demo.load(arrive, None, alone, **QUIET)
+    demo.unload(leave)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import logging
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.context import LocalContext
 from gradio.utils import get_upload_folder
 
 from studio.creations import Creation
 from studio.errors import Cancelled, StudioError
 from studio.studio import GUEST, Studio
 from studio.tasks import Task
-from tabs import _status
+from tabs import _apart, _owners, _status
 from tabs._run import Run, Shown
 
 log = logging.getLogger("atelier.page")
@@ -57,13 +57,12 @@ class Desk:
     def owner(self, request: gr.Request | None) -> tuple[str, str]:
         """Whose run this is: (owner, browser session)."""
         session = (request.session_hash if request is not None else None) or "http"
-        name = (request.username if request is not None else None) or (GUEST if self.studio.settings.public else "local")
-        return (name, session)
+        return (_owners.owner_of(request) or (GUEST if self.studio.settings.public else "local"), session)
 
     def seen(self, request: gr.Request) -> tuple[str, str]:
         """Whose creations a visitor sees: (owner, browser session), the session '' where they see everything of the owner."""
         owner, session = self.owner(request)
-        return owner, session if self.studio.settings.public else ""
+        return owner, session if owner == GUEST else ""
 
     def creation(self, id: str, request: gr.Request) -> Creation:
         """One creation that this visitor may see; gr.Error in words otherwise."""
@@ -123,7 +122,7 @@ class Form(Desk):
         button.click(self._stop, js=js, queue=False, api_visibility="private", show_progress="hidden")
 
     def recent(self, request: gr.Request, limit: int = 24) -> tuple[Creation, ...]:
-        """The newest creations to show when the page opens: everything of the owner at home, this session's alone in public."""
+        """The newest creations to show when the page opens: everything of the owner, of a guest this session's alone."""
         return self.studio.library.list(self.task.kind, *self.seen(request), limit)
 
     def _stop(self, request: gr.Request) -> None:
@@ -197,8 +196,7 @@ def show(path: Path, name: str = "") -> str:
 
     `name` is another name for it there, its suffix included.
     """
-    folder = Path(get_upload_folder()) / secrets.token_hex(16)
-    folder.mkdir(parents=True)
+    folder = _new_folder()
     target = folder / (name or path.name)
     try:
         os.link(path, target)
@@ -209,11 +207,17 @@ def show(path: Path, name: str = "") -> str:
 
 def show_bytes(files: Mapping[str, bytes]) -> list[str]:
     """Files made for a download, by name, in a random folder that Gradio serves."""
-    folder = Path(get_upload_folder()) / secrets.token_hex(16)
-    folder.mkdir(parents=True)
+    folder = _new_folder()
     for name, data in files.items():
         (folder / name).write_bytes(data)
     return [str(folder / name) for name in files]
+
+
+def _new_folder() -> Path:
+    """A new folder that Gradio serves, under the name of whom the request is from: nobody else is given what lies there."""
+    folder = Path(get_upload_folder()) / _apart.folder_for(_owners.visitor_of(LocalContext.request.get(None)))
+    folder.mkdir(parents=True)
+    return folder
 
 
 def estimate(form: Form, shown: gr.HTML, names: Sequence[str], base: Mapping[str, Any]) -> None:

@@ -40,7 +40,7 @@ class Fold:
 
 def build(form: Form, visible: bool) -> Fold:
     """Lay out the fold; `follow` wires it."""
-    where = "for this browser session alone" if form.studio.settings.public else "on this machine"
+    where = "for you alone" if form.studio.settings.public else "on this machine"
     with gr.Accordion("Teach it your style", open=False, visible=visible, elem_classes="own-sets") as fold:
         gr.HTML(ABOUT.format(where=where), elem_classes="quiet")
         files = gr.File(
@@ -63,7 +63,7 @@ def follow(form: Form, parts: Fold, styles: Any, choices: Callable[[gr.Request, 
     """Wire the fold. `styles` is the list of styles; `choices(request, model)` what it holds for a visitor."""
 
     def listed(request: gr.Request) -> Any:
-        owned = [one.name for one in form.studio.my_sets(*form.owner(request))]
+        owned = [one.name for one in _sets(form).of(*form.seen(request))]
         return gr.Dropdown(choices=owned, value=owned[0] if owned else None)
 
     def offered(request: gr.Request) -> Any:
@@ -74,7 +74,7 @@ def follow(form: Form, parts: Fold, styles: Any, choices: Callable[[gr.Request, 
 
     def make(paths: list[str] | None, names: str, name: str, licence: str, model: str, request: gr.Request) -> tuple[Any, ...]:
         try:
-            made, refused = _sets(form).teach(name or "", licence or "", _read(paths or [], names or ""), *_whose(form, request))
+            made, refused = _sets(form).teach(name or "", licence or "", _read(paths or [], names or ""), *form.seen(request))
         except StudioError as error:
             return gr.skip(), gr.skip(), gr.skip(), _status.message(str(error), "error")
         words = f"{made.style} is ready with {len(made.pictures)} picture{'s' if len(made.pictures) > 1 else ''}, and chosen as the style."
@@ -83,7 +83,7 @@ def follow(form: Form, parts: Fold, styles: Any, choices: Callable[[gr.Request, 
 
     def delete(name: str | None, style: str, model: str, request: gr.Request) -> tuple[Any, ...]:
         try:
-            _sets(form).delete(name or "", *_whose(form, request))
+            _sets(form).delete(name or "", *form.seen(request))
         except StudioError as error:
             return gr.skip(), gr.skip(), _status.message(str(error), "error")
         left = list(choices(request, model))
@@ -97,12 +97,6 @@ def follow(form: Form, parts: Fold, styles: Any, choices: Callable[[gr.Request, 
     parts.delete.click(delete, [parts.mine, styles, model], [styles, parts.mine, parts.said], **QUIET)
     form.demo.load(offered, None, styles, **QUIET)
     form.demo.load(listed, None, parts.mine, **QUIET)
-
-
-def _whose(form: Form, request: gr.Request) -> tuple[str, str]:
-    """The owner of a set; its browser session only where sets go with it."""
-    owner, session = form.owner(request)
-    return owner, session if form.studio.settings.public else ""
 
 
 def _sets(form: Form) -> OwnSets:

@@ -14,9 +14,16 @@ from tabs._form import Desk, Form
 from tabs._interrupted import Interrupted
 
 
-def page(studio: Studio) -> gr.Blocks:
+class Page(gr.Blocks):
+    """The page, which knows its studio: the routes beside it ask for that."""
+
+    studio: Studio
+
+
+def page(studio: Studio) -> Page:
     """The page of a studio, not yet served."""
-    with gr.Blocks(title="Atelier", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
+    with Page(title="Atelier", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
+        demo.studio = studio
         gr.HTML('<header class="masthead"><h1>Atelier</h1><p>A studio for pictures, music and words</p></header>')
         desks = [(module, Form(studio, demo, task=module.TASK) if module.TASK else Desk(studio, demo)) for module in tabs.discover()]
         built: list[tuple[ModuleType, Desk, Any]] = []

@@ -2,68 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+import anyio.to_thread
 from starlette.middleware import Middleware
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from studio import passwords
-from studio.settings import Settings
-from tabs import _look
+from studio.errors import StudioError
+from studio.provenance.identity import Identity
+from studio.settings import Settings, on_spaces
+from studio.visitors import Visitors
+from tabs import _answers, _health, _look, _owners
+from tabs._apart import Bonds, Files
+from tabs._calls import Calls
+from tabs._guard import Door, Guard
+from tabs._limits import Limits
 
-BODY_LIMIT = 40_000_000
-"""Bytes of one request; more is refused while it arrives."""
+log = logging.getLogger("atelier.page")
 
-HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"content-security-policy", b"img-src 'self' data: blob:; media-src 'self' data: blob:; object-src 'none'; base-uri 'self'"),
-)
-"""The last one: whatever a model or a document writes, nothing of another site is ever shown or played."""
-
-
-class Guard:
-    """ASGI middleware: known hosts and origins only, bounded bodies, no fetching of foreign addresses, safe headers."""
-
-    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
-        self.app = app
-        self.hosts = hosts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse in words, or pass on."""
-        if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-            return
-        refusal = self._refusal(Headers(scope=scope), str(scope.get("path", "")))
-        if refusal is not None:
-            await PlainTextResponse(refusal[1], refusal[0])(scope, receive, send)
-            return
-        await self.app(scope, _bounded(receive), _with_headers(send))
-
-    def _refusal(self, headers: Headers, path: str) -> tuple[int, str] | None:
-        if _name(f"//{headers.get('host', '')}") not in self.hosts:
-            return 421, "This studio does not answer under that host name; its owner can add it with --allow-host."
-        origin = headers.get("origin")
-        if origin is not None and _name(origin) not in self.hosts:
-            return 403, "This studio takes no requests from pages of other sites."
-        length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > BODY_LIMIT:
-            return 413, f"A request may hold at most {BODY_LIMIT // 1_000_000} MB."
-        tail = path.partition("/file=")[2].lstrip("/").casefold()
-        if tail.startswith(("http:", "https:", "ftp:", "file:")) or "/monitoring" in path or "/proxy=" in path:
-            return 403, "This address is closed."
-        return None
+SWEEP_SECONDS = 600
+"""How often what visitors left behind is looked for."""
 
 
 def launch_options(settings: Settings) -> dict[str, Any]:
     """What Gradio's launch is given: nothing shared or recorded, no path allowed, the guard in front.
 
-    Raises InvalidInput for a login file that cannot be used.
+    Raises InvalidInput for a login file that cannot be used, StudioError for a damaged identity.
     """
+    door = door_of(settings)
     return {
         "server_name": settings.host,
         "server_port": settings.port,
@@ -73,7 +44,11 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "head": _look.script(settings.assets),
         "favicon_path": settings.assets / "logo.svg",
         "footer_links": ["api"],
-        "app_kwargs": {"middleware": [Middleware(Guard, hosts=settings.hosts)]},
+        "app_kwargs": {
+            "middleware": [Middleware(Guard, door=door), Middleware(_answers.Answers)],
+            "routes": _health.routes(),
+            "lifespan": _Life(door),
+        },
         "allowed_paths": [],
         "blocked_paths": [str(settings.home), str(settings.presets), str(settings.cache)],
         "max_file_size": "20mb",
@@ -91,29 +66,57 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _name(address: str) -> str:
-    try:
-        return (urlsplit(address).hostname or "").casefold()
-    except ValueError:
-        return ""
+def door_of(settings: Settings) -> Door:
+    """Who may come in under these settings. People are told apart in a public studio, and where there are logins."""
+    bonds = Bonds()
+    apart = settings.public or settings.auth_file is not None
+    visitors = Visitors(settings.home, Identity.open(settings).secret) if apart else None
+    named = frozenset(name for name in settings.hosts if name not in ("localhost", "127.0.0.1", "::1"))
+    calls = Calls(Files(settings.web_temp, bonds), bonds)
+    return Door(settings.hosts, named, Limits(settings.public), visitors, calls, on_spaces())
 
 
-def _bounded(receive: Receive) -> Receive:
-    taken = 0
+@dataclass(frozen=True)
+class _Life:
+    """What happens while the page is served: the guard stands before Gradio's own middleware, and what visitors left is swept."""
 
-    async def take() -> Message:
-        nonlocal taken
-        message = await receive()
-        taken += len(message.get("body", b""))
-        return {"type": "http.disconnect"} if taken > BODY_LIMIT else message
+    door: Door
 
-    return take
+    def __call__(self, app: Any) -> AbstractAsyncContextManager[None]:
+        return self._served(app)
+
+    @asynccontextmanager
+    async def _served(self, app: Any) -> AsyncGenerator[None]:
+        # Gradio puts its own CORS answers before ours, which would let pages of other sites read this studio.
+        app.middleware_stack = Guard(app.middleware_stack, self.door)
+        sweeping = asyncio.create_task(self._sweep(app.get_blocks())) if self.door.visitors is not None else None
+        try:
+            yield
+        finally:
+            if sweeping is not None:
+                sweeping.cancel()
+                with suppress(asyncio.CancelledError):
+                    await sweeping
+
+    async def _sweep(self, page: Any) -> None:
+        while True:
+            try:
+                await anyio.to_thread.run_sync(sweep, page.studio, self.door)
+            except (OSError, StudioError) as error:
+                log.warning("what visitors left behind could not be swept: %s", error)
+            await asyncio.sleep(SWEEP_SECONDS)
 
 
-def _with_headers(send: Send) -> Send:
-    async def give(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", []), *HEADERS]}
-        await send(message)
+def sweep(studio: Any, door: Door) -> int:
+    """Forget every visitor whose last visit is a day ago; returns how many there were."""
+    if door.visitors is None:
+        return 0
+    gone = door.visitors.gone()
+    for name in gone:
+        _owners.forget(studio, name)
+        door.calls.files.forget(name)
+        door.visitors.left(name)
+    return len(gone)
 
-    return give
+
+__all__ = ["Door", "Guard", "door_of", "launch_options", "sweep"]

@@ -306,7 +306,7 @@ def test_a_file_served_is_byte_for_byte_the_one_kept(client: Client, studio: tup
 
 def test_public_mode_keeps_results_for_the_browser_session_alone(starter_cache: Path, tmp_path: Path) -> None:
     with running(starter_cache, tmp_path, "--mode", "public") as (url, _):
-        assert "for this browser session alone" in httpx.get(f"{url}/config").text
+        assert "for 24 hours after your last visit" in httpx.get(f"{url}/config").text
         client = Client(url, verbose=False, analytics_enabled=False)
         client.predict("a house", seed=11, width=128, height=128, api_name="/text_to_image")
         with pytest.raises(AppError, match="public studio"):
