@@ -22,7 +22,8 @@ def serve(studio: Studio, **options: Any) -> tuple[gr.Blocks, str]:
 
     demo = _page.page(studio)
     demo.queue(max_size=studio.settings.max_queue * 4, default_concurrency_limit=4, api_open=True)
-    _, address, _ = demo.launch(**(_web.launch_options(studio.settings) | options))
+    # Without `_frontend` Gradio does not ask itself for the page within three seconds, and end the program where a busy machine is slower.
+    _, address, _ = demo.launch(**(_web.launch_options(studio.settings) | {"_frontend": False} | options))
     return demo, address
 
 
@@ -32,13 +33,16 @@ def main() -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     settings = Settings(_cli_parse_args=True)  # pyright: ignore[reportCallIssue]
     prepare_environment(settings)
+    from studio.stocking import Stock, chosen
     from studio.studio import Studio
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a supervisor's stop ends it as Ctrl+C does
     studio = None
     try:
         studio = Studio.open(settings)
+        stock = Stock(chosen(studio.cards, settings), studio.download)
         demo, address = serve(studio)
+        stock.start()
         sys.stdout.write(f"Atelier serves {address}\n")
         sys.stdout.flush()
         demo.block_thread()
