@@ -78,8 +78,8 @@ class Device:
             return lambda: torch.cuda.max_memory_allocated() - begun
         if self.kind == "mps" or not _peak_begins_anew():
             return lambda: None
-        before = _status("VmRSS", "RssFile")
-        return lambda: _grown(before, _status("VmHWM", "RssFile"))
+        held, mapped = _resident()
+        return lambda: max(0, _highest() - held - max(0, _resident()[1] - mapped))
 
     @property
     def name(self) -> str:
@@ -144,6 +144,7 @@ def _limits() -> Iterator[int]:
 
 _FIRST = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 _SECOND = ("memory.max", "memory.current", "inactive_file")
+_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _ENDLESS = 1 << 60
 """What the first kind of control group says where there is no limit."""
 
@@ -163,35 +164,50 @@ def _left(group: Path, limit: str, usage: str, droppable: str) -> int | None:
 
 def _own_memory() -> int:
     """Bytes of this process that are no mapped file."""
+    held, mapped = _resident()
+    return held - mapped
+
+
+def _resident() -> tuple[int, int]:
+    """Bytes of this process that are in memory, and how many of them are mapped files, where that is known."""
     try:
-        _, resident, shared = Path("/proc/self/statm").read_text().split()[:3]
-        return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
+        _, held, mapped = _read("/proc/self/statm").split()[:3]
+        return int(held) * _PAGE, int(mapped) * _PAGE
     except (OSError, ValueError):
-        return int(psutil.Process().memory_info().rss)
+        return int(psutil.Process().memory_info().rss), 0
 
 
 def _peak_begins_anew() -> bool:
     """Let the system count the most memory this process had from here on; whether it does."""
     try:
-        Path("/proc/self/clear_refs").write_text("5")
+        descriptor = os.open("/proc/self/clear_refs", os.O_WRONLY)
     except OSError:
         return False
-    return bool(_status("VmHWM", "RssFile"))
-
-
-def _status(*names: str) -> tuple[int, ...]:
-    """Lines of /proc/self/status in bytes; () where one is missing."""
     try:
-        lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-        return tuple(int(lines[name].split()[0]) * 1024 for name in names)
-    except (OSError, KeyError, ValueError):
-        return ()
+        os.write(descriptor, b"5")
+        return _highest() > 0
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
 
 
-def _grown(before: tuple[int, ...], after: tuple[int, ...]) -> int | None:
-    if not before or not after:
-        return None
-    return max(0, after[0] - before[0] - max(0, after[1] - before[1]))
+def _highest() -> int:
+    """Bytes of this process at their highest since the count began; 0 where the system does not tell."""
+    try:
+        _, found, rest = _read("/proc/self/status").partition(b"VmHWM:")
+        return int(rest.split(None, 1)[0]) * 1024 if found else 0
+    except (OSError, ValueError):
+        return 0
+
+
+def _read(name: str) -> bytes:
+    """A small file of the system, several times as fast as by its usual door: it is asked at every run."""
+    descriptor = os.open(name, os.O_RDONLY)
+    try:
+        return os.read(descriptor, 8192)
+    finally:
+        os.close(descriptor)
 
 
 def _accelerator_likely() -> bool:

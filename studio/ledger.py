@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
-from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
@@ -80,14 +79,15 @@ class Ledger:
         free = self.free if budget is None else self.free + budget - self.budget
         if free >= need:
             return []
-        wanted, later = set(keys), awaited()
-        idle = [h for h in self._holdings.values() if not h.leases and not h.pinned and h.key not in wanted]
-        chosen = list[Holding]()
-        for holding in chain((h for h in idle if h.key not in later), (h for h in idle if h.key in later)):
-            chosen.append(holding)
-            free += holding.bytes
-            if free >= need:
-                return chosen
+        wanted, later, chosen = set(keys), awaited(), list[Holding]()
+        for waits in (False, True):
+            for holding in self._holdings.values():
+                if holding.leases or holding.pinned or holding.key in wanted or (holding.key in later) is not waits:
+                    continue
+                chosen.append(holding)
+                free += holding.bytes
+                if free >= need:
+                    return chosen
         kept = sum(h.bytes for h in self._holdings.values() if h.pinned and h.leases == 0 and h.key not in wanted)
         way = "release a model under Models, or choose" if free + kept >= need else "choose"
         short = need - free
