@@ -6,10 +6,13 @@ RUN = "writing-run"
 """The element id of the hidden button that starts a prepared run."""
 START = f"""(prepared) => {{
   if (!prepared) return;
+  if (window.atelierEditor.halted) return window.atelierEditor.current()?.say("Stopped before it began.");
   window.atelierPrepared = JSON.parse(prepared);
   document.querySelector("#{RUN}")?.click();
 }}"""
-"""Starts the run whose fields were prepared: a JSON list in the order of the task's fields."""
+"""Starts the run whose fields were prepared (a JSON list in the order of the task's fields), unless Stop was pressed since it was asked."""
+HALT = "() => { window.atelierEditor.halted = true; }"
+"""The `js` of Stop: a run that is still being prepared does not begin."""
 WRITE = "() => window.atelierEditor.go?.('write')"
 """Asks the editor for a run of the instruction at its cursor."""
 AGAIN = """async (wanted) => {

@@ -129,7 +129,7 @@ def _wire(form: Form, parts: Mapping[str, Any], runs: _writing_run.Runs) -> None
     done = form.bind([parts["run"].click], stage, [parts["written"], editor], runs.drawn, js=_writing_scripts.FILLED)
     _form.finally_do(done, runs.closed, None, editor, **QUIET)
     done.then(runs.cited, parts["written"], runs.sources.parts.verdicts, **QUIET)
-    form.stop_on(parts["stop"])
+    form.stop_on(parts["stop"], js=_writing_scripts.HALT)
     editor.kept(kept, None, parts["version"], **QUIET)
     runs.context.listen(parts["version"].change)
     form.fields["model"].input(lambda model: {"actions": _offered(form, runs.actions, model)}, form.fields["model"], editor, **QUIET)

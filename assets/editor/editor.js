@@ -159,6 +159,7 @@
     // Tells the studio what is wanted, once it has the text that it is wanted for.
     async go(name, { start, end, choice = "", words = "" }) {
       this.say("");
+      shared.halted = false;
       if (this.edits.stream) return this.say("A text is being written: stop it first, or wait for its end.", { error: true });
       try {
         await this.keep.flush();

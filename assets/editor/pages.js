@@ -180,6 +180,7 @@
         if (this.editor.edits.stream) throw new Error(WRITING);
         await this.editor.keep.flush();
         const { document } = await this.editor.ask("new");
+        this.editor.panel.close();
         this.#show(document, true);
       });
     }

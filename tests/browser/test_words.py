@@ -35,7 +35,6 @@ def fresh(page: Page) -> Page:
     page.get_by_role("button", name="New document").click()
     page.wait_for_function(f"(before) => {DOCUMENT} !== before", arg=before)
     expect(page.locator(AREA)).to_have_value("")
-    page.keyboard.press("Escape")  # the list of documents
     return page
 
 
