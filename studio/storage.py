@@ -19,7 +19,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from studio.errors import Busy, StorageFull, StudioError
+from studio.errors import Busy, StorageFailed, StorageFull, StudioError
 
 RESERVE = 200_000_000
 """Bytes of the disk that saving leaves free."""
@@ -247,8 +247,8 @@ def _disk_error(code: int) -> StudioError:
     if code in (errno.ENOSPC, errno.EDQUOT):
         return StorageFull("The disk is full, so this was not saved: free some space, then run it again.")
     if code in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return StudioError("Atelier may not write into its home folder: allow it, or choose another folder with --home.")
-    return StudioError(f"The disk refused to save this ({os.strerror(code)}): check the disk, then run it again.")
+        return StorageFailed("Atelier may not write into its home folder: allow it, or choose another folder with --home.")
+    return StorageFailed(f"The disk refused to save this ({os.strerror(code)}): check the disk, then run it again.")
 
 
 def _index_error(code: int) -> StudioError | None:
@@ -262,5 +262,5 @@ def _index_error(code: int) -> StudioError | None:
     if code == sqlite3.SQLITE_IOERR:
         return _disk_error(errno.EIO)
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return StudioError("The library's index is damaged: move library.sqlite elsewhere and start again; no file is lost.")
+        return StorageFailed("The library's index is damaged: move library.sqlite elsewhere and start again; no file is lost.")
     return None

