@@ -14,7 +14,7 @@ import pytest
 from studio import components
 from studio.creations import Picture, Preview, Progress
 from studio.device import Device
-from studio.engines import _latents, _schedulers, diffusion
+from studio.engines import _economies, _latents, _schedulers, diffusion
 from studio.errors import Cancelled, InvalidInput, ModelUnavailable, ModelUnsafe, NotEnoughMemory, StudioError
 from studio.manager import Recipe
 from studio.models import Folder, Hub, ModelCard, SingleFile, resolve
@@ -246,14 +246,15 @@ def test_working_memory_grows_with_the_picture_until_it_is_tiled(folder: Path) -
 
 
 def test_large_pictures_are_decoded_in_tiles_and_others_are_not(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(diffusion, "TILED_ABOVE", 64 * 64)
+    monkeypatch.setattr(_economies, "TILED_ABOVE", 64 * 64)
     recipe = diffusion.recipe(card_of(folder), task_of(), CPU)
     values = loaded(recipe)
     tiled: list[bool] = []
+    values["vae"].decoder.register_forward_pre_hook(lambda *_: tiled.append(values["vae"].use_tiling))
     for width in (72, 64):
         drawn(recipe, values, task_of(width=width, steps=1))
-        tiled.append(values["vae"].use_tiling)
-    assert tiled == [True, False]
+    assert tiled[0] and not tiled[-1]
+    assert not values["vae"].use_tiling
 
 
 def test_one_file_gives_the_same_picture_as_its_folder(folder: Path, tmp_path: Path) -> None:

@@ -59,6 +59,19 @@ def native_step(pipe: Any) -> int:
     return 2 * int(getattr(pipe, "vae_scale_factor", 8))
 
 
+def given(region: Region, strength: float, *, images: bool) -> dict[str, Any]:
+    """What an editing pipeline is told of a region, by argument; its size too, where a pipeline would choose one by itself."""
+    from PIL import Image
+
+    width, height = region.size
+    told: dict[str, Any] = {"width": width, "height": height}
+    if images:
+        mask = Image.fromarray(np.where(region.hole, 255, 0).astype(np.uint8))
+        told |= {"image": Image.fromarray(region.picture), "mask_image": mask, "strength": strength}
+        told |= {"max_area": width * height, "_auto_resize": False}
+    return told
+
+
 @dataclass
 class Hold:
     """What is kept of a region, and how freely the rest may change.

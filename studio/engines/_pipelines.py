@@ -14,6 +14,7 @@ from typing import Any
 from studio import components
 from studio.creations import Report
 from studio.device import Device
+from studio.engines import _economies
 from studio.errors import ModelUnavailable, ModelUnsafe
 from studio.manager import Component
 from studio.models import ModelCard, SingleFile
@@ -69,6 +70,13 @@ def takes_masks(card: ModelCard, folder: Path) -> bool:
             packed = isinstance(patch, int) and inner == outer * patch**2  # patches come in as channels, and go out as places
             return inner > 2 * outer and not packed
     return False
+
+
+def savings(card: ModelCard, found: Layout) -> dict[str, bool]:
+    """What its classes can do to save memory: `tiles`, the decoder in tiles; `halves`, guidance in two halves."""
+    vae = components.class_of(card, *found.parts["vae"])
+    denoisers = {found.parts[role][1] for role in ("unet", "transformer") if role in found.parts}
+    return {"tiles": hasattr(vae, "tiled_decode"), "halves": bool(denoisers & set(_economies.HALVED))}
 
 
 def from_folder(card: ModelCard, found: Layout, variant: str | None, dtype: Any, device: Device) -> dict[str, Component]:

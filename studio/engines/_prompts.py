@@ -78,6 +78,16 @@ def remembered(pipe: Any, read: Read) -> None:
     pipe.encode_prompt = looked_up
 
 
+def unread(pipe: Any, prompt: str) -> str:
+    """The end of a prompt that is longer than CLIP reads (77 tokens), where no other text encoder reads it."""
+    words = [part for role, part in pipe.components.items() if role.startswith("tokenizer") and part is not None]
+    if not words or any(not type(part).__name__.startswith("CLIPTokenizer") for part in words):
+        return ""
+    limit = words[0].model_max_length
+    tokens = words[0](prompt, truncation=False, verbose=False).input_ids
+    return str(words[0].decode(tokens[limit - 1 : -1])) if len(tokens) > limit else ""
+
+
 def _frozen(value: Any) -> Hashable:
     """A plain value that can be compared. Raises TypeError for others: tensors, pictures."""
     if value is None or isinstance(value, str | int | float | bool):

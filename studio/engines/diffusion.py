@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,9 +20,10 @@ from pydantic import BaseModel, ConfigDict
 from studio import components
 from studio.creations import Json, Picture, Preview, Progress, Report
 from studio.device import Device
-from studio.engines import _inpaint, _latents, _pipelines, _prompts, _schedulers
+from studio.engines import _economies, _inpaint, _latents, _pipelines, _prompts, _schedulers
+from studio.engines._economies import AS_ASKED, Economy
 from studio.errors import InvalidInput, ModelUnavailable, StudioError
-from studio.manager import Pipeline, Recipe
+from studio.manager import Pipeline, Recipe, Way
 from studio.models import ModelCard
 from studio.tasks import Inpaint, Task, TextToImage
 
@@ -31,16 +33,10 @@ if TYPE_CHECKING:
 CARDS = components.cards("diffusion")
 
 PREVIEW_SECONDS = 0.25
-TILED_ABOVE = 1024 * 1024
-"""Pixels; above, the VAE decodes in tiles, so that its memory stops growing."""
-DECODE_BYTES = 2200
-"""Working memory of a VAE's decoder: bytes for each pixel and each byte of its number format (as InvokeAI estimates it)."""
 HELD = 0x5EED
 """Added to the seed for the noise of what is kept, which must not be that of what is drawn."""
 NARROWEST = 8
 """Editing models know no picture that is longer against its width."""
-FIXED_BYTES = 300_000_000
-"""Working memory beside the decoder: text encoding, latents, kernels' work space."""
 
 
 class _Options(BaseModel):
@@ -88,21 +84,28 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     else:
         parts = _pipelines.from_folder(card, layout, options.variant or getattr(card.source, "variant", None), dtype, device)
 
-    def build(values: Mapping[str, Any]) -> Pipeline:
+    def build(values: Mapping[str, Any], economy: Economy) -> Pipeline:
         pipe = _pipelines.assembled(layout, values)
         _prompts.remembered(pipe, values["prompts"])
-        painter = _Painter(pipe, card, options, base)
+        painter = _Painter(pipe, card, options, base, economy)
         return lambda task, report: painter.edits(task, report) if isinstance(task, Inpaint) else painter.pictures(task, report)
 
+    def way(economy: Economy) -> Way:
+        needed = partial(_working_bytes, card=card, layout=layout, dtype=dtype, economy=economy)
+        return Way(economy.name, economy.title, needed, partial(build, economy=economy))
+
     parts["prompts"] = _prompts.component(parts)
-    return Recipe(parts, build, lambda task: _working_bytes(task, card, layout.pipeline.__name__, dtype))
+    ways = map(way, _economies.economies(_pixels(task, card), _batch(task), **_pipelines.savings(card, layout)))
+    asked = way(AS_ASKED)
+    denoiser = next(parts[role] for role in ("unet", "transformer", "file") if role in parts)
+    return Recipe(parts, asked.build, asked.working_bytes, tuple(ways), f"{denoiser.key} {task.kind}", lambda task: _shape(task, card))
 
 
 class _Painter:
     """A pipeline of diffusers in use: pictures one after another, so that each is the picture its own seed gives alone."""
 
-    def __init__(self, pipe: Any, card: ModelCard, options: _Options, base: str) -> None:
-        self._pipe, self._card, self._options, self._base = pipe, card, options, base
+    def __init__(self, pipe: Any, card: ModelCard, options: _Options, base: str, economy: Economy = AS_ASKED) -> None:
+        self._pipe, self._card, self._options, self._base, self._economy = pipe, card, options, base, economy
         self._own = pipe.scheduler  # as it came with the model
         self._vae_dtype = pipe.vae.dtype
 
@@ -139,7 +142,7 @@ class _Painter:
             made: list[NDArray[np.uint8]] = []
             for number, region in enumerate(plan.regions):
                 place = item * len(plan.regions) + number + 1, task.count * len(plan.regions)
-                given = _given(region, strength, images=images)
+                given = _inpaint.given(region, strength, images=images)
                 arguments = _arguments(pipe, task, self._options) | _pipelines.offered(pipe, given)
                 call = _Call(seed, region.size, place, _note(facts), region if held else None, strength, begins)
                 made.append(self._drawn(task, arguments, call, report))
@@ -161,13 +164,16 @@ class _Painter:
             noise = torch.Generator("cpu").manual_seed((call.seed + HELD) % 2**63)
             hold = _inpaint.Hold(call.region, 1.0 if call.begins else call.strength, noise)
         _watch(pipe, call, hold, report)
-        _tile(pipe, call.size)
         if call.begins and task.steps and int(task.steps * call.strength) < 1:
             least = f"{1 / task.steps:.2f}"
             raise InvalidInput(f"With {task.steps} steps a strength below {least} changes nothing: raise one of them.", "strength")
         try:
             # 2. The picture. Numbers that are none: too narrow a number format, or too few steps.
-            with components.memory_in_words(_too_large(card, call.size)):
+            exact = self._options.dtype == "float32"
+            with (
+                components.memory_in_words(_too_large(card, call.size)),
+                _economies.applied(pipe, self._economy, call.size, exact=exact),
+            ):
                 pixels = pipe(**arguments, generator=generator, output_type="np").images[0]  # (H, W, 3) in [0, 1]
             if not np.isfinite(pixels).all():
                 raise StudioError(f"{card.name} found no picture with these settings: try more steps, another scheduler or another model.")
@@ -178,7 +184,7 @@ class _Painter:
                 pipe.vae.to(self._vae_dtype)
 
     def _facts(self, prompt: str) -> dict[str, Json]:
-        unread = _unread_words(self._pipe, prompt)
+        unread = _prompts.unread(self._pipe, prompt)
         return {"unread": unread} if unread else {}
 
     def _ways(self) -> dict[str, Json]:
@@ -203,19 +209,6 @@ class _Call:
     region: Region | None = None
     strength: float = 1.0
     begins: bool = False
-
-
-def _given(region: Region, strength: float, *, images: bool) -> dict[str, Any]:
-    """What an editing pipeline is told of a region, by argument; its size too, where a pipeline would choose one by itself."""
-    from PIL import Image
-
-    width, height = region.size
-    given: dict[str, Any] = {"width": width, "height": height}
-    if images:
-        mask = Image.fromarray(np.where(region.hole, 255, 0).astype(np.uint8))
-        given |= {"image": Image.fromarray(region.picture), "mask_image": mask, "strength": strength}
-        given |= {"max_area": width * height, "_auto_resize": False}
-    return given
 
 
 def _native_side(pipe: Any, card: ModelCard) -> int:
@@ -274,17 +267,20 @@ def _check_size(card: ModelCard, task: Task, options: _Options) -> None:
             raise InvalidInput(f"{name.title()} must be a multiple of {step} with {card.name}: try {near}.", name)
 
 
-def _tile(pipe: Any, size: tuple[int, int]) -> None:
-    large = size[0] * size[1] > TILED_ABOVE
-    switch: Callable[[], None] | None = getattr(pipe.vae, "enable_tiling" if large else "disable_tiling", None)
-    if switch is not None:
-        switch()
+def _working_bytes(task: Task, card: ModelCard, layout: _pipelines.Layout, dtype: Any, economy: Economy) -> int:
+    """Peak memory beside the weights. SDXL's decoder runs in float32 where the rest is float16."""
+    widened = "XL" in layout.pipeline.__name__ and str(dtype) == "torch.float16"
+    return economy.working_bytes(_pixels(task, card), _batch(task), dtype.itemsize, 4 if widened else dtype.itemsize)
 
 
-def _working_bytes(task: Task, card: ModelCard, pipeline: str, dtype: Any) -> int:
-    """Peak memory beside the weights, that of the VAE's decoder. SDXL's runs in float32 where the rest is float16."""
-    widened = "XL" in pipeline and str(dtype) == "torch.float16"
-    return FIXED_BYTES + DECODE_BYTES * (4 if widened else dtype.itemsize) * min(_pixels(task, card), TILED_ABOVE)
+def _batch(task: Task) -> int:
+    """Pictures that the denoiser works on at once: with guidance, one more that avoids the prompt."""
+    return 1 if (getattr(task, "guidance_scale", None) or 0) <= 1 else 2
+
+
+def _shape(task: Task, card: ModelCard) -> str:
+    """Tasks of the same shape take the same memory, however many pictures they ask for: one is made after the other."""
+    return f"{_pixels(task, card)}x{_batch(task)}"
 
 
 def _pixels(task: Task, card: ModelCard) -> int:
@@ -299,13 +295,3 @@ def _pixels(task: Task, card: ModelCard) -> int:
 def _too_large(card: ModelCard, size: tuple[int, int]) -> str:
     words = f"{size[0]} × {size[1]} pixels" if all(size) else "this size"
     return f"{card.name} needs more memory than is free for {words}: choose a smaller size or a smaller model."
-
-
-def _unread_words(pipe: Any, prompt: str) -> str:
-    """The end of a prompt that is longer than CLIP reads (77 tokens), where no other text encoder reads it."""
-    words = [part for role, part in pipe.components.items() if role.startswith("tokenizer") and part is not None]
-    if not words or any(not type(part).__name__.startswith("CLIPTokenizer") for part in words):
-        return ""
-    limit = words[0].model_max_length
-    tokens = words[0](prompt, truncation=False, verbose=False).input_ids
-    return str(words[0].decode(tokens[limit - 1 : -1])) if len(tokens) > limit else ""
