@@ -16,6 +16,7 @@ from typing import Any
 from studio.device import Device, threads
 from studio.engines import _gguf_header
 from studio.engines._gguf_prefix import Prefix
+from studio.engines._words import PLACES
 from studio.errors import ModelUnavailable
 from studio.models import ModelCard
 
@@ -45,15 +46,21 @@ class Writer:
         self._prefix = Prefix(batch)
 
     def opening(self, system: str, instruction: str, goes_on: bool = False) -> list[int]:
-        """The tokens of a conversation in the model's own form, up to where its answer begins."""
-        messages = [{"role": "system", "content": system}] if system else []
-        body = {"messages": [*messages, {"role": "user", "content": instruction}], "chat_template_kwargs": {"enable_thinking": False}}
-        text = self._call("/apply-template", body)["prompt"]
-        return self._call("/tokenize", {"content": text, "add_special": True, "parse_special": True})["tokens"]
+        """The tokens of a conversation in the model's own form, up to where its answer begins; markers of that form in what is said
+        stay text."""
+        said = {"system": system, "user": instruction}
+        if not any(self._tokenized(part, special=True) != self.tokens(part) for part in said.values()):
+            return self._tokenized(self._form(system, instruction), special=True, first=True)
+        form = self._form(PLACES["system"] if system else "", PLACES["user"])
+        told = {PLACES[role]: part for role, part in said.items()}
+        found: list[int] = []
+        for part in re.split("(" + "|".join(map(re.escape, told)) + ")", form):
+            found += self.tokens(told[part]) if part in told else self._tokenized(part, special=True, first=not found)
+        return found
 
     def tokens(self, text: str) -> list[int]:
         """The tokens of plain text; markers of the chat form in it stay text."""
-        return self._call("/tokenize", {"content": text, "add_special": False, "parse_special": False})["tokens"]
+        return self._tokenized(text, special=False)
 
     def text(self, tokens: Sequence[int]) -> str:
         """What the tokens say."""
@@ -69,6 +76,15 @@ class Writer:
     def close(self) -> None:
         """Free the memory and close the port; the object is of no use afterwards."""
         self._server = None
+
+    def _form(self, system: str, instruction: str) -> str:
+        messages = [{"role": "system", "content": system}] if system else []
+        body = {"messages": [*messages, {"role": "user", "content": instruction}], "chat_template_kwargs": {"enable_thinking": False}}
+        return self._call("/apply-template", body)["prompt"]
+
+    def _tokenized(self, text: str, *, special: bool, first: bool = False) -> list[int]:
+        """`special`: markers are markers; `first`: the sign that begins every text stands before it, where the model has one."""
+        return self._call("/tokenize", {"content": text, "add_special": first, "parse_special": special})["tokens"]
 
     def _ask(self, prompt: Sequence[int], fields: Mapping[str, Any], heard: Heard) -> None:
         failures: list[BaseException] = []
