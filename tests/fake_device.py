@@ -120,6 +120,14 @@ class FakeDevice(Device):
     wanted: Any = "cpu"
     host: Host = field(default_factory=lambda: Host(100))
 
+    def room(self, held: int) -> int:
+        """Bytes that models may take now: all of it, whatever they hold."""
+        return self.host.budget
+
+    def watch(self) -> Callable[[], int | None]:
+        """Nothing is measured here."""
+        return lambda: None
+
     def release(self) -> None:
         """Where a real one empties its allocator."""
         self.host.at("release", "")

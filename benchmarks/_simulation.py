@@ -1,0 +1,89 @@
+"""The studio's own manager over a simulated day: the real one, with its threads and its queue, on a device made of numbers. Not a script.
+
+Time is simulated: a transfer takes its bytes over the rate, a run its seconds, and a day passes in about a second. Every job is a thread
+that leases, as in the studio, and the device (tests/fake_device.py) writes down every moment with more than the budget in it.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Sequence
+
+from benchmarks._days import Job
+from benchmarks._policies import RATES, Result
+from studio.manager import Manager
+from tests import fake_device as fake
+
+LONGEST = 30.0
+"""Real seconds to wait for a thread before it counts as stuck."""
+
+
+class Ours:
+    """One day at a device of `budget` MiB; weights come at `rate`, and nothing is copied back since they are never changed."""
+
+    def __init__(self, budget: int, rate: str = "in") -> None:
+        self._host = fake.Host(budget)
+        self._host.at = self._transfer
+        self._manager = Manager(fake.device(self._host))
+        self._rate = RATES[rate]
+        self._now = 0.0  # when what happens now happens, in simulated seconds
+        self._copied = 0.0  # when the last transfer ends; they go one after the other
+        self._ready: dict[str, float] = {}
+        self._sizes: dict[str, int] = {}
+        self._inside: queue.Queue[tuple[Job, threading.Event]] = queue.Queue()
+        self._threads: list[threading.Thread] = []
+        self.result = Result()
+
+    def run(self, jobs: Sequence[Job]) -> Result:
+        """Serve the day. A job that waits is known to the manager, one that nobody has asked for yet is not."""
+        waiting, coming = 0, 0
+        self.result.jobs = len(jobs)
+        for _ in jobs:
+            if waiting == 0:
+                self._now = max(self._now, jobs[coming].at)
+            while coming < len(jobs) and jobs[coming].at <= self._now:
+                waiting, coming = waiting + 1, coming + 1
+                self._ask(jobs[coming - 1], waiting)
+            job, leave = self._inside.get(timeout=LONGEST)
+            ready = max([self._now, *(self._ready[part] for part in job.parts)])
+            self.result.stall += ready - self._now
+            ends = ready + job.seconds
+            while coming < len(jobs) and jobs[coming].at <= ends:
+                waiting, coming = waiting + 1, coming + 1
+                self._now = max(ready, jobs[coming - 1].at)
+                self._ask(jobs[coming - 1], waiting)
+            self._now = ends
+            leave.set()
+            waiting -= 1
+        for thread in self._threads:
+            thread.join(LONGEST)
+        self.result.over = len(self._host.problems)
+        self._manager.close()
+        return self.result
+
+    def _ask(self, job: Job, waiting: int) -> None:
+        self._sizes |= job.parts
+        self._threads.append(threading.Thread(target=self._serve, args=(job,), daemon=True))
+        self._threads[-1].start()
+        began = threading.Event()
+        while self._manager.waiting() < waiting and not began.wait(0.0001):
+            pass
+
+    def _serve(self, job: Job) -> None:
+        recipe = fake.recipe(self._host, job.parts, job.most, steps=1)
+        task, leave = fake.task(job.pipeline), threading.Event()
+        with self._manager.lease(recipe, task, _ignored) as pipeline:
+            for _ in pipeline(task, _ignored):
+                self._inside.put((job, leave))
+                leave.wait(LONGEST)
+
+    def _transfer(self, point: str, key: str) -> None:
+        if point == "load":
+            self._copied = max(self._copied, self._now) + self._sizes[key] / self._rate
+            self._ready[key] = self._copied
+            self.result.moved += self._sizes[key]
+
+
+def _ignored(_: object) -> None:
+    """A report that nobody reads."""
