@@ -25,8 +25,10 @@ Reading order:
     residents.py         parts brought, kept and let go
     turns.py             who has the device next
     manager.py           lease, load, share, evict
+    attempts.py          a run, and once more in less memory
     warming.py           the smallest task that loads a model
     stream.py            a pipeline with callbacks becomes an iterator that can be stopped
+    watchdog.py          runs that hang are given up, runs under way are waited for at the end
     runs.py              the runs under way: whose they are, who follows and who stops them
 
     audiocraft_stand_ins.py what the package audiocraft imports and inference does not need

@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     offline: CliImplicitFlag[bool] = Field(default=False, description="Never download anything")
     models: Path | None = Field(default=None, description="TOML file with further model cards")
     preload: str = Field(default="", description="Names of models to fetch at the start, separated by commas")
+    warm: str = Field(default="", description="Names of models to load once the page is there, separated by commas")
     soundfont: Path | None = Field(default=None, description="SF2 file that plays notes too")
     auth_file: Path | None = Field(default=None, description="File with lines made by `python -m studio password`")
     endpoint: str = Field(default="", description="Base address of a service that speaks OpenAI's chat protocol, for writing")
@@ -53,6 +54,9 @@ class Settings(BaseSettings):
     endpoint_key: SecretStr | None = Field(default=None, description="Key that the service asks for")
     allow_host: str = Field(default="", description="Further host names that pages may be served under, separated by commas")
     max_queue: int = Field(default=32, ge=1, le=1000, description="Runs that may wait")
+    patience: float | None = Field(
+        default=None, ge=0, description="Seconds without progress after which a run is given up; 0: never; default: 600, in public 120"
+    )
     secret: SecretStr | None = Field(
         default=None, description="At least 16 characters that keep the studio's marks and signatures the same wherever it starts"
     )

@@ -16,7 +16,9 @@ def test_the_drawn_tree_is_the_tree_and_its_codes() -> None:
     drawn = re.findall(r"^ +[│ ]*[├└]── (\w+) +(E\d{3})  \S", errors.__doc__ or "", re.MULTILINE)
     assert dict(drawn) == {name: kind.code for name, kind in KINDS.items()}
     parents = re.findall(r"├── (\w+) .*\n +│ +└── (\w+) ", errors.__doc__ or "")
-    assert {(kind.__base__.__name__, name) for name, kind in KINDS.items() if kind.__base__ not in (StudioError, Exception)} == set(parents)
+    assert {(kind.__bases__[0].__name__, name) for name, kind in KINDS.items() if kind.__bases__[0] not in (StudioError, Exception)} == set(
+        parents
+    )
 
 
 def test_every_kind_has_a_code_of_its_own() -> None:
