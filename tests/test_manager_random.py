@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from studio.creations import Progress
 from studio.errors import Cancelled, NotEnoughMemory
 from studio.manager import Manager
+from studio.residency import Plan
 from tests import fake_device as fake
 
 BUDGET = 100
@@ -56,7 +57,7 @@ RUNS = st.builds(
     what=st.just("run"),
     recipe=st.integers(0, len(RECIPES) - 1),
     working=st.integers(0, 60),
-    way=st.just(0),
+    way=st.sampled_from((0, 0, 5, 20)),
     ending=st.sampled_from(("done", "done", "done", "left", "cancelled", "failed")),
     stop=st.integers(1, 8),
 )
@@ -106,7 +107,9 @@ def test_a_plan_says_what_the_lease_then_does(jobs: list[Job]) -> None:
                 fake.run(manager, what, fake.task())
             assert {resident.key for resident in manager.status().residents} == before
             continue
-        fake.run(manager, what, fake.task())
+        told = list[Plan]()
+        fake.run(manager, what, fake.task(), told=told.append)
+        assert told == [plan]
         after = {resident.key for resident in manager.status().residents}
         assert before - after == set(plan.evicts)
         assert sum(SIZES[key] for key in (host.loads - loaded).elements()) == plan.loads
@@ -137,8 +140,8 @@ def crowd(threads: int, jobs: int, seed: int) -> None:
                 if dice.random() < 0.05:
                     one_order(manager, host, Job(dice.choice(("plan", "unload", "unload one", "relieve")), dice.randrange(8)), fake.Weights)
                 ending = dice.choices(("done", "left", "cancelled", "failed"), (6, 1, 2, 1))[0]
-                job = Job("run", dice.randrange(len(RECIPES)), dice.randrange(40), 0, ending, dice.randrange(1, 9))
-                how = one_run(manager, host, job, f"{number}/{count}", fake.Weights)
+                job = Job("run", dice.randrange(len(RECIPES)), dice.randrange(40), dice.choice((0, 5)), ending, dice.randrange(1, 9))
+                how = one_run(manager, host, job, f"{number}/{count}", fake.Weights, owner=str(number % 3))
                 status = manager.status()
                 taken = sum(resident.bytes for resident in status.residents) + status.working
                 with lock:
@@ -160,7 +163,7 @@ def crowd(threads: int, jobs: int, seed: int) -> None:
     settled(manager, host)
 
 
-def one_run(manager: Manager, host: fake.Host, job: Job, name: str, kind: Any) -> str:
+def one_run(manager: Manager, host: fake.Host, job: Job, name: str, kind: Any, owner: str = "") -> str:
     """Run one job and hold what came out against endless memory. Returns how it ended."""
     task = fake.task(name)
     reports = 0
@@ -173,11 +176,11 @@ def one_run(manager: Manager, host: fake.Host, job: Job, name: str, kind: Any) -
 
     try:
         if job.ending == "left":
-            with manager.lease(made(host, job, kind), task, report) as pipeline:
+            with manager.lease(made(host, job, kind), task, report, owner=owner) as pipeline:
                 out = next(iter(pipeline(task, report))).text
             assert [out] == endless(job.recipe, task)[:1]
             return "left"
-        came = fake.run(manager, made(host, job, kind), task, report)
+        came = fake.run(manager, made(host, job, kind), task, report, owner=owner)
     except Cancelled:
         return "cancelled"
     except ValueError:

@@ -1,0 +1,64 @@
+"""The studio's manager waits for weights no longer than it must: two simulated days beside other programs' policies and the best possible.
+
+benchmarks/residency.py does the same with eight days and prints the table.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks._days import GB, JOBS, PARTS, PIPELINES, day
+from benchmarks._policies import Atomic, Belady, ComfyUI, ComponentsManager, InvokeAI, OneByOne, Policy, Swap, WholeAtomic, WholeBelady
+from benchmarks._simulation import Ours
+
+SEEDS = (1, 2)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def a_small_heap_for_the_collector() -> Iterator[None]:
+    """An eviction collects garbage: what pytest and its plugins hold is none, and takes most of that time."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+def stall(make: type[Policy], budget: int, copies: bool = False) -> float:
+    """Milliseconds a job, over both days."""
+    return sum(make(budget, copies=copies).run(day(seed, budget)).milliseconds for seed in SEEDS) / len(SEEDS)
+
+
+def test_a_day_is_the_same_at_every_call_and_asks_for_everything_there_is() -> None:
+    jobs = day(1, 48 * GB)
+    assert jobs == day(1, 48 * GB) and jobs != day(2, 48 * GB)
+    assert (len(jobs), len(PARTS), len(PIPELINES)) == (JOBS, 20, 10)
+    assert {part for job in jobs for part in job.parts} == set(PARTS)
+    assert all(sum(job.parts.values()) + job.most <= 24 * GB for job in day(1, 24 * GB))
+
+
+@pytest.mark.parametrize("gigabytes", [24, 48])
+def test_the_manager_stalls_little_more_than_the_offline_optimum_and_far_less_than_others(gigabytes: int) -> None:
+    budget = gigabytes * GB
+    results = [Ours(budget).run(day(seed, budget)) for seed in SEEDS]
+    ours = sum(result.milliseconds for result in results) / len(SEEDS)
+    assert [result.over for result in results] == [0, 0]
+    assert 0 < ours <= 1.3 * stall(WholeBelady, budget)
+    assert ours <= 0.3 * stall(Swap, budget, copies=True)
+    assert ours <= 0.2 * stall(OneByOne, budget, copies=True)
+    assert ours <= 0.45 * stall(ComfyUI, budget, copies=True)
+    assert ours <= 0.45 * stall(ComponentsManager, budget, copies=True)
+    assert ours <= 0.85 * stall(InvokeAI, budget)
+
+
+def test_the_optimum_is_below_every_policy_and_a_large_device_moves_each_weight_once() -> None:
+    for gigabytes in (24, 80):
+        budget = gigabytes * GB
+        best = stall(Belady, budget)
+        assert best <= min(stall(make, budget) for make in (WholeBelady, Atomic, WholeAtomic, InvokeAI, ComfyUI, ComponentsManager, Swap))
+    everything = sum(PARTS.values())
+    for make in (Belady, Atomic, WholeAtomic, InvokeAI, ComfyUI, ComponentsManager):
+        assert make(4 * everything).run(day(1, 4 * everything)).moved == everything
+    assert Ours(4 * everything).run(day(1, 4 * everything)).moved == everything
