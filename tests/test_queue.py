@@ -34,7 +34,16 @@ for mode in ("local", "public"):
          "generator": inspect.isgeneratorfunction(inspect.unwrap(e.fn or print))}
         for e in demo.fns.values()
     ]
-    found[mode] = {"events": dict(zip(map(str, demo.fns), events)), "most": demo._queue.max_size}
+    told = {}
+    for event in demo.fns.values():
+        name = getattr(event.fn, "__qualname__", "")
+        if name == "picker.<locals>.download":
+            told[name] = next(event.fn("Qwen2.5 3B Instruct"))[0]
+        elif name == "SourcesPanel._fetch":
+            told[name] = next(event.fn())[0]
+        elif name == "_Keeper.bring":
+            told[name] = next(event.fn(gr.EventData(None, {"name": "x", "kind": "write", "act": "fetch"})))[0]
+    found[mode] = {"events": dict(zip(map(str, demo.fns), events)), "most": demo._queue.max_size, "told": told}
     studio.close()
 print(json.dumps(found))
 """
@@ -78,3 +87,11 @@ def test_what_gradio_cancels_is_a_generator_which_stops_its_own_run(pages: dict[
 @pytest.mark.parametrize("mode", ["local", "public"])
 def test_the_queue_is_bounded(pages: dict[str, Any], mode: str) -> None:
     assert pages[mode]["most"] == 4 * 7
+
+
+def test_no_event_of_a_public_page_downloads_anything(pages: dict[str, Any]) -> None:
+    """The buttons are not there, but whoever knows the events can ask for them."""
+    told = pages["public"]["told"]
+    assert len(told) == 3
+    assert [name for name, words in told.items() if "chosen by its owner" not in words] == []
+    assert [name for name, words in pages["local"]["told"].items() if "chosen by its owner" in words] == []
