@@ -5,6 +5,7 @@ Reading order:
     errors.py            what can go wrong, in sentences
     tasks.py             what can be asked: one frozen model a craft, with its limits and defaults
     creations.py         what comes back: progress, previews, media, creations
+    failures.py          any exception as a sentence, a code, and a line of the log
     studio.py            the life of one task in numbered steps: the file to read first
 
   Models, and where they live
@@ -50,6 +51,7 @@ Reading order:
     drafts.py            forms as they stand while someone works on them
     shelf.py             creations as a person sorts them: stars, tags, projects, trash, lineage
     search.py            filters and typed words as a question to the index
+    meanings.py          creations found by what they mean
     originals.py         the files a run was given
     thumbs.py            small pictures for the grid
     sweep.py             what a start clears away

@@ -102,15 +102,16 @@ class Manager:
         """Unload everything that neither a job uses nor `recipe` needs, pinned or not. Returns the bytes freed.
 
         For a run that found less memory than it was promised: other programs may have taken it. With its `task` and `way`, the next
-        run of that shape is promised more.
+        run of that shape is promised more; where something was freed, never so much that it could not be tried.
         """
-        if task is not None:
-            gone = next(other for other in (recipe.own, *recipe.ways) if other.name == way)
-            self._peaks.short(self._name(recipe, task, gone), self._working(recipe, task, gone))
         self._residents.look_again()
-        keys = recipe.sizes
-        freed = self._residents.unload(lambda holding: holding.key not in keys)
+        sizes = recipe.sizes
+        freed = self._residents.unload(lambda holding: holding.key not in sizes)
         self._residents.give_back()
+        if task is not None and recipe.key:
+            gone = next(other for other in (recipe.own, *recipe.ways) if other.name == way)
+            most = self.room() - sum(sizes.values()) if freed else None
+            self._peaks.short(self._name(recipe, task, gone), self._working(recipe, task, gone), most)
         return freed
 
     def pin(self, key: str, pinned: bool = True) -> bool:

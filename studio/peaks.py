@@ -54,10 +54,11 @@ class Peaks:
             self._known()[name] = peak
             self._write(name, peak)
 
-    def short(self, name: str, promised: int) -> None:
-        """So many bytes did not do. That is a guess, since other programs may be the cause, and lasts as long as the process."""
+    def short(self, name: str, promised: int, most: int | None = None) -> None:
+        """So many bytes did not do; promise more, up to `most`. A guess, since others may be the cause: it lasts as long as the process."""
+        more = int(promised * RAISED)
         with self._lock:
-            self._raised[name] = max(self._raised.get(name, 0), int(promised * RAISED))
+            self._raised[name] = max(self._raised.get(name, 0), more if most is None else min(more, max(promised, most)))
 
     def _known(self) -> dict[str, int]:
         if self._seen is None:

@@ -13,34 +13,33 @@ from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 
-from studio import enhance, models, sources
+from studio import attempts, enhance, foresight, models, shortage, sources, stocking
 from studio.creations import Event, Json, Media, Passage, Preview, Progress
 from studio.device import Device
 from studio.engines import endpoint
-from studio.errors import Busy, Cancelled, ModelUnavailable, NotEnoughMemory, StudioError
+from studio.errors import Busy, Cancelled, InvalidInput, ModelUnavailable, Refused, StudioError
 from studio.keeping import Run, kept
 from studio.library import Library, Outcome
 from studio.manager import Manager, Recipe
 from studio.marks import Marks
 from studio.models import ModelCard
 from studio.own_styles import OwnStyles
+from studio.peaks import Peaks
 from studio.presets import TextStyle, styled, text_styles
 from studio.provenance.record import Record
+from studio.residency import Plan
 from studio.rules import rules
 from studio.runs import Runs
 from studio.settings import Settings
 from studio.starter.own import PREFIX, OwnSet, OwnSets
 from studio.stream import Stream
-from studio.tasks import SEED_LIMIT, Compose, Inpaint, Narrate, Task, TextToImage, Write
-from studio.warming import least
+from studio.tasks import SEED_LIMIT, Compose, Inpaint, Task, TextToImage, Write
+from studio.warming import WarmUp, least
 from studio.writing.context import LONGEST, Assembled, Words, assemble
 from studio.writing.vocabularies import Vocabularies
 from studio.writing.voice import Voices
 
 log = logging.getLogger("atelier")
-
-USUAL_SECONDS = 30.0
-"""The length of a piece whose length the words or the notes decide, for estimates of time."""
 
 GUEST = "guest"
 """The owner of everything made in a public studio without a login: it is forgotten with its browser session, or at the next start."""
@@ -65,13 +64,14 @@ class Studio:
         self._engines: Mapping[str, ModuleType] = models.engines()
         self._rules = rules(settings.public)
         self._runs = Runs()
+        self._warm_up = WarmUp(list(_named(settings.warm, self.cards)), self.warm)
         self._closing = False
 
     @classmethod
     def open(cls, settings: Settings) -> Studio:
         """The studio that `settings` describe. Imports no framework. Raises InvalidInput for a bad `--models` file or `--endpoint`."""
         device = Device(settings.device, settings.memory)
-        manager = Manager(device, settings.idle_minutes * 60)
+        manager = Manager(device, settings.idle_minutes * 60, Peaks(settings.home / "peaks.json"))
         library = Library(settings.home)
         if settings.public:
             library.forget_owner(GUEST)
@@ -79,7 +79,8 @@ class Studio:
             OwnStyles(settings.home).forget(GUEST)
             Voices(settings.home).forget(GUEST)
         elsewhere = () if settings.public else endpoint.cards(settings.endpoint, settings.endpoint_models, settings.endpoint_key)
-        return cls(settings, (*models.discover(settings.models), *elsewhere), device, manager, library)
+        known = stocking.offered(models.discover(settings.models), settings, lambda: device.memory)
+        return cls(settings, (*known, *elsewhere), device, manager, library)
 
     def run(
         self,
@@ -108,7 +109,7 @@ class Studio:
             self._judge(card, task, worded)
             # 3. A place in the queue, and a journal row before anything else happens.
             self._room()
-            job = self.library.journal.begin(task, card.name, owner, session, _units(task))
+            job = self.library.journal.begin(task, card.name, owner, session, foresight.units(task))
         except BaseException:
             self.library.originals.let_go(files.values())
             raise
@@ -145,11 +146,12 @@ class Studio:
             return enhance.described(asked.prompt, answer) if wording is None else wording.filled(asked.prompt, answer, asked.style)
 
         self._room()
-        yield from self._runs.follow(Stream(lambda stream: self._enhance(stream, writer, task, finished), name="enhance"), owner, session)
+        stream = Stream(lambda stream: self._enhance(stream, writer, task, finished, _turns(owner, session)), name="enhance")
+        yield from self._runs.follow(stream, owner, session)
 
     def card_for(self, task: Task) -> ModelCard:
         """The card this task gets now, with its files."""
-        return models.choose(task, self.cards, self.here(task.kind), lambda: self.device.memory)
+        return models.choose(task, self.cards, self.here(task.kind), self.manager.room)
 
     def recipe(self, card: ModelCard, task: Task) -> Recipe:
         """What the card's engine needs for a resolved task on this device."""
@@ -165,6 +167,8 @@ class Studio:
 
         `force`, for a person's own click, tries again even though the service could not be reached a moment ago.
         """
+        if force and self.settings.public:
+            raise Refused(stocking.CHOSEN)
         card = models.named(self.cards, name, kind)
         yield from self._runs.follow(Stream(lambda stream: self._fetch(stream, card, force), name=f"download {card.name}"), "local", "")
 
@@ -176,8 +180,7 @@ class Studio:
         task = least(card, kind)
 
         def load(stream: Stream) -> None:
-            with self.manager.lease(self.recipe(card, task), task, stream.report):
-                pass
+            attempts.loaded(self.manager, self.recipe(card, task), task, stream.report)
 
         self._room()
         yield from self._runs.follow(Stream(load, name=f"load {card.name}"), "local", "")
@@ -205,7 +208,19 @@ class Studio:
         """Seconds the task should take, learned from earlier runs of the same model; None while nothing is known."""
         card = self.card_for(asked)
         per_unit = self.library.journal.seconds_per_unit(card.name)
-        return None if per_unit is None else per_unit * _units(models.resolve(asked, card))
+        return None if per_unit is None else per_unit * foresight.units(models.resolve(asked, card))
+
+    def memory(self, asked: Task) -> Plan | None:
+        """What a task would do to the memory now; None where finding out would take long. Raises NotEnoughMemory where it would not fit."""
+        if not foresight.at_once(asked):
+            return None
+        card = self.card_for(asked)
+        task = models.resolve(asked, card)
+        return self.manager.plan(self.recipe(card, task), task)
+
+    def served(self) -> None:
+        """A page was served: some seconds after the first one, what takes long at a first run is made ready."""
+        self._warm_up.start()
 
     def plan(self, asked: Task) -> Mapping[str, Json]:
         """What the chosen model would make of a task, as facts to show before it runs; empty where its engine makes no plan."""
@@ -239,6 +254,7 @@ class Studio:
     def close(self) -> None:
         """Stop every run, unload the models, close the library."""
         self._closing = True
+        self._warm_up.stop()
         self._runs.stop(wait=True)
         self.manager.close()
         self.library.close()
@@ -263,12 +279,12 @@ class Studio:
         mine = {one.style: one.folder for one in self.my_sets(owner, session)}
         return card.model_copy(update={"styles": (*card.styles, *mine), "companion_files": {**card.companion_files, **mine}})
 
-    def _enhance(self, stream: Stream, writer: ModelCard, task: Write, finished: Callable[[str], str]) -> None:
+    def _enhance(self, stream: Stream, writer: ModelCard, task: Write, finished: Callable[[str], str], owner: str) -> None:
         def report(event: Progress | Preview) -> None:
             stream.report(event if isinstance(event, Progress) else Progress("running", note="choosing words"))
 
-        with self.manager.lease(self.recipe(writer, task), task, report) as pipeline:
-            answers = [media.text for media in pipeline(task, report) if isinstance(media, Passage)]
+        made = attempts.made(self.manager, self.recipe(writer, task), task, report, owner=owner)
+        answers = [media.text for media, _ in made if isinstance(media, Passage)]
         if stream.stopped:
             raise Cancelled
         stream.report(Preview(text=finished(answers[0] if answers else "")))
@@ -319,26 +335,16 @@ class Studio:
             self._over(run, outcome, message, time.monotonic() - begun[-1])
 
     def _media(self, run: Run, stream: Stream, begun: list[float]) -> Generator[tuple[Media, float]]:
-        """What the pipeline makes, each with the seconds it took; when it began is added to `begun`.
+        """What the pipeline makes, each with the seconds it took; when it began is added to `begun`."""
 
-        A run that finds too little memory is tried once more, alone on the device.
-        """
+        def began() -> None:
+            self.library.journal.running(run.job)
+            begun.append(time.monotonic())
+
+        way = str(run.like.facts.get(attempts.FACT, "")) if run.like is not None else ""
         recipe = self.recipe(run.card, run.worded)
-        for attempt in (1, 2):
-            made = 0
-            try:
-                with self.manager.lease(recipe, run.worded, stream.report) as pipeline:
-                    self.library.journal.running(run.job)
-                    began = time.monotonic()
-                    begun.append(began)
-                    for media in pipeline(run.worded, stream.report):
-                        yield media, time.monotonic() - began
-                        began, made = time.monotonic(), made + 1
-                return
-            except (NotEnoughMemory, MemoryError):
-                if attempt == 2 or made or not self.manager.relieve(recipe):
-                    raise
-                log.warning("run %s found too little memory: other models were unloaded, and it is tried again", run.job)
+        owner = _turns(run.owner, run.session)
+        yield from attempts.made(self.manager, recipe, run.worded, stream.report, owner=owner, like=way, begun=began)
 
     def _over(self, run: Run, outcome: Outcome, message: str, seconds: float) -> None:
         """The journal knows; a run that the studio's own end stopped counts as interrupted at the next start."""
@@ -364,6 +370,20 @@ def places(settings: Settings) -> sources.Places:
     return sources.Places(settings.assets, settings.cache, settings.home, settings.offline, settings.hub_caches)
 
 
+def _turns(owner: str, session: str) -> str:
+    """Who takes turns with whom: people, and guests by their browser session."""
+    return f"{owner} {session}" if owner == GUEST else owner
+
+
+def _named(names: str, cards: Sequence[ModelCard]) -> Iterator[ModelCard]:
+    """The models of a list. Raises InvalidInput for a name that none has."""
+    known = {card.name.casefold(): card for card in cards}
+    for name in (part.strip() for part in names.split(",") if part.strip()):
+        if name.casefold() not in known:
+            raise InvalidInput(f"--warm names {name}, and there is no such model: `python -m studio models` lists them.", "warm")
+        yield known[name.casefold()]
+
+
 def _equipped(card: ModelCard, settings: Settings) -> ModelCard:
     """The card with what these settings bring to its engine: the soundfont, for a card that plays notes."""
     if settings.soundfont is None or "bank" in card.ignores or Compose.kind not in card.serves:
@@ -371,28 +391,11 @@ def _equipped(card: ModelCard, settings: Settings) -> ModelCard:
     return card.model_copy(update={"options": {**card.options, "soundfont": str(settings.soundfont.absolute())}})
 
 
-def _units(task: Task) -> float:
-    """The size of a task in units whose time is about constant for one model: megapixel-steps, tokens, seconds, or characters."""
-    match task:
-        case TextToImage():
-            return task.count * (task.steps or 1) * (task.width or 1) * (task.height or 1) / 1e6
-        case Inpaint():
-            return float(task.count * (task.steps or 1))
-        case Write():
-            return float(task.max_new_tokens or 1)
-        case Compose():
-            return task.count * (task.duration or USUAL_SECONDS)
-        case Narrate():
-            return float(len(task.text))
-        case _:
-            return 1.0
-
-
 def _told(error: Exception, run: Run) -> str:
     """What the journal says of a run that failed."""
     if isinstance(error, StudioError):
         return str(error)
-    if isinstance(error, MemoryError):
+    if shortage.ran_out(error):
         return "There was not enough memory for this: choose a smaller size or a smaller model."
     log.error("run %s with %s failed", run.job, run.card.name, exc_info=error)
     return "Something unexpected went wrong; the log has the details."
