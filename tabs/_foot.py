@@ -65,6 +65,7 @@ def build(demo: gr.Blocks, studio: Studio) -> None:
 
     def report() -> Iterator[str]:
         starters.start()
+        studio.served()
         while not starters.over:
             yield _status.progress(starters.progress) if starters.progress is not None else ""
             time.sleep(0.5)

@@ -23,7 +23,7 @@ from studio.creations import Creation
 from studio.errors import Cancelled, StudioError
 from studio.studio import GUEST, Studio
 from studio.tasks import Task
-from tabs import _apart, _owners, _status
+from tabs import _apart, _estimate, _owners, _status
 from tabs._run import Run, Shown
 
 log = logging.getLogger("atelier.page")
@@ -221,7 +221,7 @@ def _new_folder() -> Path:
 
 
 def estimate(form: Form, shown: gr.HTML, names: Sequence[str], base: Mapping[str, Any]) -> None:
-    """Say in `shown` how long a run of ten seconds or more takes here, each time one of the fields `names` changes.
+    """Say in `shown` what a run will cost here, each time one of the fields `names` changes.
 
     `base` fills the fields that a task must have; what it holds changes no time.
     """
@@ -229,10 +229,9 @@ def estimate(form: Form, shown: gr.HTML, names: Sequence[str], base: Mapping[str
     def told(*values: Any) -> str:
         try:
             given = {name: value for name, value in zip(names, values, strict=True) if value is not None}
-            seconds = form.studio.estimate(form.task.checked({**base, **given}))
+            return _status.note(_estimate.words(form.studio, form.task.checked({**base, **given})))
         except StudioError:
             return ""
-        return f"<p>This takes {_status.duration(seconds)} here.</p>" if seconds is not None and seconds >= 10 else ""
 
     watched = [form.fields[name] for name in names]
     gr.on([field.change for field in watched], told, watched, shown, **QUIET)

@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from studio.attempts import FACT
 from studio.creations import Creation, Event, Preview, Progress
 from studio.tasks import Task
 from tabs import _status
@@ -99,7 +100,8 @@ class Run:
         if self._over:
             took = f"{time.monotonic() - self._began:.1f} s"
             notes = [str(note) for c in self._creations for note in _list(_facts(c).get("notes"))]
-            return _status.message(" ".join([f"Done in {took}.", *dict.fromkeys(notes)]))
+            ways = [f"Made in less memory: {way}." for way in (str(_facts(c).get(FACT) or "") for c in self._creations) if way]
+            return _status.message(" ".join([f"Done in {took}.", *dict.fromkeys([*ways, *notes])]))
         pixels = self._preview.pixels if self._preview is not None else None
         return _status.progress(self._progress, self._left(), pixels, ITEMS.get(self._asked.medium, "Picture"))
 
