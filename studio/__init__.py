@@ -28,6 +28,8 @@ Reading order:
     manager.py           lease, load, share, evict
     attempts.py          a run, and once more in less memory
     warming.py           the smallest task that loads a model
+    zero.py              the studio where a GPU is lent for seconds at a time
+    sending.py           a pipeline as a sequence that another process can send
     stream.py            a pipeline with callbacks becomes an iterator that can be stopped
     watchdog.py          runs that hang are given up, runs under way are waited for at the end
     runs.py              the runs under way: whose they are, who follows and who stops them

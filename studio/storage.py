@@ -41,12 +41,37 @@ def storing() -> Generator[None]:
     try:
         yield
     except OSError as error:
-        raise _disk_error(error.errno or 0) from error
+        raise disk_error(error.errno or 0) from error
     except sqlite3.DatabaseError as error:
-        refusal = _index_error(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+        refusal = index_error(error)
         if refusal is None:
             raise
         raise refusal from error
+
+
+def disk_error(code: int) -> StudioError:
+    """The sentence for an error number of the system."""
+    if code in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFull("The disk is full, so this was not saved: free some space, then run it again.")
+    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return StorageFailed("Atelier may not write into its home folder: allow it, or choose another folder with --home.")
+    return StorageFailed(f"The disk refused to save this ({os.strerror(code)}): check the disk, then run it again.")
+
+
+def index_error(error: sqlite3.DatabaseError) -> StudioError | None:
+    """The sentence for what SQLite refused, by its primary result code, or None for what is a bug."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return disk_error(errno.ENOSPC)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Busy("Another program is using the library: try again in a moment.")
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        return disk_error(errno.EACCES)
+    if code == sqlite3.SQLITE_IOERR:
+        return disk_error(errno.EIO)
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return StorageFailed("The library's index is damaged: move library.sqlite elsewhere and start again; no file is lost.")
+    return None
 
 
 @contextmanager
@@ -241,26 +266,3 @@ def _lock(descriptor: int, wait: bool) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _disk_error(code: int) -> StudioError:
-    if code in (errno.ENOSPC, errno.EDQUOT):
-        return StorageFull("The disk is full, so this was not saved: free some space, then run it again.")
-    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return StorageFailed("Atelier may not write into its home folder: allow it, or choose another folder with --home.")
-    return StorageFailed(f"The disk refused to save this ({os.strerror(code)}): check the disk, then run it again.")
-
-
-def _index_error(code: int) -> StudioError | None:
-    """The sentence for SQLite's primary result code, or None for what is a bug."""
-    if code == sqlite3.SQLITE_FULL:
-        return _disk_error(errno.ENOSPC)
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return Busy("Another program is using the library: try again in a moment.")
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-        return _disk_error(errno.EACCES)
-    if code == sqlite3.SQLITE_IOERR:
-        return _disk_error(errno.EIO)
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return StorageFailed("The library's index is damaged: move library.sqlite elsewhere and start again; no file is lost.")
-    return None

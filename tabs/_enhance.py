@@ -7,11 +7,12 @@ from typing import Any
 
 import gradio as gr
 
+from studio import failures
 from studio.creations import Preview, Progress
-from studio.errors import Cancelled, StudioError
+from studio.errors import Cancelled
 from studio.tasks import TextToImage
 from tabs import _status
-from tabs._form import PRIVATE, QUIET, UNEXPECTED, Form, log
+from tabs._form import PRIVATE, QUIET, Form, log
 
 LABEL, MISSING = "Enhance prompt", "Enhance prompt (no writer here yet)"
 
@@ -42,11 +43,8 @@ def follow(form: Form, buttons: tuple[gr.Button, gr.Button], stage: gr.HTML) -> 
             yield longer or gr.skip(), words, gr.Button(visible=True), _status.message("The prompt is longer; nothing is made yet.")
         except Cancelled:
             yield (*keep, _status.message("Stopped; your words are as you typed them.", "stopped"))
-        except StudioError as error:
-            yield (*keep, _status.message(str(error), "error"))
-        except Exception:  # noqa: BLE001  the log has it; the page goes on
-            log.exception("enhancing a prompt failed")
-            yield (*keep, _status.message(UNEXPECTED, "error"))
+        except Exception as error:  # noqa: BLE001  the log has it; the page goes on
+            yield (*keep, _status.message(failures.told(error, "enhancing a prompt", log).words, "error"))
 
     given = [prompt, form.fields["style"], form.fields["model"]]
     outputs = [prompt, typed, back, stage]

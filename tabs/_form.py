@@ -19,6 +19,7 @@ import gradio as gr
 from gradio.context import LocalContext
 from gradio.utils import get_upload_folder
 
+from studio import failures
 from studio.creations import Creation
 from studio.errors import Cancelled, StudioError
 from studio.studio import GUEST, Studio
@@ -28,7 +29,6 @@ from tabs._run import Run, Shown
 
 log = logging.getLogger("atelier.page")
 
-UNEXPECTED = "Something unexpected went wrong. Nothing you typed is lost: try again, or choose another model. The log has the details."
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """For events of the page alone."""
 
@@ -135,7 +135,7 @@ class Form(Desk):
                 owner, session = self.owner(request)
                 return Run(asked, self.studio.run(asked, owner, session, stays=self._stays(request)), request)
 
-            yield from self._drawn(begun, len(outputs), draw, *self.owner(request))
+            yield from self._drawn(begun, len(outputs), draw, *self.owner(request), page=_of_a_page(request))
 
         named = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in self.fields]
         request = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=gr.Request)
@@ -159,14 +159,22 @@ class Form(Desk):
 
     def _stays(self, request: gr.Request) -> bool:
         """Whether a run goes on when its page is left: at home, where a reload finds it again. A program that leaves has had enough."""
-        return not self.studio.settings.public and bool(request.headers.get("origin"))
+        return not self.studio.settings.public and _of_a_page(request)
 
     def _drawn(
-        self, begun: Callable[[], Run], width: int, draw: Callable[[Shown], Sequence[Any]], owner: str, session: str = ""
+        self,
+        begun: Callable[[], Run],
+        width: int,
+        draw: Callable[[Shown], Sequence[Any]],
+        owner: str,
+        session: str = "",
+        *,
+        page: bool = True,
     ) -> Iterator[Any]:
         """What a run shows, moment by moment: `width` outputs and the stage. What goes wrong becomes a sentence there.
 
-        A page that was left takes no more of it: then the journal keeps the failure for the next one.
+        A program, which has no `page`, gets the code of studio/errors.py as the error's title. A page that was left takes no more of it:
+        then the journal keeps the failure for the next one.
         """
         keep = (gr.skip(),) * width
         run: Run | None = None
@@ -180,15 +188,17 @@ class Form(Desk):
             yield (*drawn, *keep[len(drawn) :], _status.message(run.stopped_words() if run else "Stopped.", "stopped"))
         except gr.Error:
             raise
-        except Exception as error:
-            known = isinstance(error, StudioError)
-            if not known:
-                log.exception("a run of %s failed", self.task.kind)
-            words = str(error) if known else UNEXPECTED
+        except Exception as error:  # noqa: BLE001  the log has it; the page and the program get their sentence
+            words, code = failures.told(error, f"a run of {self.task.kind}", log)
             yield (*keep, _status.message(words, "error"))
             if run is not None and run.begun:  # what was refused before is in no journal
                 self.studio.library.journal.told(self.task.kind, owner, session)
-            raise gr.Error(words, print_exception=False) from None
+            raise gr.Error(words, title="Error" if page else code, print_exception=False) from None
+
+
+def _of_a_page(request: gr.Request) -> bool:
+    """Whether a browser asks: it says from where its page is."""
+    return bool(request.headers.get("origin"))
 
 
 def show(path: Path, name: str = "") -> str:
