@@ -2,7 +2,8 @@
 
 Saving (`keep`) follows one protocol: serialised bytes are read back, room is checked, objects are written to a temporary file, synced
 and renamed, and only then one transaction names them. So a row never lacks its file, and a file without a row is swept at a start.
-Holds the parts that share the index: journal, drafts, shelf, originals, manuscripts. Knows tasks and records; knows no model and no page.
+Holds the parts that share the index: journal, drafts, shelf, meanings, originals, manuscripts. Knows tasks and records; knows no model
+and no page.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from studio.drafts import Drafts
 from studio.errors import NotFound, StudioError
 from studio.index import Index, known_id, to_text
 from studio.journal import Journal, Outcome
+from studio.meanings import Meanings
 from studio.originals import Originals
 from studio.provenance import pictures
 from studio.provenance.record import Record, to_json
@@ -59,6 +61,7 @@ class Library:
         self.journal = Journal(self._index, self._store.run)
         self.drafts = Drafts(self._index)
         self.shelf = Shelf(self._index, self.release)
+        self.meanings = Meanings(self._index)
         self.originals = Originals(self._index, self._store)
         self.manuscripts = Manuscripts(self._index)
 

@@ -123,6 +123,11 @@ STEPS = (
         content TEXT NOT NULL, passages INTEGER NOT NULL, created TEXT NOT NULL, schema_version INTEGER NOT NULL);
     CREATE INDEX manuscript_sources_by_manuscript ON manuscript_sources (manuscript, seq);
     """,
+    """
+    CREATE TABLE meanings (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, creation INTEGER NOT NULL UNIQUE REFERENCES creations (seq) ON DELETE CASCADE,
+        model TEXT NOT NULL, vector BLOB NOT NULL);
+    """,
 )
 """Step k brings an index of version k to version k + 1. Never edit one that was released: add the next."""
 

@@ -23,6 +23,7 @@ class Filter:
     """What a page shows: all that is set must hold. '' and 0 leave open; `trashed` shows the trash and nothing else.
 
     `words` are as a person types them. `since` and `until` are ISO dates or times in UTC, both inclusive; sizes are bytes.
+    `meaning` asks for what `words` mean (meanings.py), which a question here knows nothing of.
     """
 
     words: str = ""
@@ -38,6 +39,7 @@ class Filter:
     until: str = ""
     smallest: int = 0
     largest: int = 0
+    meaning: bool = False
 
 
 @dataclass(frozen=True)

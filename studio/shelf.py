@@ -80,6 +80,13 @@ class Shelf:
         found = f"SELECT c.seq FROM {asked.source} WHERE {asked.condition}{older} ORDER BY {asked.age} DESC LIMIT ?"
         return self._items(found, *asked.values, *place, limit)
 
+    def these(self, seqs: Sequence[int], owner: str = "local", session: str = "") -> tuple[Item, ...]:
+        """The items of these rows, in their order; those that are gone by now are passed over."""
+        listed = "SELECT seq FROM creations WHERE seq IN (SELECT value FROM json_each(?)) AND " + _MINE
+        rows = self._index.rows(f"SELECT seq, id FROM creations WHERE seq IN ({listed})", to_text(list(seqs)), owner, session, session)
+        places = {row["id"]: seqs.index(row["seq"]) for row in rows}
+        return tuple(sorted(self._items(listed, to_text(list(seqs)), owner, session, session), key=lambda item: places[item.id]))
+
     def count(self, filter: Filter, owner: str = "local", session: str = "") -> int:
         """How many items all pages hold."""
         asked = question(filter, owner, session)

@@ -7,10 +7,12 @@ import json
 import os
 import sqlite3
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from studio import library as module
@@ -363,6 +365,20 @@ def test_documents_of_version_3_are_kept_with_their_versions_and_sources(home: P
     assert [(source.name, source.passages) for source in documents.sources(found.id, "local")] == [("letters.pdf", 2)]
     (thrown,) = documents.list("local", trashed=True)
     assert documents.restore(thrown.id, "local").text == ""
+
+
+def test_what_version_4_knew_of_meanings_is_not_made_again(home: Path) -> None:
+    frozen(home, 4)
+    read: list[str] = []
+
+    def embed(texts: Sequence[str]) -> Any:
+        read.extend(texts)
+        return np.array([[1.0, 0.0]] * len(texts), np.float32)
+
+    library = Library(home)
+    found = library.meanings.nearest(Filter(words="long ago"), "a model", embed)
+    assert [item.id for item in library.shelf.these(found.seqs)] == ["01JD0000000000000000000001"]
+    assert read == ["long ago"]
 
 
 def frozen(home: Path, version: int) -> Path:

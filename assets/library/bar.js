@@ -19,13 +19,15 @@
       for (const name of Object.keys(LISTS)) fields[name] = element("select", { "aria-label": NAMES[name] });
       fields.size = element("select", { "aria-label": NAMES.size }, ...SIZES.map(([value, text]) => element("option", { value, text })));
       for (const name of ["since", "until"]) fields[name] = element("input", { type: "date", "aria-label": `Made ${NAMES[name].toLowerCase()}` });
+      this.meaning = this.#toggle("By meaning");
+      this.meaning.title = "Finds what means the same in other words";
       this.starred = this.#toggle("Starred");
       this.trashed = this.#toggle("Trash");
       this.all = shared.button("Clear filters", () => this.clear(), { hidden: true });
       const rare = ["model", "project", "tag", "licence", "size", "since", "until"];
       const labelled = (name) => element("label", {}, element("span", { text: NAMES[name] }), fields[name]);
       this.fold = element("details", { className: "rarer" }, element("summary", { text: "More filters" }), element("div", { className: "filters" }, ...rare.map(labelled)));
-      root.append(element("div", { className: "first", role: "search" }, fields.words, fields.kind, this.starred, this.trashed, this.all), this.fold);
+      root.append(element("div", { className: "first", role: "search" }, fields.words, this.meaning, fields.kind, this.starred, this.trashed, this.all), this.fold);
       this.choices({});
       let wait;
       fields.words.addEventListener("input", () => {
@@ -59,7 +61,7 @@
       const { size, ...rest } = Object.fromEntries(Object.entries(this.fields).map(([name, field]) => [name, field.value]));
       const [smallest, largest] = (size || "0-0").split("-").map((megabytes) => Number(megabytes) * MB);
       const on = (toggle) => toggle.getAttribute("aria-pressed") === "true";
-      return { ...rest, smallest, largest, starred: on(this.starred), trashed: on(this.trashed) };
+      return { ...rest, smallest, largest, meaning: on(this.meaning), starred: on(this.starred), trashed: on(this.trashed) };
     }
 
     // Whether anything but the trash is asked for.
@@ -70,7 +72,7 @@
 
     clear() {
       for (const field of Object.values(this.fields)) field.value = "";
-      this.starred.setAttribute("aria-pressed", "false");
+      for (const toggle of [this.meaning, this.starred]) toggle.setAttribute("aria-pressed", "false");
       this.#told();
       this.fields.words.focus();
     }

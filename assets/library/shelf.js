@@ -53,8 +53,9 @@
       this.loading = true;
       this.root.setAttribute("aria-busy", "true");
       try {
-        const { items, total, choices: lists } = await this.asks.ask("page", { filter: this.bar.filter, count: true, choices });
+        const { items, total, choices: lists, note } = await this.asks.ask("page", { filter: this.bar.filter, count: true, choices });
         if (turn !== this.turn) return;
+        if (note) this.line.say(note);
         if (lists) this.bar.choices(lists);
         this.trashed = this.bar.filter.trashed;
         this.#items(items, total);
