@@ -1,7 +1,7 @@
 """What every answer's headers say: which sources a page may use, who may frame it, and that its bytes are what they say they are.
 
-The page's own inline scripts carry a number that is new for each answer, so that no script which slips in through somebody's words runs.
-Gradio compiles its templates in the browser, which needs 'unsafe-eval', and styles its parts inline. Knows no request.
+The page's own inline scripts carry a number that is new for each answer, so that no script which slips in through somebody's words runs;
+what those scripts make by `createElement` gets the number, too, which is how Gradio puts in the scripts of its parts. Gradio compiles its templates in the browser, which needs 'unsafe-eval', and styles its parts inline. Knows no request.
 """
 
 from __future__ import annotations
@@ -21,6 +21,14 @@ PLAIN = {
 SPACES_FRAMES = "https://huggingface.co https://*.huggingface.co"
 """Who shows a Space in a frame."""
 _SCRIPT = re.compile(rb"(<script\b)([^>]*>.*?</script\s*>)", re.DOTALL | re.IGNORECASE)
+_HANDS_ON = b"""<script>(() => {
+  const number = document.currentScript.nonce, make = Document.prototype.createElement;
+  Document.prototype.createElement = function (...asked) {
+    const made = make.apply(this, asked);
+    if (made instanceof HTMLScriptElement) made.nonce = number;
+    return made;
+  };
+})();</script>"""
 _POLICY = (
     "default-src 'self'; script-src 'self' 'nonce-{nonce}' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; font-src 'self' data:; "
     "img-src 'self' data: blob:; media-src 'self' data: blob:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
@@ -37,6 +45,7 @@ def nonce() -> str:
 
 def with_nonce(page: bytes, number: str) -> bytes:
     """The page with the number on each of its script elements; what stands inside them is left as it is."""
+    page = page.replace(b"<head>", b"<head>" + _HANDS_ON, 1)
     return _SCRIPT.sub(lambda found: found[1] + f' nonce="{number}"'.encode() + found[2], page)
 
 
