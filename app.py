@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import StudioError
-from studio.settings import Settings, prepare_environment
+from studio.settings import Settings, on_zero_gpu, prepare_environment
+
+if on_zero_gpu():  # first of all: the package must see CUDA before anything else does; it brings Gradio
+    prepare_environment(Settings())
+    os.environ.setdefault("ZEROGPU_MMAP_AUTOPRUNE_PATTERN", "-")  # weights stay on the disk: each run reads their headers
+    import spaces  # pyright: ignore[reportMissingImports]
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -27,6 +33,19 @@ def serve(studio: Studio, **options: Any) -> tuple[gr.Blocks, str]:
     return demo, address
 
 
+def opened(settings: Settings) -> Studio:
+    """The studio of these settings; where the Hub lends a GPU, with the owner's models loaded for it."""
+    from studio.studio import Studio
+
+    if not on_zero_gpu():
+        return Studio.open(settings)
+    from studio.zero import ZeroStudio
+
+    studio = ZeroStudio.open(settings)
+    studio.lend(spaces.GPU)  # pyright: ignore[reportPossiblyUnboundVariable]
+    return studio
+
+
 def main() -> None:
     """Serve until Ctrl+C."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -34,12 +53,11 @@ def main() -> None:
     settings = Settings(_cli_parse_args=True)  # pyright: ignore[reportCallIssue]
     prepare_environment(settings)
     from studio.stocking import Stock, chosen
-    from studio.studio import Studio
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a supervisor's stop ends it as Ctrl+C does
     studio = None
     try:
-        studio = Studio.open(settings)
+        studio = opened(settings)
         stock = Stock(chosen(studio.cards, settings), studio.download)
         demo, address = serve(studio)
         stock.start()

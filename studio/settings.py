@@ -115,6 +115,11 @@ class Settings(BaseSettings):
         )
 
 
+def on_zero_gpu() -> bool:
+    """Whether this runs as a Space that gets a GPU for seconds at a time."""
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+
+
 def on_spaces() -> bool:
     """Whether this runs as a Hugging Face Space."""
     return os.environ.get("SYSTEM") == "spaces"

@@ -1,0 +1,245 @@
+"""ZeroGPU: larger models run in a forked worker that is lent for seconds, the starters stay here. With a stand-in for the Hub's package."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from studio import models, stocking, zero
+from studio.creations import Creation, Event, Media, Picture, Preview, Progress, Report
+from studio.device import Device
+from studio.errors import Busy, InvalidInput, ModelUnavailable, NotEnoughMemory, Refused
+from studio.library import Library
+from studio.manager import Component, Manager, Recipe
+from studio.models import Bundled, ModelCard
+from studio.settings import Settings
+from studio.tasks import Task, TextToImage
+from studio.zero import ZeroStudio
+from tests.fake_spaces import Spaces
+
+HERE = Bundled(path="icons/library.json")
+
+
+def card(name: str, **more: Any) -> ModelCard:
+    return ModelCard(
+        name=name, engine="dots", serves=("text_to_image",), source=HERE, defaults={"steps": 4, "width": 64, "height": 64}, **more
+    )
+
+
+STARTER = card("Starter", starter=True)
+LARGE = card("Large", quality=50, memory_gb=20)
+WRITER = card("Llama").model_copy(update={"engine": "gguf"})
+
+
+class Dots:
+    """Seeded noise. What it loads says in which process and on which device; words of the prompt make it fail."""
+
+    def __init__(self) -> None:
+        self.loads: list[tuple[str, int]] = []
+
+    def recipe(self, card: ModelCard, task: Task, device: Device) -> Recipe:
+        def load(report: Report) -> Any:
+            self.loads.append((device.kind, os.getpid()))
+            return {"device": device.kind, "loaded by": os.getpid()}
+
+        def build(values: Mapping[str, Any]) -> Any:
+            return lambda task, report: self.draw(values, task, report)
+
+        key = f"{device.kind} large part" if isinstance(task, TextToImage) and task.negative_prompt == "more" else device.kind
+        return Recipe({"dots": Component(key, 1000, load)}, build, lambda task: 10)
+
+    def draw(self, values: Mapping[str, Any], task: TextToImage, report: Report) -> Iterable[Media]:
+        if "memory" in task.prompt:
+            raise MemoryError
+        if "refuse" in task.prompt:
+            raise InvalidInput("Choose another prompt.", "prompt")
+        if "bug" in task.prompt:
+            raise ZeroDivisionError
+        if "die" in task.prompt:
+            os._exit(1)
+        for number in range(task.count):
+            for step in range(4000 if "long" in task.prompt else 4):
+                report(Progress("running", step + 1, 4, "steps", number + 1, task.count))
+                time.sleep(0.005 if "long" in task.prompt else 0)
+            report(Preview(np.zeros((8, 8, 3), np.uint8), number + 1))
+            seed = (task.seed or 0) + number
+            pixels = np.random.default_rng(seed).integers(0, 255, (64, 64, 3), np.uint8)
+            yield Picture(pixels, seed, {"value": str(values["dots"]), "ran in": os.getpid()})
+
+
+@pytest.fixture
+def dots(monkeypatch: pytest.MonkeyPatch) -> Dots:
+    dots = Dots()
+    monkeypatch.setattr(models, "engines", lambda: {"dots": SimpleNamespace(CARDS=(STARTER, LARGE), recipe=dots.recipe)})
+    return dots
+
+
+@pytest.fixture
+def spaces() -> Iterator[Spaces]:
+    spaces = Spaces()
+    yield spaces
+    spaces.close()
+
+
+@pytest.fixture
+def studio(dots: Dots, spaces: Spaces, tmp_path: Path) -> Iterator[ZeroStudio]:
+    settings = Settings(
+        home=tmp_path / "home", cache=tmp_path / "cache", offline=True, mode="public", preload="Large", device="cpu", memory=1
+    )
+    device = Device("cpu", 1)
+    studio = ZeroStudio(settings, (STARTER, LARGE, WRITER), device, Manager(device), Library(settings.home))
+    studio.lend(spaces.GPU)
+    yield studio
+    studio.close()
+
+
+def asked(prompt: str = "dots", model: str = "Large", **more: Any) -> TextToImage:
+    return TextToImage.checked({"prompt": prompt, "model": model, "seed": 7, **more})
+
+
+def made(studio: ZeroStudio, task: TextToImage) -> list[Creation]:
+    return [event for event in studio.run(task, "visitor", "one") if isinstance(event, Creation)]
+
+
+def facts(creation: Creation) -> Mapping[str, Any]:
+    found = creation.record["facts"]
+    assert isinstance(found, dict)
+    return found
+
+
+def pixels(creation: Creation) -> bytes:
+    with Image.open(creation.path) as picture:
+        return picture.tobytes()
+
+
+def test_a_lent_model_is_loaded_here_and_runs_in_the_worker(studio: ZeroStudio, spaces: Spaces, dots: Dots) -> None:
+    (creation,) = made(studio, asked())
+    assert dots.loads == [("cuda", os.getpid())]
+    assert facts(creation)["value"] == str({"device": "cuda", "loaded by": os.getpid()})
+    assert facts(creation)["ran in"] != os.getpid()
+    assert "ZeroGPU" in str(creation.record)
+    assert (spaces.forks, len(spaces.decorated)) == (1, 1)
+
+
+def test_a_starter_runs_here_and_uses_up_no_time(studio: ZeroStudio, spaces: Spaces) -> None:
+    (creation,) = made(studio, asked(model="Starter"))
+    assert facts(creation)["value"] == str({"device": "cpu", "loaded by": os.getpid()})
+    assert "ZeroGPU" not in str(creation.record)
+    assert (spaces.forks, spaces.asked) == (0, [])
+    assert studio.lending(asked(model="Starter")) == 0
+
+
+def test_the_worker_gives_the_same_pictures_with_events_between(studio: ZeroStudio) -> None:
+    events = list(studio.run(asked(count=3), "visitor", "one"))
+    there = [event for event in events if isinstance(event, Creation)]
+    here = made(studio, asked(count=3, model="Starter"))
+    assert len({facts(creation)["ran in"] for creation in there}) == 1
+    assert [pixels(creation) for creation in there] == [pixels(creation) for creation in here]
+    assert len({pixels(creation) for creation in there}) == 3
+    assert any(isinstance(event, Progress) and event.phase == "running" for event in events)
+
+
+def test_without_a_name_the_best_lent_model_is_taken(studio: ZeroStudio) -> None:
+    assert studio.card_for(asked(model="")).name == "Large"
+
+
+def test_a_second_run_asks_for_what_the_first_took_and_uses_its_worker(studio: ZeroStudio, spaces: Spaces) -> None:
+    assert studio.lending(asked()) == zero.FIRST
+    first, second = made(studio, asked()), made(studio, asked(seed=8))
+    assert spaces.asked == [zero.FIRST, zero.SHORTEST]
+    assert studio.lending(asked()) == zero.SHORTEST
+    assert (len(first), len(second), spaces.forks) == (1, 1, 1)
+
+
+def test_more_steps_ask_for_more_seconds(studio: ZeroStudio) -> None:
+    made(studio, asked())
+    studio._took["Large"] = (10.0, asked(steps=10, width=64, height=64))
+    few, many = (studio.lending(asked(steps=steps, width=64, height=64)) for steps in (10, 40))
+    assert (few, many) == (round(12.5) + 3, 50 + 3)
+    assert studio.lending(asked(steps=50, count=4, width=1024, height=1024)) == zero.LONGEST
+
+
+@pytest.mark.parametrize(
+    ("limits", "kind", "words"),
+    [
+        ({"quota": 1.0}, Busy, "Your GPU time for now is used up"),
+        ({"longest": 1.0}, Refused, "longer than a GPU is lent at once"),
+        ({"crowded": True}, Busy, "No GPU became free within a minute"),
+    ],
+)
+def test_what_the_hub_refuses_is_told_with_what_to_do_instead(
+    studio: ZeroStudio, spaces: Spaces, limits: dict[str, Any], kind: type[Exception], words: str
+) -> None:
+    for name, value in limits.items():
+        setattr(spaces, name, value)
+    with pytest.raises(kind, match=rf"{words}.* Starter needs no GPU and uses up none of your time\.$"):
+        made(studio, asked())
+    assert spaces.forks == 0
+    assert studio.library.list("text_to_image", "visitor", "one", 10) == ()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "kind", "words"),
+    [("memory", NotEnoughMemory, "The GPU has too little memory"), ("refuse", InvalidInput, "Choose another prompt.")],
+)
+def test_a_refusal_of_the_worker_keeps_its_words(studio: ZeroStudio, prompt: str, kind: type[Exception], words: str) -> None:
+    with pytest.raises(kind, match=words):
+        made(studio, asked(prompt))
+    assert len(made(studio, asked())) == 1
+
+
+@pytest.mark.parametrize("prompt", ["die", "bug"])
+def test_a_worker_that_ends_early_is_told_and_the_next_run_works(studio: ZeroStudio, spaces: Spaces, prompt: str) -> None:
+    with pytest.raises(Busy, match="The GPU was taken back before this was done"):
+        made(studio, asked(prompt))
+    assert len(made(studio, asked())) == 1
+
+
+def test_stop_closes_the_worker_at_its_next_step_and_frees_it(studio: ZeroStudio, spaces: Spaces) -> None:
+    events: Iterator[Event] = studio.run(asked("long"), "visitor", "one")
+    for event in events:
+        if isinstance(event, Progress) and event.phase == "running":
+            break
+    began = time.monotonic()
+    assert studio.stop("visitor", "one", wait=True) == 1
+    assert time.monotonic() - began < 10
+    assert len(made(studio, asked())) == 1
+    assert spaces.forks == 1
+
+
+def test_what_was_not_loaded_at_the_start_is_refused_in_words(studio: ZeroStudio, dots: Dots) -> None:
+    with pytest.raises(ModelUnavailable, match="Large was not loaded for this when the Space started"):
+        made(studio, asked(negative_prompt="more"))
+    assert dots.loads == [("cuda", os.getpid())]
+
+
+def test_a_run_on_the_gpu_keeps_none_waiting_here(studio: ZeroStudio) -> None:
+    events = studio.run(asked("long"), "visitor", "one")
+    for event in events:
+        if isinstance(event, Progress) and event.phase == "running":
+            break
+    assert len(made(studio, asked(model="Starter"))) == 1
+    studio.stop("visitor", "one", wait=True)
+
+
+def test_llama_is_never_loaded_where_a_worker_is_forked(studio: ZeroStudio) -> None:
+    assert [one.name for one in studio.cards] == ["Starter", "Large"]
+
+
+def test_without_models_of_the_owner_nothing_is_lent_and_the_writer_stays(dots: Dots, spaces: Spaces, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", cache=tmp_path / "cache", offline=True, mode="public")
+    device = Device("cpu", 1)
+    studio = ZeroStudio(settings, (STARTER, LARGE, WRITER), device, Manager(device), Library(settings.home))
+    studio.lend(spaces.GPU)
+    assert [one.name for one in studio.cards] == ["Starter", "Large", "Llama"]
+    assert stocking.chosen(studio.cards, settings) == ()
+    assert len(spaces.decorated) == 1  # without one the Hub starts no Space of this kind
+    studio.close()
