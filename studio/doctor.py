@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -12,11 +14,18 @@ from pathlib import Path
 
 from studio import sources
 from studio.device import Device
+from studio.errors import StudioError
+from studio.index import reading
 from studio.models import ModelCard
-from studio.settings import Settings
+from studio.safety import pictures
+from studio.schema import STEPS
+from studio.settings import Settings, on_spaces
+from studio.storage import RESERVE
 
 OLDEST, NEWEST = (3, 11), (3, 13)
 LEAST_MEMORY, LEAST_ROOM = 1.5, 1.0  # GB: both starters in memory at once; pictures and the writer on the disk
+
+RIGHT = 499_500.0  # 0 + 1 + ... + 999
 
 
 @dataclass(frozen=True)
@@ -36,8 +45,13 @@ def examine(settings: Settings, cards: Iterable[ModelCard]) -> Iterator[Check]:
         device = Device(settings.device, settings.memory)
         yield _device(device)
         yield _memory(device)
+        yield _answer(device)
     for name, folder in (("home", settings.home), ("cache", settings.cache)):
         yield _disk(name, folder)
+    if (settings.home / "library.sqlite").exists():
+        yield _library(settings.home)
+    if settings.public:
+        yield from _among_strangers(settings)
     places = sources.Places(settings.assets, settings.cache, settings.home, settings.offline)
     for card in cards:
         if card.starter:
@@ -75,16 +89,76 @@ def _memory(device: Device) -> Check:
     return Check(f"{have:.1f} GB of memory for models")
 
 
+def _answer(device: Device) -> Check:
+    """A small sum on the device, brought back: a device that is there may still be lost."""
+    import torch
+
+    try:
+        right = float(torch.arange(1000.0, device=device.kind).sum().item()) == RIGHT
+    except (RuntimeError, AssertionError) as error:
+        advice = "close what else uses it, restart the machine, then look at its driver; until then start with --device cpu"
+        return Check(f"device {device.kind} does not answer ({str(error).splitlines()[0][:120]})", advice)
+    if not right:
+        return Check(f"device {device.kind} computes wrongly", "start with --device cpu: the device or its driver is faulty")
+    return Check(f"device {device.kind} answers")
+
+
 def _disk(name: str, folder: Path) -> Check:
     place = folder
     while not place.exists():
         place = place.parent
+    refusal = _refusal(place)
+    if refusal == errno.EROFS:
+        return Check(f"{name} {folder} lies on a disk that is read-only", f"make it writable, or choose another folder with --{name}")
+    if refusal in (errno.ENOSPC, errno.EDQUOT):
+        return Check(f"{name} {folder}: the disk is full", f"free some space, or choose another folder with --{name}")
+    if refusal:
+        return Check(f"{name} {folder} cannot be written ({os.strerror(refusal)})", f"allow it, or choose another folder with --{name}")
     free = shutil.disk_usage(place).free / 1e9
-    if not os.access(place, os.W_OK):
-        return Check(f"{name} {folder} cannot be written", f"choose another folder with --{name}")
+    if free < RESERVE / 1e9:
+        advice = f"free some space now, or choose another folder with --{name}"
+        return Check(f"{name} {folder}: {free:.1f} GB free, so that nothing more can be saved", advice)
     if free < LEAST_ROOM:
         return Check(f"{name} {folder}: {free:.1f} GB free", f"free some space, or choose another folder with --{name}")
     return Check(f"{name} {folder}: {free:.0f} GB free")
+
+
+def _refusal(place: Path) -> int:
+    """The number of the error with which a file of a few bytes is refused there; 0 where it is taken."""
+    try:
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error.errno or errno.EIO
+    return 0
+
+
+def _library(home: Path) -> Check:
+    """The index, looked through quickly; `fsck` reads every file too."""
+    try:
+        with reading(home / "library.sqlite", len(STEPS)) as index:
+            (answer,) = index.execute("PRAGMA quick_check(1)").fetchone()
+            (count,) = index.execute("SELECT count(*) FROM creations").fetchone()
+    except StudioError as error:
+        words, _, advice = str(error).partition(": ")
+        return Check(words, advice.rstrip(".") or "run `python -m studio fsck`")
+    if answer != "ok":
+        return Check("the library's index is damaged", "run `python -m studio fsck`, then put back a backup; no file is lost")
+    return Check(f"the library's index is sound: {count:,} creation{'' if count == 1 else 's'}")
+
+
+def _among_strangers(settings: Settings) -> Iterator[Check]:
+    """What a public studio should have beside the rest."""
+    if pictures.installed():
+        yield Check("pictures are looked at before they are shown")
+    else:
+        advice = f"run `pip install {pictures.PACKAGE}`; until then only the models that ship with the studio make pictures"
+        yield Check("nothing looks at pictures before strangers see them", advice)
+    if on_spaces() and settings.secret is None:
+        advice = "set ATELIER_SECRET to at least 16 characters, or keep home on a disk that stays"
+        yield Check("marks and visitors are known by a secret in home alone, which a Space forgets", advice)
 
 
 def _starter(card: ModelCard, places: sources.Places) -> Check:
