@@ -93,7 +93,7 @@ class Ledger:
         short = need - free
         words = f"{short / 1e9:.1f} GB" if short >= 1e9 else f"{max(short / 1e6, 1):.0f} MB"
         raise NotEnoughMemory(
-            f"This needs {words} more memory than is free for it: {way} a smaller size, fewer pictures or a smaller model."
+            f"This needs {words} more memory than the studio may use: {way} a smaller size, fewer pictures or a smaller model."
         )
 
     def reserve(self, sizes: Mapping[str, int], working: int) -> None:
