@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import JsonValue
+from pydantic import JsonValue, SecretStr
 
 from studio.creations import Media, Passage, Picture, Take
 from studio.errors import StudioError
@@ -24,14 +24,16 @@ from studio.provenance.identity import Identity
 from studio.provenance.manifests import SIGNED
 from studio.settings import Settings
 from studio.tasks import EDITS
+from studio.writing import marking
 
 if TYPE_CHECKING:
+    from studio.models import ModelCard
     from studio.provenance.record import Record
 
 log = logging.getLogger("atelier.marks")
 
 NO_SIGNATURE = "This format holds no signature; the record beside it says how it was made."
-PLAIN_TEXT = "Plain text holds neither an invisible mark nor a signature; the library keeps its record."
+PLAIN_TEXT = "Plain text holds no signature; with a download of its document comes a signed file that says who wrote what."
 FAILED = "The mark could not be put in: the log has the details."
 UNLIKE = "What was made again has no mark."
 SAME_SAMPLES = "What is kept of the recording that was given keeps its samples as they are."
@@ -49,13 +51,26 @@ class Marks:
             if reason:
                 log.warning("no %s is put into results: %s", what, reason)
 
+    @property
+    def words(self) -> bytes:
+        """What words written here are marked with, and found again by."""
+        return hashlib.sha256(b"words " + self.identity.secret).digest()
+
+    def equipped(self, card: ModelCard) -> ModelCard:
+        """The card with what its engine marks words with, where it can and the operator has not turned it off."""
+        if card.engine != marking.ENGINE or self._off["watermark"]:
+            return card
+        return card.model_copy(update={"mark": SecretStr(self.words.hex())})
+
     def marked(self, media: Media, record: Record, sources: Sequence[bytes] = (), like: Record | None = None) -> tuple[Media, Record]:
         """The medium with an invisible mark and its record, which says so, or why not.
 
         The mark carries the number of the task, or the one that the record in the first of `sources`, the files it was made from, tells:
         equal tasks give equal pixels, and what is left of a marked file agrees with what was added to it. What is made again carries
-        what the record `like` tells, a number or none.
+        what the record `like` tells, a number or none. Words were marked as they were drawn, or not; of them only the record is made.
         """
+        if isinstance(media, Passage):
+            return media, self.told(record.model_copy(update={"marks": {"watermark": self._of_words(media, record)}}), ".txt")
         number = next((n for n in (_number(_record_in(data)) for data in sources) if n is not None), None)
         if like is not None:
             number = _number(like)
@@ -67,15 +82,16 @@ class Marks:
         if not reason and number is not None:
             media, reason = self._with_mark(media, number)
         said: dict[str, JsonValue] = {"watermark": {"none": reason} if reason else {"payload": f"{number:05x}", "key": self._key}}
-        others = () if isinstance(media, Passage) else [name for name in media.attachments if Path(name).suffix not in SIGNED]
+        others = [name for name in media.attachments if Path(name).suffix not in SIGNED]
         if others:
             said["companions"] = dict.fromkeys(others, NO_SIGNATURE)
-        suffix = ".txt" if isinstance(media, Passage) else ".flac" if isinstance(media, Take) else ".png"
+        suffix = ".flac" if isinstance(media, Take) else ".png"
         return media, self.told(record.model_copy(update={"marks": said}), suffix)
 
     def told(self, record: Record, suffix: str) -> Record:
         """The record with what becomes of the signature in a file of this format."""
-        why = PLAIN_TEXT if suffix == ".txt" else NO_SIGNATURE if suffix not in SIGNED else self._turned_off("signature")
+        why = self._turned_off("signature") if suffix in (*SIGNED, ".txt") else NO_SIGNATURE
+        why = why or (PLAIN_TEXT if suffix == ".txt" else "")
         return record.model_copy(update={"marks": {**record.marks, "signature": {"none": why} if why else {"standard": "C2PA"}}})
 
     def sealed(
@@ -97,7 +113,7 @@ class Marks:
             record = record.model_copy(update={"marks": {**record.marks, "signature": {"none": str(error)}}})
             return encode(record), record
 
-    def _with_mark(self, media: Media, number: int) -> tuple[Media, str]:
+    def _with_mark(self, media: Picture | Take, number: int) -> tuple[Picture | Take, str]:
         """The marked medium and '', or the medium as it is and the reason."""
         from studio.provenance import picture_mark, sound_mark
         from studio.provenance.watermark import TooSmall
@@ -105,24 +121,27 @@ class Marks:
         try:
             if isinstance(media, Picture):
                 return replace(media, pixels=picture_mark.embed(media.pixels, number, self.identity.secret, media.drawn)), ""
-            if isinstance(media, Take):
-                loop = bool(media.facts.get("loop"))
-                return replace(media, sound=sound_mark.embed(media.sound, number, self.identity.secret, loop=loop)), ""
+            loop = bool(media.facts.get("loop"))
+            return replace(media, sound=sound_mark.embed(media.sound, number, self.identity.secret, loop=loop)), ""
         except TooSmall as error:
             return media, str(error)
         except Exception:
             log.exception("a result was left without an invisible mark")
             return media, FAILED
-        return media, PLAIN_TEXT
+
+    def _of_words(self, media: Passage, record: Record) -> dict[str, JsonValue]:
+        """What the record says of the mark in a text, which was put in as the words were drawn."""
+        if media.facts.get(marking.FACT):
+            return {"scheme": marking.SCHEME, "key": self._key, "words": marking.ELSEWHERE}
+        engine, name = record.model.get("engine"), record.model.get("name")
+        return {"none": marking.why_none(engine, name, record.asked, media.facts, self._turned_off("watermark"))}
 
     def _turned_off(self, what: str) -> str:
         return f"Turned off here: {self._off[what]}" if self._off[what] else ""
 
 
-def _unmarked(media: Media, record: Record) -> str:
+def _unmarked(media: Picture | Take, record: Record) -> str:
     """Why this medium gets no mark by its kind; '' if it gets one."""
-    if isinstance(media, Passage):
-        return PLAIN_TEXT
     if isinstance(media, Take) and (record.task.get("reference_use") in EDITS or _keeps(media, record)):
         return SAME_SAMPLES
     return ""

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from studio.errors import InvalidInput, ModelUnavailable
-from studio.tasks import SEED_LIMIT, TASKS, Task
+from studio.tasks import SEED_LIMIT, TASKS, Task, Write
 
 AnyTask = TypeVar("AnyTask", bound=Task)
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -127,6 +127,7 @@ class ModelCard(_Data):
     companions: Mapping[str, Source] = Field(default_factory=dict, description="Further files it uses where they are here")
     files: Path | None = Field(default=None, exclude=True)
     secret: SecretStr | None = Field(default=None, exclude=True, description="Opens the service of a model that runs elsewhere")
+    mark: SecretStr | None = Field(default=None, exclude=True, description="What its words are marked with, as hexadecimal digits")
     companion_files: Mapping[str, Path] = Field(default_factory=dict, exclude=True)
 
     def knows(self, task: Task) -> bool:
@@ -229,6 +230,8 @@ def resolve(task: AnyTask, card: ModelCard) -> AnyTask:
     if task.seed is None:
         filled["seed"] = secrets.randbelow(SEED_LIMIT - 8)
     task = type(task).checked({**task.model_dump(), **filled, "model": card.name})
+    if isinstance(task, Write):
+        task = task.model_copy(update={"text_mark": card.mark is not None and task.marks(task.max_new_tokens)})
     for name, (low, high) in card.limits.items():
         value = getattr(task, name, None)
         if value is not None and not low <= value <= high:
@@ -240,7 +243,8 @@ def resolve(task: AnyTask, card: ModelCard) -> AnyTask:
     if getattr(task, "scheduler", "") and not card.schedulers:
         raise InvalidInput(f"{card.name} has no scheduler to choose: leave it empty.", "scheduler")
     for name in card.ignores:
-        if name in fields and getattr(asked, name) != fields[name].default:
+        value = getattr(asked, name, None)
+        if name in fields and value != fields[name].default and not (value is False and fields[name].default is None):
             raise InvalidInput(f"{card.name} does not use {fields[name].title}: leave it as it was, or choose another model.", name)
     if getattr(task, "blend_prompt", "").strip() and not card.blends:
         raise InvalidInput(f"{card.name} draws one prompt at a time: empty “Blend with”, or choose a model that blends.", "blend_prompt")

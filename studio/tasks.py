@@ -25,6 +25,8 @@ LINE_LIMIT = 200
 SEED_LIMIT = 2**32 - 1
 SIDE_LIMIT = 4_096
 SIDE_SHARE_LIMIT = 200
+UNMARKED_TOKENS = 200
+"""Up to which an answer goes without an invisible mark unless it is asked for: it would hardly be found again."""
 _TURNING = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 """Embeddings, overrides and isolates (Unicode Standard Annex 9)."""
 _MARKS = "[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
@@ -403,7 +405,8 @@ class Write(Task):
     """Words become words. `document` is the text so far: the answer goes on from its last character.
 
     What else the writer reads stands in `notes`, `cards`, `passages` and `author_note`, as sent. The samplers work in one order:
-    repetition penalty, DRY, bias, top-n-sigma, top-k, typical, top-p, min-p, XTC, temperature.
+    repetition penalty, DRY, bias, top-n-sigma, top-k, typical, top-p, min-p, XTC, temperature. With `text_mark` the words follow the
+    studio's secret as well as the seed: the same task gives the same words on the same studio alone.
     """
 
     kind: ClassVar[str] = "write"
@@ -450,8 +453,19 @@ class Write(Task):
     output_regex: Text = Field(default="", max_length=1000, title="Pattern", description="The answer matches this regular expression")
     output_choices: Lines = Field(default=(), max_length=100, title="Choices", description="The answer is one of these, one a line")
     probabilities: Flag = Field(default=False, title="Probabilities", description="Keep how likely each word was, and what else was")
+    text_mark: Flag | None = Field(default=None, title="Invisible mark", description="Empty: in long texts, where the writer can")
     seed: Whole | None = Field(default=None, ge=0, le=SEED_LIMIT, title="Seed", description="Empty: a fresh one, recorded")
     stop: Lines = Field(default=(), max_length=8, title="Stop", description="Texts that end the answer, one a line")
+
+    @property
+    def formed(self) -> bool:
+        """Whether the answer has a given form."""
+        return bool(self.output_schema or self.output_regex or self.output_choices)
+
+    def marks(self, longest: int | None) -> bool:
+        """Whether an answer of at most so many tokens (None: nothing says) gets the invisible mark from a writer that can."""
+        asked = longest is None or longest > UNMARKED_TOKENS if self.text_mark is None else self.text_mark
+        return asked and not self.formed
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -22,6 +22,27 @@ FORMS = ("output_schema", "output_regex", "output_choices")
 """Fields that give the answer a form: one of them at most."""
 
 
+UNMARKED = "Off: nobody can tell later from the words that a model wrote them. Say so where you publish them."
+"""What is said where the mark is off."""
+
+
+class Mark(gr.Checkbox):
+    """On: what the task does where nothing is said; off: False. A model that ignores the field thus gets nothing to refuse."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        return None if payload is True else payload
+
+    def postprocess(self, value: Any) -> Any:
+        return True if value is None else value
+
+    def get_config(self) -> dict[str, Any]:
+        """As the parent's, on where nothing is said."""
+        config = super().get_config()
+        return {**config, "value": True} if config.get("value") is None else config
+
+
 def build(form: Form, stage: gr.HTML) -> dict[str, Any]:
     """Model, style of the prose, advanced fields and the form of an answer, each in a fold; `wire` joins them once all fields are there."""
     presets = {preset.name: preset for preset in sampler_presets(form.studio.settings.presets)}
@@ -58,6 +79,9 @@ def _advanced(form: Form) -> None:
         form.add(name, _fields.text(Write, name, lines=2, info=Write.model_fields[name].description))
     form.add("guidance_scale", _fields.number(Write, "guidance_scale", info=Write.model_fields["guidance_scale"].description))
     form.add("negative_prompt", _fields.text(Write, "negative_prompt", lines=2, info=Write.model_fields["negative_prompt"].description))
+    form.add("text_mark", Mark(value=True, label="Invisible mark in long texts", info="This studio then recognises what was written here"))
+    unmarked = gr.HTML(elem_classes="quiet", padding=False)
+    form.fields["text_mark"].change(lambda on: _status.note(UNMARKED) if on is False else "", form.fields["text_mark"], unmarked, **QUIET)
     form.add("probabilities", gr.Checkbox(value=False, label="Probabilities", info="Show how likely each word was, and what else was"))
 
 

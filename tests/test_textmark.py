@@ -102,9 +102,19 @@ def test_a_context_that_returns_is_left_alone() -> None:
 
     marker, scores = processor(SECRET), torch.randn(1, VOCABULARY, generator=torch.Generator().manual_seed(1))
     ids = torch.tensor([[1, 2, 3, 4]])
-    assert not torch.equal(marker(ids, scores), scores)
-    assert torch.equal(marker(ids, scores), scores)
+    marked = marker(ids, scores)
+    assert not torch.equal(marked, scores)
+    assert torch.equal(marker(ids, scores), marked)  # at the same place: what was drawn may not stand
+    longer = torch.tensor([[9, 1, 2, 3, 4]])
+    for _ in range(2):
+        assert torch.equal(marker(longer, scores), scores)
     assert torch.equal(marker(ids[:, :2], scores), scores)  # too little stands before
+
+
+def test_a_text_that_was_looked_at_in_many_ways_must_show_more() -> None:
+    text = written(120, SECRET, 8)
+    once, often = detect(text, SECRET), detect(text, SECRET, looks=1000)
+    assert often.p_value == pytest.approx(1000 * once.p_value) and often.score == once.score
 
 
 def test_one_token_that_is_certain_stays_certain() -> None:

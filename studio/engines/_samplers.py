@@ -1,8 +1,8 @@
 """How the next token is chosen: the scores of all tokens go through a chain of samplers, and one is drawn.
 
 The order is that of `Write` and of llama.cpp: repetition penalty, DRY, phrase bias; then top-n-sigma, top-k, typical, top-p, min-p, XTC,
-temperature and the draw, from a generator of the run's own on the CPU. Scores are logits, a tensor (1, vocabulary); a sampler returns new
-ones, -inf for what it takes out, and never takes out all. Knows no model, no text and no task.
+temperature; last the invisible mark, if any, and the draw, from a generator of the run's own on the CPU. Scores are logits, a tensor
+(1, vocabulary); a sampler returns new ones, -inf for what it takes out, and never takes out all. Knows no model, no text and no task.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ Filter = Callable[[Any], Any]
 
 
 class Chain:
-    """The samplers of one take. Settings are those of `Write` by name; `biases` and `breakers` are tokens (see `Bias`, `Dry`)."""
+    """The samplers of one take. Settings are those of `Write` by name; `biases` and `breakers` are tokens (see `Bias`, `Dry`).
+
+    `marker` is a `textmark.Marker`: what it makes of the scores leans on the studio's secret; at temperature 0 it is not asked.
+    """
 
     def __init__(
         self,
@@ -30,6 +33,7 @@ class Chain:
         seed: int,
         biases: Sequence[tuple[float, Sequence[Sequence[int]]]] = (),
         breakers: Iterable[int] = (),
+        marker: Callable[[Any, Any], Any] | None = None,
     ) -> None:
         import torch
 
@@ -37,19 +41,23 @@ class Chain:
         self._before = _penalties(settings, biases, breakers)
         self._filters = _filters(settings, self._generator)
         self._greedy = settings["temperature"] == 0
+        self._marker, self._ids = marker, None
 
     def weighed(self, ids: Any, scores: Any) -> Any:
         """The scores after penalties and bias, which depend on the tokens `ids` (1, length) that stand before."""
+        self._ids = ids
         for sampler in self._before:
             scores = sampler(ids, scores)
         return scores
 
     def drawn(self, scores: Any) -> int:
-        """One token of weighed scores: the likeliest at temperature 0, else by chance among those that the filters leave."""
+        """One token of the scores weighed last: the likeliest at temperature 0, else by chance among those that the filters leave."""
         if self._greedy:
             return int(scores.argmax())
         for sampler in self._filters:
             scores = sampler(scores)
+        if self._marker is not None:
+            scores = self._marker(self._ids, scores)
         return draw(scores, self._generator)
 
 

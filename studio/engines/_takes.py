@@ -8,13 +8,16 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from studio.creations import Json, Passage, Preview, Progress, Report
 from studio.engines import _decoding, _prefix, _samplers, _words
 from studio.errors import Cancelled, InvalidInput
 from studio.tasks import SEED_LIMIT, Write
-from studio.writing import context, structured
+from studio.writing import context, marking, structured
+
+if TYPE_CHECKING:
+    from studio.writing.textmark import Key, Marker
 
 PREVIEW_SECONDS = 0.05
 
@@ -23,7 +26,7 @@ Finish = Literal["end", "length", "stop", "stopped"]
 
 @dataclass(frozen=True)
 class Run:
-    """What all takes of one run share; `seen` is when a preview was last shown."""
+    """What all takes of one run share; `seen` is when a preview was last shown, `mark` what the invisible mark is made with, if any."""
 
     model: Any
     vocabulary: _words.Vocabulary
@@ -35,6 +38,7 @@ class Run:
     away: _prefix.Read | None
     report: Report
     seen: list[float]
+    mark: Key | None = None
 
 
 def take(run: Run, item: int) -> Passage:
@@ -46,6 +50,7 @@ def take(run: Run, item: int) -> Passage:
         facts["cut"] = run.asked.cut
     answer, chances, finish, more = _kept(run, item, seed)
     facts |= more
+    facts |= {marking.FACT: marking.SCHEME} if run.mark is not None else {}
     if task.probabilities:
         facts["words"] = _told(answer, chances)
     return Passage(answer.text, seed, answer.tokens, finish, facts)
@@ -104,12 +109,20 @@ def _choice(run: Run, seed: int, form: structured.Constraint | None, ends: list[
             raise InvalidInput("This model has no sign for the end of an answer, so it can keep to no form: choose another.", form.field)
         held = structured.Held(form, run.vocabulary.trie(width, tuple(ends)), tuple(ends))
     return _decoding.Choice(
-        _samplers.Chain(settings, seed, biases, run.vocabulary.breakers if settings["dry_multiplier"] else ()),
+        _samplers.Chain(settings, seed, biases, run.vocabulary.breakers if settings["dry_multiplier"] else (), _marker(run)),
         _decoding.Guide(run.model, run.away, settings["guidance_scale"]) if run.away is not None else None,
         held,
         _words.Ban(tokenizer, task.ban) if task.ban else None,
         task.probabilities,
     )
+
+
+def _marker(run: Run) -> Marker | None:
+    if run.mark is None:
+        return None
+    from studio.writing.textmark import Marker
+
+    return Marker(run.mark)
 
 
 def _told(answer: _words.Answer, told: list[list[Any]]) -> list[Json]:

@@ -27,7 +27,7 @@ CARDS: tuple[ModelCard, ...] = ()
 
 IGNORES = (
     "typical_p", "top_n_sigma", "dry_multiplier", "dry_base", "dry_allowed_length", "xtc_probability", "xtc_threshold", "guidance_scale",
-    "negative_prompt", "ban", "bias", "output_regex", "output_choices", "probabilities",
+    "negative_prompt", "ban", "bias", "output_regex", "output_choices", "probabilities", "text_mark",
 )  # fmt: skip
 """What the protocol has no common words for."""
 

@@ -53,7 +53,7 @@ CARDS = (
         },
         limits={"max_new_tokens": (1, 2048)},
         options={"context": 4096, "document": 1024},
-        ignores=("guidance_scale", "negative_prompt"),
+        ignores=("guidance_scale", "negative_prompt", "text_mark"),
         url="https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct",
     ),
 )

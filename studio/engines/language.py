@@ -1,8 +1,9 @@
 """Any causal chat model of transformers, from a folder: an instruction, and the text so far, become more text.
 
 Sampling draws from a generator of the run's own on the CPU, so that a seed gives the same words whatever else runs and on every device
-whose arithmetic agrees. Several takes share one reading of the prompt and are written one after the other: in one batch their last bits,
-and with them their words, would be others than those of a take alone (measured). Knows no manager, no download and no page.
+whose arithmetic agrees; where a text carries the studio's invisible mark, the words follow its secret too. Several takes share one reading
+of the prompt and are written one after the other: in one batch their last bits, and with them their words, would be others than those of a
+take alone (measured). Knows no manager, no download and no page.
 """
 
 from __future__ import annotations
@@ -117,13 +118,22 @@ def _passages(
             if away is None:
                 raise InvalidInput(f"{card.name} cannot be guided: set Guidance scale to 1 or choose another model.", "guidance_scale")
     # 3. Take after take; `report` raises to stop.
-    run = _takes.Run(model, vocabulary, words, task, settings, asked, read, away, report, [float("-inf")])
+    run = _takes.Run(model, vocabulary, words, task, settings, asked, read, away, report, [float("-inf")], _mark(task, card, settings))
     for item in range(task.count):
         with components.memory_in_words(full):
             passage = _takes.take(run, item)
         yield passage
         if passage.finish == "stopped":
             return
+
+
+def _mark(task: Write, card: ModelCard, settings: Mapping[str, float]) -> Any:
+    """What the invisible mark is made with, a `textmark.Key`; None where the text gets none."""
+    if not task.text_mark or card.mark is None or settings["temperature"] == 0 or task.formed:
+        return None
+    from studio.writing.textmark import Key  # brings numpy
+
+    return Key.of(bytes.fromhex(card.mark.get_secret_value()))
 
 
 def _reading(total: int, room: int, items: int, report: Report) -> Callable[[int], None]:

@@ -156,7 +156,10 @@ def task_of(record: Record) -> Task:
     task = TASKS.get(record.kind)
     if task is None:
         raise InvalidInput("This was made by a tool that this Atelier does not have: update it to make it again.")
-    return task.checked({name: value for name, value in record.task.items() if name in task.model_fields})
+    values = {name: value for name, value in record.task.items() if name in task.model_fields}
+    if "text_mark" in task.model_fields:  # what was written before there was a mark in words has none
+        values.setdefault("text_mark", False)
+    return task.checked(values)
 
 
 _DAMAGED = "The settings in this file are damaged and were not read: set the fields by hand."

@@ -54,4 +54,5 @@ Taken away
     export_docx.py       Word, with comments on what a machine wrote
     export_epub.py       a book
     textmark.py          the invisible mark in written words, and its detector
+    marking.py           which texts get it, and why the others do not
 """

@@ -101,17 +101,23 @@ class Marker:
     def __init__(self, key: Key) -> None:
         self._key = key
         self._seen: set[int] = set()
+        self._at, self._open = -1, False
 
     def __call__(self, ids: Any, scores: Any) -> Any:
-        """Scores (1, vocabulary) as a tensor, -inf for what is out, after the tokens `ids` (1, length); the marked ones."""
+        """Scores (1, vocabulary) as a tensor, -inf for what is out, after the tokens `ids` (1, length); the marked ones.
+
+        It may be asked again at one place, where the token that was drawn may not stand.
+        """
         import torch
 
         if ids.shape[1] < CONTEXT:
             return scores
         context = contexts_of([*ids[0, -CONTEXT:].tolist(), 0])
-        if int(context[0]) in self._seen:
+        if ids.shape[1] != self._at:
+            self._at, self._open = ids.shape[1], int(context[0]) not in self._seen
+            self._seen.add(int(context[0]))
+        if not self._open:
             return scores
-        self._seen.add(int(context[0]))
         best = scores[0].topk(min(TOP, scores.shape[-1]))
         there = best.values > float("-inf")
         told, tokens = best.values[there].double(), best.indices[there]
@@ -126,8 +132,11 @@ def processor(secret: bytes) -> Marker:
     return Marker(Key.of(secret))
 
 
-def detect(tokens: Sequence[int], secret: bytes) -> Finding:
-    """Whether a text, as the tokens of the model that may have written it, carries the mark of `secret`, in all or in part of it."""
+def detect(tokens: Sequence[int], secret: bytes, looks: int = 1) -> Finding:
+    """Whether a text, as the tokens of the model that may have written it, carries the mark of `secret`, in all or in part of it.
+
+    `looks`: how many models' tokens the text is looked at in; the more, the likelier one shows something by chance.
+    """
     heights, places = _heights(tokens, Key.of(secret))
     total = max(0, len(tokens) - CONTEXT)
     if len(heights) < SHORTEST:
@@ -140,7 +149,7 @@ def detect(tokens: Sequence[int], secret: bytes) -> Finding:
     scores = [float(sums[end] - sums[start]) / math.sqrt((end - start) * _VARIANCE) for start, end in parts]
     best = max(range(len(parts)), key=scores.__getitem__)
     start, end = int(places[parts[best][0]]), int(places[parts[best][1] - 1]) + 1
-    chance = min(1.0, len(parts) * 0.5 * math.erfc(scores[best] / math.sqrt(2)))
+    chance = min(1.0, looks * len(parts) * 0.5 * math.erfc(scores[best] / math.sqrt(2)))
     verdict: Verdict = "certain" if chance <= CERTAIN else "likely" if chance <= LIKELY else "none"
     if verdict == "none" and len(heights) < REPETITIVE * total:
         verdict = "predictable"
