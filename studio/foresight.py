@@ -46,7 +46,7 @@ def in_words(plan: Plan) -> str:
     """For example 'Needs 3.1 GB of memory: loads 2.4 GB, one picture after the other.'; '' where nothing has to happen first."""
     happens = [f"loads {_size(plan.loads)}"] if plan.loads >= WORTH_SAYING else []
     if plan.evicts:
-        happens.append("moves another model out of memory" if len(plan.evicts) == 1 else f"moves {len(plan.evicts)} parts out of memory")
+        happens.append("moves another part out of memory" if len(plan.evicts) == 1 else f"moves {len(plan.evicts)} parts out of memory")
     happens += [plan.title] if plan.title else []
     return f"Needs {_size(plan.needs)} of memory: {', '.join(happens)}." if happens else ""
 

@@ -251,6 +251,11 @@ class Studio:
         find = getattr(self._engines[card.engine], "choices", None)
         return {} if find is None else find(card)
 
+    @property
+    def closing(self) -> bool:
+        """Whether it is about to end: no run will be let in."""
+        return self._closing
+
     def close(self) -> None:
         """Stop every run, unload the models, close the library."""
         self._closing = True

@@ -26,8 +26,8 @@ AFTER = 4.0
 """Seconds from the first page until anything is made ready: the page comes first."""
 CALM = 40.0
 """Percent of all CPU time: above, somebody works, and frameworks are imported when they are needed."""
-LOOKS = 150
-"""How often it is looked whether the machine is calm, two seconds apart."""
+LOOK, LOOKS = 2.0, 150
+"""Seconds between two looks whether the machine is calm, and how many there are."""
 
 LEAST: Mapping[str, Mapping[str, object]] = {
     "text_to_image": {"prompt": "-"},
@@ -51,10 +51,10 @@ class WarmUp:
     Where cards are named, somebody wants them, and nothing waits for calm. What fails is told in the log, and no run depends on it.
     """
 
-    def __init__(self, cards: Sequence[ModelCard], load: Callable[[str, str], Iterator[Event]], after: float = AFTER) -> None:
+    def __init__(self, cards: Sequence[ModelCard], load: Callable[[str, str], Iterator[Event]], after: float | None = None) -> None:
         self._cards = tuple(cards)
         self._load = load
-        self._after = after
+        self._after = AFTER if after is None else after
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -97,7 +97,7 @@ class WarmUp:
         """Whether the machine becomes calm in the time that it is waited for."""
         psutil.cpu_percent()
         for _ in range(LOOKS):
-            if self._over.wait(2):
+            if self._over.wait(LOOK):
                 return False
             if psutil.cpu_percent() < CALM:
                 return True
