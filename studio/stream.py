@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,9 @@ BEAT = 0.25
 
 
 class Stream:
-    """Runs `work(stream)` in a thread of its own; iterating yields its events until it ends, and leaving the iteration stops it.
+    """Runs `work(stream)` in a thread of its own, in the context of who made it.
+
+    Iterating yields its events until it ends, and leaving the iteration stops it.
 
     Progress and previews are coalesced (a slow reader sees the newest), creations never, and of previews that hold sound none is lost:
     they are joined. While nothing happens the last progress is yielded again.
@@ -31,7 +34,7 @@ class Stream:
         self._readers: list[_Reader] = []
         self._error: BaseException | None = None
         self._started = self._over = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = threading.Thread(target=copy_context().run, args=(self._run,), name=name, daemon=True)
 
     def report(self, event: Progress | Preview) -> None:
         """For the work: pass an event on, or raise Cancelled once the stream was stopped."""

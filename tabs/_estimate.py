@@ -6,6 +6,7 @@ from studio import foresight
 from studio.errors import NotEnoughMemory
 from studio.studio import Studio
 from studio.tasks import Task
+from studio.zero import ZeroStudio
 from tabs import _status
 
 LONG = 10
@@ -17,6 +18,8 @@ def words(studio: Studio, task: Task) -> str:
 
     A run that does not fit says so here, before it is begun. Raises StudioError for a task that could not be run at all.
     """
+    if isinstance(studio, ZeroStudio) and (lent := studio.lending(task)):
+        return f"Takes up to {lent} s of the GPU time that the Hub gives you for a day."
     seconds = studio.estimate(task)
     time = f"This takes {_status.duration(seconds)} here." if seconds is not None and seconds >= LONG else ""
     try:

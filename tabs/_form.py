@@ -24,6 +24,7 @@ from studio.creations import Creation
 from studio.errors import Cancelled, StudioError
 from studio.studio import GUEST, Studio
 from studio.tasks import Task
+from studio.zero import ZeroStudio
 from tabs import _apart, _estimate, _owners, _status
 from tabs._run import Run, Shown
 
@@ -245,6 +246,8 @@ def estimate(form: Form, shown: gr.HTML, names: Sequence[str], base: Mapping[str
 
     watched = [form.fields[name] for name in names]
     gr.on([field.change for field in watched], told, watched, shown, **QUIET)
+    if isinstance(form.studio, ZeroStudio):  # there each run costs the visitor something: said before anything was changed
+        form.demo.load(told, watched, shown, **QUIET)
 
 
 def send(source: Desk, target: Form, medium: str, button: Any, bar: gr.Tabs) -> None:

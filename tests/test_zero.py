@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,8 +24,10 @@ from studio.models import Bundled, ModelCard
 from studio.settings import Settings
 from studio.tasks import Task, TextToImage
 from studio.zero import ZeroStudio
+from tabs import _estimate
 from tests.fake_spaces import Spaces
 
+VISITOR: ContextVar[str] = ContextVar("visitor", default="nobody")
 HERE = Bundled(path="icons/library.json")
 
 
@@ -157,6 +160,24 @@ def test_a_second_run_asks_for_what_the_first_took_and_uses_its_worker(studio: Z
     assert spaces.asked == [zero.FIRST, zero.SHORTEST]
     assert studio.lending(asked()) == zero.SHORTEST
     assert (len(first), len(second), spaces.forks) == (1, 1, 1)
+
+
+def test_the_page_says_what_a_run_uses_up_before_it_begins(studio: ZeroStudio) -> None:
+    assert _estimate.words(studio, asked()) == "Takes up to 60 s of the GPU time that the Hub gives you for a day."
+    made(studio, asked())
+    assert _estimate.words(studio, asked()) == "Takes up to 5 s of the GPU time that the Hub gives you for a day."
+    assert _estimate.words(studio, asked(model="Starter")) == ""
+
+
+def test_the_time_is_asked_for_in_the_visitors_name(studio: ZeroStudio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package finds the visitor's token in the context of Gradio's event, which is not that of the thread that runs."""
+    seen: list[str] = []
+    plain = studio._dispatch
+    monkeypatch.setattr(studio, "_dispatch", lambda *call: [seen.append(VISITOR.get()), plain(*call)][1])
+    mark = VISITOR.set("somebody")
+    made(studio, asked())
+    VISITOR.reset(mark)
+    assert seen == ["somebody"]
 
 
 def test_more_steps_ask_for_more_seconds(studio: ZeroStudio) -> None:
