@@ -50,11 +50,11 @@ class Studio:
 
     def __init__(self, settings: Settings, cards: tuple[ModelCard, ...], device: Device, manager: Manager, library: Library) -> None:
         self.settings = settings
-        self.cards = tuple(_equipped(card, settings) for card in cards)
+        self.marks = Marks(settings)
+        self.cards = tuple(_equipped(self.marks.equipped(card), settings) for card in cards)
         self.device = device
         self.manager = manager
         self.library = library
-        self.marks = Marks(settings)
         self.sets = OwnSets(settings.home)
         self.places = places(settings)
         self.styles: Mapping[str, TextStyle] = text_styles(settings.presets)
