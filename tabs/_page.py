@@ -36,9 +36,10 @@ def page(studio: Studio) -> Page:
                         line.wire()
                 built.append((module, desk, tab))
         for source, desk, tab in built:
-            for target, form, _ in built:
-                if target is not source and isinstance(form, Form):
-                    _sends(desk, target, form, tab, bar)
+            with tab, gr.Row(elem_classes="sends"):
+                for target, form, _ in built:
+                    if target is not source and isinstance(form, Form):
+                        _sends(desk, target, form, bar)
         _foot.build(demo, studio)
     _without_spinners(demo)
     return demo
@@ -51,10 +52,9 @@ def _without_spinners(demo: gr.Blocks) -> None:
         event.show_progress_on = []
 
 
-def _sends(desk: Desk, target: ModuleType, form: Form, tab: Any, bar: gr.Tabs) -> None:
-    """A button in `tab` for each medium that the one tab has and the other takes."""
+def _sends(desk: Desk, target: ModuleType, form: Form, bar: gr.Tabs) -> None:
+    """A button for each medium that the one tab has and the other takes."""
     for medium in set(desk.outbox) & set(target.ACCEPTS):
-        with tab:
-            button = gr.Button(f"Send to {target.NAME}", size="sm", elem_classes=["send", f"for-{medium}"])
+        button = gr.Button(f"Send to {target.NAME}", size="sm", min_width=120, elem_classes=["send", f"for-{medium}"])
         form.inlets.setdefault(medium, (form.fields[target.ACCEPTS[medium]], str))
         _form.send(desk, form, medium, button, bar)
