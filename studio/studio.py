@@ -10,8 +10,10 @@ import secrets
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from studio import attempts, enhance, foresight, models, shortage, sources, stocking
 from studio.creations import Event, Json, Media, Passage, Preview, Progress
@@ -38,6 +40,9 @@ from studio.warming import WarmUp, least
 from studio.writing.context import LONGEST, Assembled, Words, assemble
 from studio.writing.vocabularies import Vocabularies
 from studio.writing.voice import Voices
+
+if TYPE_CHECKING:
+    from studio.embedding import Embedder
 
 log = logging.getLogger("atelier")
 
@@ -263,6 +268,13 @@ class Studio:
         self._runs.stop(wait=True)
         self.manager.close()
         self.library.close()
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """What makes vectors of texts, where its model is on this machine; loaded when it is first used."""
+        from studio.embedding import Embedder  # brings numpy
+
+        return Embedder(self.places)
 
     def my_sets(self, owner: str = "local", session: str = "") -> tuple[OwnSet, ...]:
         """The sets of their own pictures that this owner may draw with; a guest has those of the browser session alone."""

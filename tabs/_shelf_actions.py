@@ -16,8 +16,9 @@ import gradio as gr
 from studio import replay as replaying
 from studio import thumbs
 from studio.creations import Creation, Event, Progress
-from studio.errors import InvalidInput, StudioError
+from studio.errors import InvalidInput, ModelUnavailable, StudioError
 from studio.provenance.record import Record
+from studio.shelf import Filter
 from tabs import _asking, _form, _leaf, _shelf, _status
 from tabs._form import Desk
 
@@ -25,6 +26,7 @@ log = logging.getLogger("atelier.page")
 
 MOST_THUMBS = 60
 MOST_PACKED = 1000
+NOT_HERE = "What finds by meaning is not on this machine yet: fetch it (84 MB) in Writing, under Sources, or search by words."
 
 
 class Visit(_asking.Visit):
@@ -130,6 +132,8 @@ def _known(desk: Desk) -> set[str]:
 def _page(visit: Visit) -> dict[str, Any]:
     shelf, asked = visit.desk.studio.library.shelf, _shelf.filter_of(visit.data.get("filter"))
     before = visit.words("before")
+    if asked.meaning and asked.words.strip():
+        return _by_meaning(visit, asked)
     items = shelf.page(asked, _shelf.FURTHER if before else _shelf.PAGE, before, *visit.seen)
     found: dict[str, Any] = {"items": [_shelf.item_value(item) for item in items]}
     if visit.data.get("count") is True:
@@ -137,6 +141,22 @@ def _page(visit: Visit) -> dict[str, Any]:
     if visit.data.get("choices") is True:
         found["choices"] = _shelf.choices_value(shelf.choices(*visit.seen))
     return found
+
+
+def _by_meaning(visit: Visit, asked: Filter) -> dict[str, Any]:
+    """What means the same as the words, the nearest first, as one page; a note where not everything was compared yet."""
+    from studio import embedding
+
+    studio, library = visit.desk.studio, visit.desk.studio.library
+    if not embedding.here(studio.places):
+        raise ModelUnavailable(NOT_HERE)
+    found = library.meanings.nearest(asked, embedding.CARD.name, studio.embedder, *visit.seen)
+    items = [] if visit.words("before") else [_shelf.item_value(item) for item in library.shelf.these(found.seqs, *visit.seen)]
+    left = found.total - found.compared
+    note = f"{left:,} of {found.total:,} creations are not compared yet: search again for more of them." if left else ""
+    return {"items": items, "total": len(found.seqs), "note": note} | (
+        {"choices": _shelf.choices_value(library.shelf.choices(*visit.seen))} if visit.data.get("choices") is True else {}
+    )
 
 
 def _thumbs(visit: Visit) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class SourcesPanel:
         """Nothing is read or loaded before somebody asks."""
         self._pages: OrderedDict[tuple[str, str], Page] = OrderedDict()
         self._indexes = retrieval.Indexes()
-        self._embedder = embedding.Embedder(self.form.studio.places)
+        self._embedder = self.form.studio.embedder
 
     @property
     def outputs(self) -> list[Any]:

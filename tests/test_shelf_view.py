@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from studio import embedding
 from studio.errors import InvalidInput
 from studio.library import Library
 from studio.provenance.record import Record
@@ -67,6 +69,26 @@ def test_a_filter_is_taken_as_it_is_sent() -> None:
     assert _shelf.filter_of(sent) == Filter(
         words='"a" OR (b', kind="music", starred=True, smallest=5, since="2026-01-31", until="2026-02-01"
     )
+
+
+def test_words_are_compared_by_meaning_where_the_model_for_it_is_here(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = desk(library, public=False)
+    boat, _ = write(library, "A boat."), write(library, "A tree.")
+    asked = {"filter": {"words": "harbour", "meaning": True}, "count": True, "choices": True}
+    where.studio.places = None  # pyright: ignore[reportAttributeAccessIssue]
+    monkeypatch.setattr(embedding, "here", lambda _: False)
+    assert "under Sources" in ask(where, "s", "page", **asked)["error"]
+    monkeypatch.setattr(embedding, "here", lambda _: True)
+
+    def embed(texts: Sequence[str]) -> Any:
+        return np.array([[float("boat" in text or "harbour" in text), float("tree" in text)] for text in texts], np.float32)
+
+    where.studio.embedder = embed  # pyright: ignore[reportAttributeAccessIssue]
+    value = ask(where, "s", "page", **asked)
+    assert ([item["id"] for item in value["items"]], value["total"], value["note"]) == ([boat], 1, "")
+    assert value["choices"]["kind"] == [["write", "Texts"]]
+    assert ask(where, "s", "page", **asked, before=boat)["items"] == []
+    assert len(ask(where, "s", "page", filter={"words": "", "meaning": True})["items"]) == 2
 
 
 @pytest.mark.parametrize("data", [None, {}, {"ids": None}, {"ids": ID}, {"ids": [3, None, "../x", ID.lower(), "' OR 1"]}])
