@@ -53,5 +53,5 @@ def told(error: BaseException, what: str, log: logging.Logger) -> Told:
         name = storage.new_id()[-8:]
         error.add_note(f"{MARK}{name}")
         log.error("%s: %s %s", what, UNEXPECTED, name, exc_info=error)
-    words = f"Something unexpected went wrong. Nothing you typed is lost: try again, or choose another model. The log has it under {name}."
+    words = f"Something unexpected went wrong. Nothing you typed is lost: try again, or choose another model. The log has the details under {name}."
     return Told(words, code_of(error))

@@ -10,6 +10,7 @@ import re
 import tomllib
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -85,8 +86,8 @@ class Book:
 
     @classmethod
     def read(cls, file: Path) -> Book:
-        """The rules of a TOML file. Raises ValueError for one that is none."""
-        return cls(Rules.model_validate(tomllib.loads(file.read_text("utf-8"))))
+        """The rules of a TOML file; the same object while the file says the same. Raises ValueError for one that is none."""
+        return _book(file.read_text("utf-8"))
 
     def broken(self, text: str, medium: str, *, public: bool) -> Rule | None:
         """The first rule that a text for a medium ("picture", "sound", "text") breaks; None for one that is welcome."""
@@ -100,6 +101,11 @@ class Book:
             if any(_near(places.get(one, []), places.get(other, []), within) for one, other in rule.pairs):
                 return rule
         return None
+
+
+@lru_cache(maxsize=2)
+def _book(toml: str) -> Book:
+    return Book(Rules.model_validate(tomllib.loads(toml)))
 
 
 class _Index:
