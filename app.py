@@ -28,8 +28,9 @@ def serve(studio: Studio, **options: Any) -> tuple[gr.Blocks, str]:
 
     demo = _page.page(studio)
     demo.queue(max_size=studio.settings.max_queue * 4, default_concurrency_limit=4, api_open=True)
-    # Without `_frontend` Gradio does not ask itself for the page within three seconds, and end the program where a busy machine is slower.
-    _, address, _ = demo.launch(**(_web.launch_options(studio.settings) | {"_frontend": False} | options))
+    # Gradio would ask itself for the page, and end the program where a busy machine takes more than three seconds to answer.
+    given: dict[str, Any] = _web.launch_options(studio.settings) | {"_frontend": False} | options
+    _, address, _ = demo.launch(**given)
     return demo, address
 
 
@@ -42,6 +43,7 @@ def opened(settings: Settings) -> Studio:
     from studio.zero import ZeroStudio
 
     studio = ZeroStudio.open(settings)
+    assert isinstance(studio, ZeroStudio)
     studio.lend(spaces.GPU)  # pyright: ignore[reportPossiblyUnboundVariable]
     return studio
 

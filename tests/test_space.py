@@ -83,7 +83,7 @@ def test_what_the_hub_takes_by_lfs_alone_is_given_to_lfs(folder: Path) -> None:
 def test_gradio_is_the_tested_one_and_the_requirements_are_the_repositorys() -> None:
     exact = {canonicalize_name(one.name): str(one.specifier)[2:] for one in map(Requirement, roots(ROOT / "constraints.txt"))}
     card = checks.front_matter((contents.OWN / "README.md").read_text("utf-8"))
-    assert (card["sdk_version"], card["python_version"]) == (exact["gradio"], "3.12.12")
+    assert (card["sdk_version"], card["python_version"]) == (exact[canonicalize_name("gradio")], "3.12.12")
     taken = {one.name: one for one in map(Requirement, contents.requirements(roots(ROOT / "requirements.txt")).splitlines())}
     assert {name for name, one in taken.items() if not one.specifier.contains(exact[canonicalize_name(name)])} == {"torch"}
     assert set(taken) | {"gradio"} == {Requirement(line).name for line in roots(ROOT / "requirements.txt")}

@@ -72,7 +72,7 @@ class Dots:
             for step in range(4000 if "long" in task.prompt else 4):
                 report(Progress("running", step + 1, 4, "steps", number + 1, task.count))
                 time.sleep(0.005 if "long" in task.prompt else 0)
-            report(Preview(np.zeros((8, 8, 3), np.uint8), number + 1))
+            report(Preview(np.zeros((8, 8, 3), np.uint8), item=number + 1))
             seed = (task.seed or 0) + number
             pixels = np.random.default_rng(seed).integers(0, 255, (64, 64, 3), np.uint8)
             yield Picture(pixels, seed, {"value": str(values["dots"]), "ran in": os.getpid()})
