@@ -21,6 +21,7 @@ LOST = (
 )  # fmt: skip
 """What CUDA, its drivers and Metal say, in lower case, once a device answers nothing more until the program is started again."""
 OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+_BUG = "Something unexpected went wrong. Nothing you typed is lost: try again, or choose another model."
 
 
 class Told(NamedTuple):
@@ -53,5 +54,4 @@ def told(error: BaseException, what: str, log: logging.Logger) -> Told:
         name = storage.new_id()[-8:]
         error.add_note(f"{MARK}{name}")
         log.error("%s: %s %s", what, UNEXPECTED, name, exc_info=error)
-    words = f"Something unexpected went wrong. Nothing you typed is lost: try again, or choose another model. The log has the details under {name}."
-    return Told(words, code_of(error))
+    return Told(f"{_BUG} The log has the details under {name}.", code_of(error))
