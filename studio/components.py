@@ -19,17 +19,18 @@ from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from studio import weights
+from studio import converted, weights
 from studio.creations import Report
 from studio.device import Device, threads
 from studio.errors import ModelUnavailable, ModelUnsafe, NotEnoughMemory
 from studio.manager import Component
 from studio.models import Hub, ModelCard
+from studio.shortage import ran_out
 
 Options = TypeVar("Options", bound=BaseModel)
 PRESETS = Path(__file__).resolve().parents[1] / "presets" / "models"
 STEMS = ("diffusion_pytorch_model", "model")
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "allocate memory")
+_FORMATS = {"torch.float16": "F16", "torch.bfloat16": "BF16", "torch.float32": "F32"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Weights:
     def bytes(self, dtype: Any) -> int:
         """Bytes of the module once its floating-point numbers are `dtype` (a torch dtype); packed weights keep their own size."""
         return _bytes(self.files, None if self.packed else dtype)
+
+    def differs(self, dtype: Any) -> bool:
+        """Whether most of them are numbers in another format than `dtype` (a torch dtype), and none are packed."""
+        other = _bytes(self.files, None, besides=_FORMATS[str(dtype)])
+        return not self.packed and other * 2 > _bytes(self.files, None)
 
 
 def cards(name: str) -> tuple[ModelCard, ...]:
@@ -111,24 +117,24 @@ def key(card: ModelCard, files: Iterable[Path], part: str, dtype: Any, packed: s
 def module(card: ModelCard, found: Weights, part: str, kind: tuple[str, str], dtype: Any, device: Device) -> Component:
     """One module with its weights on the device. `part` names it in the key; `kind` is (library, class) as in a model index.
 
-    Loading raises ModelUnavailable where the weights are not those the configuration asks for, and NotEnoughMemory.
+    Weights in another number format are converted, and kept so in the device's store where it has one. Loading raises ModelUnavailable
+    where the weights are not those the configuration asks for, and NotEnoughMemory.
     """
     name = key(card, found.files, part + (f".{found.variant}" if found.variant else ""), dtype, found.packed)
 
     def load(report: Report) -> Any:  # noqa: ARG001 (the manager has reported what is loaded, and how many bytes)
         with in_words(card):
             _quiet()
-            options = {} if found.packed else {"dtype": dtype}
-            value, info = class_of(card, *kind).from_pretrained(
-                found.folder,
-                variant=found.variant,
-                use_safetensors=True,
-                local_files_only=True,
-                output_loading_info=True,
-                **options,
-            )
-            if info["missing_keys"]:
-                raise ModelUnavailable(f"The weights of {card.name} are of another model than its {part}; fetch the model again.")
+            wanted, store = class_of(card, *kind), device.converted if found.differs(dtype) else None
+            options = {"variant": found.variant} | ({} if found.packed else {"dtype": dtype})
+            if store is None:
+                value = _read(card, part, wanted, found.folder, options)
+            else:
+                entry = converted.name_of(name, (*found.files, *found.folder.glob("*.json")))
+                value = store.get(entry, lambda folder: _read(card, part, wanted, folder, {"dtype": dtype}))
+                if value is None:
+                    value = _read(card, part, wanted, found.folder, options)
+                    store.keep(entry, found.bytes(dtype), value.save_pretrained)
             return value if found.packed else placed(value, device)
 
     return Component(name, found.bytes(dtype), load)
@@ -192,7 +198,7 @@ def in_words(card: ModelCard) -> Generator[None]:
             needs = f" ({', '.join(card.needs)})" if card.needs else f" ({error.name})" if error.name else ""
             raise ModelUnavailable(f"{card.name} needs a package that is not installed{needs}: install it, then try again.") from error
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-            if _is_memory(error):
+            if ran_out(error):
                 raise
             raise ModelUnavailable(f"{card.name} cannot be loaded: its files do not fit together. Fetch it again.") from error
 
@@ -205,9 +211,17 @@ def memory_in_words(sentence: str) -> Generator[None]:
     except MemoryError as error:
         raise NotEnoughMemory(sentence) from error
     except RuntimeError as error:  # torch.OutOfMemoryError is one; the CPU's allocator raises the plain kind
-        if _is_memory(error):
+        if ran_out(error):
             raise NotEnoughMemory(sentence) from error
         raise
+
+
+def _read(card: ModelCard, part: str, kind: Any, folder: Path, options: Mapping[str, Any]) -> Any:
+    """The module in a folder, every weight of it from there."""
+    value, info = kind.from_pretrained(folder, use_safetensors=True, local_files_only=True, output_loading_info=True, **options)
+    if info["missing_keys"]:
+        raise ModelUnavailable(f"The weights of {card.name} are of another model than its {part}; fetch the model again.")
+    return value
 
 
 def _quiet() -> None:
@@ -219,15 +233,14 @@ def _quiet() -> None:
     transformers_quiet()
 
 
-def _is_memory(error: BaseException) -> bool:
-    return type(error).__name__ == "OutOfMemoryError" or any(words in str(error).lower() for words in OUT_OF_MEMORY)
-
-
-def _bytes(files: Iterable[Path], dtype: Any) -> int:
+def _bytes(files: Iterable[Path], dtype: Any, besides: str = "") -> int:
+    """Bytes of the weights, as `dtype` or as they are (None); those in the format `besides` and whole numbers not counted, if given."""
     total = 0
     for file in files:
         for tensor in weights.tensors(file).values():
             floating = tensor.dtype in ("F16", "BF16", "F32", "F64")
+            if besides and (tensor.dtype == besides or not floating):
+                continue
             total += prod(tensor.shape) * dtype.itemsize if dtype is not None and floating else tensor.end - tensor.begin
     return total
 

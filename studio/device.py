@@ -12,9 +12,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import psutil
+
+if TYPE_CHECKING:
+    from studio.converted import Converted
 
 Kind = Literal["cuda", "mps", "cpu"]
 
@@ -24,10 +27,14 @@ SHARE = 0.9
 
 @dataclass(frozen=True)
 class Device:
-    """One device. `wanted` is "auto" or a kind; `budget_gb` caps its memory (None: what the machine has free)."""
+    """One device. `wanted` is "auto" or a kind; `budget_gb` caps its memory (None: what the machine has free).
+
+    `converted` keeps weights once they are in the device's number format, where there is a place for them.
+    """
 
     wanted: Literal["auto", "cuda", "mps", "cpu"] = "auto"
     budget_gb: float | None = None
+    converted: Converted | None = None
 
     @cached_property
     def kind(self) -> Kind:

@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     memory: Annotated[float, Field(gt=0)] | None = Field(
         default=None, description="GB that models may take on the device; default: what is free"
     )
+    converted_gb: float = Field(
+        default=20, ge=0, description="GB of the cache for weights once converted to the device's number format; none in a public studio"
+    )
     idle_minutes: float = Field(default=0, ge=0, description="Unload models nobody used for so long; 0: never")
     offline: CliImplicitFlag[bool] = Field(default=False, description="Never download anything")
     models: Path | None = Field(default=None, description="TOML file with further model cards")
