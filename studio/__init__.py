@@ -26,6 +26,7 @@ Reading order:
     residency.py         what is in memory, and what came and went, as plain data
     residents.py         parts brought, kept and let go
     turns.py             who has the device next
+    ahead.py             parts of the next job, loaded while one runs
     manager.py           lease, load, share, evict
     attempts.py          a run, and once more in less memory
     warming.py           the smallest task that loads a model

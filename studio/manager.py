@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio import shortage
+from studio.ahead import Ahead
 from studio.creations import Media, Progress, Report
 from studio.device import Device
 from studio.errors import NotEnoughMemory
@@ -22,20 +23,25 @@ from studio.recipes import Component, Pipeline, Recipe, Way
 from studio.residency import Plan, Status
 from studio.residents import Residents
 from studio.tasks import Task
-from studio.turns import Ticket, Turns
+from studio.turns import PATIENCE, Ticket, Turns
 
 __all__ = ["Component", "Manager", "Pipeline", "Recipe", "Way"]
 
 
 class Manager:
-    """Keeps the models of one device. `idle_seconds` > 0 unloads what nobody used for that long; `peaks` is what runs were seen to take."""
+    """Keeps the models of one device. `idle_seconds` > 0 unloads what nobody used for that long; `peaks` is what runs were seen to take.
 
-    def __init__(self, device: Device, idle_seconds: float = 0, peaks: Peaks | None = None) -> None:
+    `ahead` is whether parts of the next job are loaded while one runs; None: where the device is no CPU, which would run slower by it.
+    """
+
+    def __init__(self, device: Device, idle_seconds: float = 0, peaks: Peaks | None = None, ahead: bool | None = None) -> None:
         self._device = device
         self._peaks = peaks or Peaks()
         self._lock = threading.RLock()
         self._turns = Turns(self._lock)
         self._residents = Residents(device, self._lock)
+        self._ahead = Ahead(self._turns, self._residents)
+        self._looks_ahead = ahead
         self._closed = threading.Event()
         if idle_seconds > 0:
             threading.Thread(target=self._sweep, args=(idle_seconds,), name="idle models", daemon=True).start()
@@ -58,16 +64,20 @@ class Manager:
         before anything is evicted if no way fits, and Cancelled from `report`. The pipeline ends with the block.
         """
         sizes = recipe.sizes
-        with self._turns.turn(Ticket(owner, recipe), report):
-            plan, way = self._admit(recipe, task, skip)
+        ticket = Ticket(owner, recipe)
+        self._look_ahead()
+        with self._turns.turn(ticket, report):
+            plan, way = self._admit(ticket, task, skip, report)
             lent = _Lent()
             try:
                 if told is not None:
                     told(plan)
                 lent.pipeline = way.build(self._loaded(recipe, report))
+                self._turns.loaded(ticket)
+                before = self._ahead.settled()
                 grown = self._device.watch() if recipe.key else None
                 yield lent
-                if grown is not None:
+                if grown is not None and before is not None and before == self._ahead.settled():
                     self._learn(recipe, task, way, grown())
             except BaseException as error:
                 shortage.let_go(error)
@@ -104,6 +114,7 @@ class Manager:
         For a run that found less memory than it was promised: other programs may have taken it. With its `task` and `way`, the next
         run of that shape is promised more; where something was freed, never so much that it could not be tried.
         """
+        self._ahead.give_way()
         self._residents.look_again()
         sizes = recipe.sizes
         freed = self._residents.unload(lambda holding: holding.key not in sizes)
@@ -119,15 +130,31 @@ class Manager:
         return self._residents.pin(key, pinned)
 
     def close(self) -> None:
-        """Unload everything that no job uses and end the idle watch."""
+        """Unload everything that no job uses, end the idle watch, and load nothing ahead any more."""
         self._closed.set()
+        self._ahead.stop()
         self.unload()
 
-    def _admit(self, recipe: Recipe, task: Task, skip: Set[str]) -> tuple[Plan, Way]:
-        with self._lock:
-            plan, way, victims = self._planned(recipe, task, skip)
-            self._residents.reserve(recipe.sizes, plan.working, victims)
-            return plan, way
+    def _admit(self, ticket: Ticket, task: Task, skip: Set[str], report: Report) -> tuple[Plan, Way]:
+        """The way that is gone, with its memory. What is loaded ahead for others gives way where this job comes short by it."""
+        recipe = ticket.recipe
+        while True:
+            with self._lock:
+                try:
+                    plan, way, victims = self._planned(recipe, task, skip)
+                    if not plan.way or not self._ahead.give_way(ticket):
+                        self._residents.reserve(recipe.sizes, plan.working, victims)
+                        return plan, way
+                except NotEnoughMemory:
+                    if not self._ahead.give_way(ticket):
+                        raise
+            report(Progress("waiting"))
+            self._ahead.wait(PATIENCE)
+
+    def _look_ahead(self) -> None:
+        """Where somebody waits already."""
+        if self._turns.queue and (self._device.kind != "cpu" if self._looks_ahead is None else self._looks_ahead):
+            self._ahead.start()
 
     def _planned(self, recipe: Recipe, task: Task, skip: Set[str]) -> tuple[Plan, Way, list[Holding]]:
         """The first way that fits once everything has gone that may go."""

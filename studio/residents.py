@@ -55,8 +55,7 @@ class Residents:
             now = time.monotonic()
             if now - self._looked >= LOOK:
                 self._live, self._looked = self._device.room(self.account.loaded), now
-            account = self.account
-            return self._live if self._live >= account.resident + account.working else max(self._live, account.fixed)
+            return self._allowed()
 
     def look_again(self) -> None:
         """What was believed to be free was not: the next question asks the device."""
@@ -70,10 +69,13 @@ class Residents:
             return self.account.victims(sizes, loads + working, awaited, self.room()), loads
 
     def reserve(self, sizes: Mapping[str, int], working: int, victims: Iterable[Holding]) -> None:
-        """Let the victims go, and give a job its places and its working memory, all at once; `release` undoes it."""
+        """Let the victims go, and give a job its places and its working memory, all at once; `release` undoes it.
+
+        The victims are those of the last question, under the same lock.
+        """
         with self._lock:
             self.evict(victims, "made room")
-            self.account.budget = self.room()
+            self.account.budget = self._allowed()
             self.account.reserve(sizes, working)
 
     def release(self, sizes: Mapping[str, int], working: int) -> None:
@@ -160,6 +162,10 @@ class Residents:
             holdings = sorted(self.account.holdings.values(), key=lambda h: h.used, reverse=True)
             told = tuple(Resident(h.key, h.bytes, now - h.used, h.leases > 0, h.pinned) for h in holdings)
             return Status(self._device.name, self.account.budget, self.account.working, told, tuple(reversed(self._moments)))
+
+    def _allowed(self) -> int:
+        account = self.account
+        return self._live if self._live >= account.resident + account.working else max(self._live, account.fixed)
 
     def _claim(self, key: str) -> bool | None:
         """Whether the caller is the one to load it; None where another thread still does after a moment's wait."""

@@ -16,11 +16,15 @@ PATIENCE = 0.25
 
 @dataclass(eq=False)
 class Ticket:
-    """A job in the queue, whose it is and what it needs. It goes in round `round`: one job of each owner goes in a round."""
+    """A job in the queue, whose it is and what it needs. It goes in round `round`: one job of each owner goes in a round.
+
+    It is `loaded` once it has the device and all that it needs.
+    """
 
     owner: str
     recipe: Recipe
     round: int = 0
+    loaded: bool = False
     keys: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -45,6 +49,7 @@ class Turns:
         """Wait for the ticket's turn, reporting how many are ahead; it lasts as long as the block. Raises Cancelled from `report`."""
         with self.moved:
             self._enter(ticket)
+            self.moved.notify_all()
         try:
             while True:
                 with self.moved:
@@ -62,6 +67,12 @@ class Turns:
                 if not self._queue:
                     self._served.clear()
                 self.moved.notify_all()
+
+    def loaded(self, ticket: Ticket) -> None:
+        """The ticket's job has all that it needs."""
+        with self.moved:
+            ticket.loaded = True
+            self.moved.notify_all()
 
     def _enter(self, ticket: Ticket) -> None:
         """Behind every job of an earlier or the same round: nobody is overtaken by more than one job of each other owner."""
