@@ -6,9 +6,11 @@ import contextlib
 import shutil
 import sys
 from collections.abc import Generator, Iterable, Iterator
+from sqlite3 import DatabaseError
 
 import typer
 
+from studio import failures
 from studio.creations import Event, Preview, Progress
 from studio.errors import Cancelled, DownloadFailed, ModelUnavailable, StudioError
 from studio.settings import Settings
@@ -17,7 +19,7 @@ from studio.studio import Studio
 
 @contextlib.contextmanager
 def sentences() -> Generator[None]:
-    """What the studio refuses is one sentence on standard error, and exit status 1; Ctrl+C is 130."""
+    """What the studio refuses is one sentence on standard error, and exit status 1; Ctrl+C is 130. A bug keeps its traceback."""
     try:
         yield
     except StudioError as error:
@@ -28,6 +30,11 @@ def sentences() -> Generator[None]:
     except (Cancelled, KeyboardInterrupt):
         typer.echo("Stopped.", err=True)
         raise typer.Exit(130) from None
+    except (RuntimeError, MemoryError, OSError, DatabaseError) as error:
+        if isinstance(error, typer.Exit) or (known := failures.explained(error)) is None:
+            raise
+        typer.echo(str(known), err=True)
+        raise typer.Exit(1) from None
 
 
 @contextlib.contextmanager

@@ -12,14 +12,18 @@ from typing import Any
 
 import gradio as gr
 import pytest
+import typer
 
 from studio.errors import Busy, DeviceLost, InvalidInput, NotEnoughMemory, StorageFailed, StorageFull, StudioError
 from studio.failures import Told, explained, told
 from studio.tasks import TextToImage
+from studio.terminal import sentences
 from tabs._form import Form
 from tabs._run import Run
 
 log = logging.getLogger("atelier.tests")
+
+FULL = "The disk is full, so this was not saved: free some space, then run it again."
 
 
 def database_error(code: int) -> sqlite3.DatabaseError:
@@ -75,6 +79,30 @@ def test_a_known_failure_leaves_its_code_in_the_log(caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.INFO):
         told(InvalidInput("Steps must be a whole number.", "steps"), "a run of text_to_image", log)
     assert "E100" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (InvalidInput("Steps must be a whole number."), "Steps must be a whole number.\n"),
+        (
+            OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+            "The disk is full, so this was not saved: free some space, then run it again.\n",
+        ),
+        (MemoryError(), "There was not enough memory for this: choose a smaller size or a smaller model.\n"),
+    ],
+)
+def test_the_command_line_says_the_same_sentence(error: Exception, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended, sentences():
+        raise error
+    assert (ended.value.exit_code, capsys.readouterr().err) == (1, words)
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), RuntimeError("shapes differ"), FileNotFoundError(2, "gone"), typer.Exit(3)])
+def test_the_command_line_keeps_the_traceback_of_a_bug_and_its_own_ends(error: Exception) -> None:
+    with pytest.raises(type(error)) as ended, sentences():
+        raise error
+    assert ended.value is error
 
 
 @pytest.mark.parametrize(("page", "title"), [(True, "Error"), (False, "E100")])
