@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from studio import attempts, enhance, foresight, models, shortage, sources, stocking
+from studio import attempts, converted, enhance, failures, foresight, models, sources, stocking
 from studio.creations import Event, Json, Media, Passage, Preview, Progress
 from studio.device import Device
 from studio.engines import endpoint
@@ -32,11 +32,14 @@ from studio.provenance.record import Record
 from studio.residency import Plan
 from studio.rules import rules
 from studio.runs import Runs
+from studio.safety.book import Book
+from studio.safety.pictures import Pictures
 from studio.settings import Settings
 from studio.starter.own import PREFIX, OwnSet, OwnSets
 from studio.stream import Stream
 from studio.tasks import SEED_LIMIT, Compose, Inpaint, Task, TextToImage, Write
 from studio.warming import WarmUp, least
+from studio.watchdog import Watchdog
 from studio.writing.context import LONGEST, Assembled, Words, assemble
 from studio.writing.vocabularies import Vocabularies
 from studio.writing.voice import Voices
@@ -69,13 +72,15 @@ class Studio:
         self._engines: Mapping[str, ModuleType] = models.engines()
         self._rules = rules(settings.public)
         self._runs = Runs()
+        self._pictures = Pictures(settings.public, Book.read(settings.presets / "rules.toml").rules.pictures)
+        self.watchdog = Watchdog.of(settings)
         self._warm_up = WarmUp(list(_named(settings.warm, self.cards)), self.warm)
         self._closing = False
 
     @classmethod
     def open(cls, settings: Settings) -> Studio:
         """The studio that `settings` describe. Imports no framework. Raises InvalidInput for a bad `--models` file or `--endpoint`."""
-        device = Device(settings.device, settings.memory)
+        device = Device(settings.device, settings.memory, converted.of(settings))
         manager = Manager(device, settings.idle_minutes * 60, Peaks(settings.home / "peaks.json"))
         library = Library(settings.home)
         if settings.public:
@@ -111,7 +116,7 @@ class Studio:
             card = self._with_sets(self.card_for(asked), asked, owner, wears or session)
             task = models.resolve(asked, card)
             worded = self._worded(task, card, owner, wears or session).model_copy(update={name: str(path) for name, path in files.items()})
-            self._judge(card, task, worded)
+            self._judge(card, worded)
             # 3. A place in the queue, and a journal row before anything else happens.
             self._room()
             job = self.library.journal.begin(task, card.name, owner, session, foresight.units(task))
@@ -120,7 +125,7 @@ class Studio:
             raise
         # 4. The pipeline runs in a thread; its events come out here.
         run = Run(job, asked, task, worded, files, card, owner, session, like, session if owner == GUEST else "")
-        stream = Stream(lambda stream: self._work(stream, run), name=f"run {job}")
+        stream = self.watchdog.stream(lambda stream: self._work(stream, run), name=f"run {job}")
         yield from self._runs.follow(stream, owner, session, asked, stays=stays)
 
     def join(self, kind: str, owner: str = "local", session: str = "") -> tuple[Task, Iterator[Event], float] | None:
@@ -137,6 +142,8 @@ class Studio:
         For a model with words of its own they alone are chosen from. Raises ModelUnavailable where no writer is here.
         """
         card = self.card_for(asked)
+        for rule in self._rules:
+            rule(asked)
         find = getattr(self._engines[card.engine], "wording", None)
         wording: enhance.Wording | None = None if find is None else find(card)
         writer = enhance.writer(self.here("write"), wording is not None)
@@ -151,7 +158,7 @@ class Studio:
             return enhance.described(asked.prompt, answer) if wording is None else wording.filled(asked.prompt, answer, asked.style)
 
         self._room()
-        stream = Stream(lambda stream: self._enhance(stream, writer, task, finished, _turns(owner, session)), name="enhance")
+        stream = self.watchdog.stream(lambda stream: self._enhance(stream, writer, task, finished, _turns(owner, session)), name="enhance")
         yield from self._runs.follow(stream, owner, session)
 
     def card_for(self, task: Task) -> ModelCard:
@@ -175,7 +182,9 @@ class Studio:
         if force and self.settings.public:
             raise Refused(stocking.CHOSEN)
         card = models.named(self.cards, name, kind)
-        yield from self._runs.follow(Stream(lambda stream: self._fetch(stream, card, force), name=f"download {card.name}"), "local", "")
+        yield from self._runs.follow(
+            self.watchdog.stream(lambda stream: self._fetch(stream, card, force), name=f"download {card.name}"), "local", ""
+        )
 
     def warm(self, name: str, kind: str) -> Iterator[Event]:
         """Load a model for a kind of task now, yielding progress; no run is needed. Raises ModelUnavailable, NotEnoughMemory."""
@@ -188,7 +197,7 @@ class Studio:
             attempts.loaded(self.manager, self.recipe(card, task), task, stream.report)
 
         self._room()
-        yield from self._runs.follow(Stream(load, name=f"load {card.name}"), "local", "")
+        yield from self._runs.follow(self.watchdog.stream(load, name=f"load {card.name}"), "local", "")
 
     def missing_starters(self) -> tuple[ModelCard, ...]:
         """Starter cards that are not whole on this machine yet, companions included."""
@@ -261,13 +270,15 @@ class Studio:
         """Whether it is about to end: no run will be let in."""
         return self._closing
 
-    def close(self) -> None:
-        """Stop every run, unload the models, close the library."""
+    def close(self, patience: float = 0) -> None:
+        """Let runs go on for so many seconds while nothing new is let in; stop every run, unload the models, close the library."""
+        self.watchdog.drain(patience)
         self._closing = True
         self._warm_up.stop()
         self._runs.stop(wait=True)
         self.manager.close()
         self.library.close()
+        self.watchdog.close()
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -285,7 +296,8 @@ class Studio:
         return {**self.styles, **self.own_styles.of(owner, session if owner == GUEST else "")}
 
     def _room(self) -> None:
-        """Raise Busy while the queue is full."""
+        """Raise Busy while the queue is full, or a run hangs, or the studio is ending."""
+        self.watchdog.admit()
         if self.manager.waiting() > self.settings.max_queue:
             raise Busy(f"The studio is busy: {self.settings.max_queue} runs wait. Try again in a few minutes.")
 
@@ -319,10 +331,11 @@ class Studio:
             raise
         return asked.model_copy(update=names), files
 
-    def _judge(self, card: ModelCard, task: Task, worded: Task) -> None:
+    def _judge(self, card: ModelCard, worded: Task) -> None:
         """What the rules refuse, what the engine can refuse at once, and files that cannot be used."""
         for rule in self._rules:
-            rule(task)
+            rule(worded)
+        self._pictures.require(card, worded)
         if isinstance(worded, Inpaint):
             from studio.inpaint import edit  # brings an image library, which the first page does without
 
@@ -338,6 +351,7 @@ class Studio:
             stream.report(Progress("waiting"))
             with closing(self._media(run, stream, begun)) as made:
                 for media, seconds in made:
+                    self._pictures.check(media, run.card, run.worded)
                     stream.deliver(kept(media, run, self.device.name, seconds, self.library, self.marks))
             outcome = "cancelled" if stream.stopped else "done"
             if stream.stopped:
@@ -346,7 +360,7 @@ class Studio:
             outcome = "cancelled"
             raise
         except Exception as error:
-            message = _told(error, run)
+            message = failures.told(error, f"run {run.job} with {run.card.name}", log).words
             raise
         finally:
             self._over(run, outcome, message, time.monotonic() - begun[-1])
@@ -361,7 +375,11 @@ class Studio:
         way = str(run.like.facts.get(attempts.FACT, "")) if run.like is not None else ""
         recipe = self.recipe(run.card, run.worded)
         owner = _turns(run.owner, run.session)
-        yield from attempts.made(self.manager, recipe, run.worded, stream.report, owner=owner, like=way, begun=began)
+        from studio import finite  # brings numpy
+
+        finite.check_once(run.card, self.places.cache, stream.report)
+        report = self._pictures.reporting(stream.report, run.card, run.worded)
+        yield from attempts.made(self.manager, recipe, run.worded, report, owner=owner, like=way, begun=began)
 
     def _over(self, run: Run, outcome: Outcome, message: str, seconds: float) -> None:
         """The journal knows; a run that the studio's own end stopped counts as interrupted at the next start."""
@@ -384,7 +402,7 @@ class Studio:
 
 def places(settings: Settings) -> sources.Places:
     """Where files lie under these settings."""
-    return sources.Places(settings.assets, settings.cache, settings.home, settings.offline, settings.hub_caches)
+    return sources.Places(settings.assets, settings.cache, settings.home, settings.offline, settings.hub_caches, settings.cache_bytes)
 
 
 def _turns(owner: str, session: str) -> str:
@@ -406,13 +424,3 @@ def _equipped(card: ModelCard, settings: Settings) -> ModelCard:
     if settings.soundfont is None or "bank" in card.ignores or Compose.kind not in card.serves:
         return card
     return card.model_copy(update={"options": {**card.options, "soundfont": str(settings.soundfont.absolute())}})
-
-
-def _told(error: Exception, run: Run) -> str:
-    """What the journal says of a run that failed."""
-    if isinstance(error, StudioError):
-        return str(error)
-    if shortage.ran_out(error):
-        return "There was not enough memory for this: choose a smaller size or a smaller model."
-    log.error("run %s with %s failed", run.job, run.card.name, exc_info=error)
-    return "Something unexpected went wrong; the log has the details."
