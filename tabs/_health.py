@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def why_not(page: Any) -> str:
         studio.library.journal.seconds_per_unit("")
         if shutil.disk_usage(_there(studio.settings.home)).free < DISK_LIMIT:
             return f"The disk is nearly full: less than {DISK_LIMIT // 10**9} GB is free."
-    except (OSError, StudioError):
+    except (OSError, StudioError, sqlite3.Error):
         return "The library cannot be read."
     return ""
 
