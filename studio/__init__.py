@@ -67,6 +67,8 @@ Reading order:
     keeping.py           from a finished medium to a creation, in numbered steps
     marks.py             what a result is given so that it can be recognised
     origin.py            was this made here? every layer of any file
+    origin_texts.py      the same for texts: the mark in their words, the signed statement beside them
+    findings.py          what is found out about where a file comes from
     copies.py            a creation in another format
     archive.py           a selection as one zip
     backup.py            a whole home as one zip
@@ -74,6 +76,7 @@ Reading order:
 
   What surrounds a run
     enhance.py           longer prompts by a writer: what it is asked, what becomes of its answer
+    foresight.py         what a run will cost, before it is begun
     rules.py             what a deployment refuses
     safety/              rules of words as data, and pictures that are looked at
     presets.py           text styles
