@@ -68,7 +68,9 @@ class Settings(BaseSettings):
     )
     no_watermark: str = Field(default="", description="Reason for which results get no invisible mark; it is logged")
     no_signature: str = Field(default="", description="Reason for which results are not signed; it is logged")
-    mode: Literal["local", "public"] | None = Field(default=None, description="public: visitors are kept apart, and what they make goes a day after their last visit")
+    mode: Literal["local", "public"] | None = Field(
+        default=None, description="public: visitors are kept apart, and what they make goes a day after their last visit"
+    )
 
     @property
     def public(self) -> bool:
