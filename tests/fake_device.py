@@ -138,8 +138,11 @@ def device(host: Host) -> FakeDevice:
     return FakeDevice("cpu", budget_gb=(host.budget + 0.5) / 1e9, host=host)
 
 
-def component(host: Host, key: str, size: int, kind: Callable[[Host, str, int], Any] = Weights) -> Component:
-    """A component of `size` bytes; `kind` is Weights or Module. A load that fails gives back what it took, as Python's do."""
+def component(host: Host, key: str, size: int, kind: Callable[[Host, str, int], Any] = Weights, beside: bool = False) -> Component:
+    """A component of `size` bytes; `kind` is Weights or Module. A load that fails gives back what it took, as Python's do.
+
+    `beside`: it may be loaded for a job that waits, while another runs.
+    """
 
     def load(report: Report) -> Any:
         half = size // 2
@@ -162,7 +165,7 @@ def component(host: Host, key: str, size: int, kind: Callable[[Host, str, int], 
         host.loads[key] += 1
         return value
 
-    return Component(key, size, load)
+    return Component(key, size, load, beside)
 
 
 def recipe(
@@ -174,13 +177,14 @@ def recipe(
     steps: int = 2,
     media: int = 1,
     kind: Callable[[Host, str, int], Any] = Weights,
+    beside: bool = False,
 ) -> Recipe:
     """A recipe over components of `sizes`; `ways` are others by name, with the working bytes of each."""
 
     def builder(needed: int) -> Callable[[Mapping[str, Any]], Pipeline]:
         return lambda values: _pipeline(host, values, needed, steps, media)
 
-    parts = {key: component(host, key, size, kind) for key, size in sizes.items()}
+    parts = {key: component(host, key, size, kind, beside) for key, size in sizes.items()}
     others = tuple(Way(name, name, lambda _, needed=needed: needed, builder(needed)) for name, needed in (ways or {}).items())
     return Recipe(parts, builder(working), lambda _: working, others)
 

@@ -206,6 +206,39 @@ def test_those_who_wait_behind_a_failure_are_served() -> None:
     settled(manager, host)
 
 
+@pytest.mark.parametrize("failure", [lost, MemoryError, vanished, Cancelled, SystemExit])
+@pytest.mark.parametrize("point", ["load", "place", "loaded"])
+def test_a_load_for_the_next_job_that_fails_hurts_neither_job(point: str, failure: Callable[[], BaseException]) -> None:
+    host = fake.Host(BUDGET)
+    manager = Manager(fake.device(host), ahead=True)
+    inside, failed, go = threading.Event(), threading.Event(), threading.Event()
+    ended: dict[str, type[BaseException] | None] = {}
+
+    def at(here: str, key: str) -> None:
+        if here == "run" and not inside.is_set():
+            inside.set()
+            assert go.wait(20)
+        if here == point and key == "unet" and not failed.is_set():
+            failed.set()
+            raise failure()
+
+    def user(name: str, *keys: str) -> None:
+        ended[name] = one(manager, host, keys, 5, 1, fake.Weights)
+
+    host.at = at
+    users = [threading.Thread(target=user, args=("now", "writer")), threading.Thread(target=user, args=("next", "unet", "vae"))]
+    users[0].start()
+    assert inside.wait(20)
+    users[1].start()
+    assert failed.wait(20), "nothing was loaded for the next job while the first ran"
+    go.set()
+    for each in users:
+        each.join(20)
+    assert ended == {"now": None, "next": None}
+    settled(manager, host)
+    manager.close()
+
+
 def day(host: fake.Host, injected: Injected, kind: Any, manager: Manager | None = None) -> list[type[BaseException] | None]:
     """The five jobs with one failure, then the five without. Returns how each of the first five ended: what it raised, or None."""
     manager = manager or Manager(fake.device(host))
@@ -225,7 +258,7 @@ def one(manager: Manager, host: fake.Host, keys: tuple[str, ...], working: int, 
     """One job; what comes out of it is right. Returns what it raised: the class alone, since a traceback holds what was loaded."""
     sizes, task = {key: SIZES[key] for key in keys}, fake.task(f"job {number}")
     try:
-        came = fake.run(manager, fake.recipe(host, sizes, working, kind=kind), task, report or (lambda event: None))
+        came = fake.run(manager, fake.recipe(host, sizes, working, kind=kind, beside=True), task, report or (lambda event: None))
     except BaseException as error:  # noqa: BLE001 - whatever was injected
         return type(error)
     assert came == fake.expected(sizes, task)

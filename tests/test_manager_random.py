@@ -128,7 +128,7 @@ def test_eight_threads_of_two_thousand_jobs_each_all_end(seed: int) -> None:
 def crowd(threads: int, jobs: int, seed: int) -> None:
     """`threads` users with `jobs` jobs each at one manager; every fifth gives up while it waits, loads or runs, every tenth fails."""
     host = fake.Host(BUDGET)
-    manager = Manager(fake.device(host))
+    manager = Manager(fake.device(host), ahead=True)
     ended: Counter[str] = Counter()
     wrong: list[str] = []
     lock = threading.Lock()
@@ -160,6 +160,7 @@ def crowd(threads: int, jobs: int, seed: int) -> None:
     assert not stuck, "".join(line for frame in stuck for line in traceback.format_stack(frame)[-4:])
     assert wrong == [] and host.problems == []
     assert sum(ended.values()) == threads * jobs and {"done", "left", "cancelled", "failed", "refused"} <= set(ended)
+    manager.close()
     settled(manager, host)
 
 
@@ -213,7 +214,7 @@ def one_order(manager: Manager, host: fake.Host, job: Job, kind: Any) -> None:
 def made(host: fake.Host, job: Job, kind: Any) -> Any:
     """The recipe of a job."""
     sizes = {key: SIZES[key] for key in RECIPES[job.recipe]}
-    return fake.recipe(host, sizes, job.working, ways={"less": job.way} if job.way else None, media=2, kind=kind)
+    return fake.recipe(host, sizes, job.working, ways={"less": job.way} if job.way else None, media=2, kind=kind, beside=True)
 
 
 def settled(manager: Manager, host: fake.Host) -> None:
