@@ -13,9 +13,12 @@ from studio import models, sources
 from studio.creations import Event
 from studio.errors import Cancelled, InvalidInput, StudioError
 from studio.models import Bundled, Hub, ModelCard, Package, Source
-from studio.settings import Settings
+from studio.settings import Settings, on_zero_gpu
 
 log = logging.getLogger("atelier")
+
+LENT_GB = 45.0
+"""What models may take together where a GPU is lent (ZeroGPU): above 45.1 GB each second counts twice."""
 
 CHOSEN = "The models of a public studio are chosen by its owner: choose one of those that are here."
 """What a visitor is told who asks for a download."""
@@ -54,15 +57,19 @@ def chosen(cards: Iterable[ModelCard], settings: Settings) -> tuple[ModelCard, .
 def offered(cards: Iterable[ModelCard], settings: Settings, memory: Callable[[], int]) -> tuple[ModelCard, ...]:
     """The cards that a page shows: all of them at home; in a public studio those that are here or come by themselves, and fit.
 
-    `memory` gives the bytes that models may take; it is asked only where a card needs comparing. Raises InvalidInput as `chosen` does.
+    For a task that none of these serves all are shown, so that its tab says what is lacking. `memory` gives the bytes that models may
+    take; it is asked only where a card needs comparing. Raises InvalidInput as `chosen` does.
     """
     every = tuple(cards)
+    room = (lambda: int(LENT_GB * 1e9)) if on_zero_gpu() else memory
     if not settings.public:
         return every
     coming = {card.name for card in chosen(every, settings)}
     places = sources.Places(settings.assets, settings.cache, settings.home, settings.offline, settings.hub_caches)
     ours = [card for card in every if card.starter or card.name in coming or _lies_here(card.source, places)]
-    return tuple(card for card in ours if card.starter or card.memory_gb is None or card.memory_gb * 1e9 <= memory())
+    fitting = [card for card in ours if card.starter or card.memory_gb is None or card.memory_gb * 1e9 <= room()]
+    served = {kind for card in fitting for kind in card.serves}
+    return tuple(card for card in every if card in fitting or not served & set(card.serves))
 
 
 class Stock:

@@ -27,15 +27,12 @@ from studio.recipes import Pipeline, Recipe
 from studio.residency import Plan
 from studio.sending import Failure, Took, sent
 from studio.settings import Settings
-from studio.stocking import chosen
+from studio.stocking import LENT_GB, chosen
 from studio.studio import Studio
 from studio.tasks import Task
 from studio.warming import least
 
 log = logging.getLogger("atelier")
-
-MEMORY_GB = 45.0
-"""What the models of a Space may take together: above 45.1 GB each second counts twice."""
 
 FIRST = 60
 """Seconds asked for while nothing was measured: what the Hub takes where nobody says."""
@@ -101,7 +98,7 @@ class ZeroStudio(Studio):
         manager.close()
         here = Both("cpu", device.budget_gb)
         super().__init__(settings, cards, here, Lending(here, settings.idle_minutes * 60), library)
-        self._gpu = Device("cuda", MEMORY_GB)
+        self._gpu = Device("cuda", LENT_GB)
         self._lent: dict[str, ModelCard] = {}
         self._values: dict[str, Any] = {}
         self._took: dict[str, tuple[float, Task]] = {}
@@ -118,12 +115,10 @@ class ZeroStudio(Studio):
                 continue
             for _ in self.download(card.name, card.serves[0]):
                 pass
-            card = self.here(card.serves[0])[card.name]  # noqa: PLW2901  the same with its files
+            card = super().here(card.serves[0])[card.name]  # noqa: PLW2901  the same with its files
             for kind in card.serves:
                 self._load(self._near(card, least(card, kind)))
             self._lent[card.name] = card
-        if self._lent:  # llama.cpp is never loaded in a process that forks
-            self.cards = tuple(card for card in self.cards if card.engine != "gguf")
         self._dispatch = decorate(duration=_asked)(self.work)
 
     def recipe(self, card: ModelCard, task: Task) -> Recipe:
@@ -134,11 +129,15 @@ class ZeroStudio(Studio):
 
     def card_for(self, task: Task) -> ModelCard:
         """The card this task gets now: without a name the best of the lent ones, else a starter."""
-        return models.choose(task, self.cards, self.here(task.kind), lambda: int(MEMORY_GB * 1e9))
+        here = self.here(task.kind)
+        if not here and self._lent:
+            raise ModelUnavailable("The owner of this Space added no model for this: the other tabs work all the same.")
+        return models.choose(task, self.cards, here, lambda: int(LENT_GB * 1e9))
 
     def here(self, kind: str) -> dict[str, ModelCard]:
-        """The lent models, whose files are gone once they are loaded, and what is on this machine otherwise."""
-        return super().here(kind) | {card.name: card for card in self._lent.values() if kind in card.serves}
+        """The lent models and the starters; where any are lent, no llama.cpp: it is never loaded before a fork."""
+        near = {name: card for name, card in super().here(kind).items() if card.starter and not (self._lent and card.engine == "gguf")}
+        return near | {card.name: card for card in self._lent.values() if kind in card.serves}
 
     def seconds(self, card: ModelCard, task: Task) -> int:
         """Seconds of GPU time to ask for: a quarter more than a run of this size took, 60 before the first."""

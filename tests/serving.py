@@ -38,6 +38,15 @@ def alone(page: str, folder: Path) -> Generator[str]:
 
 
 @contextmanager
+def program(module: str, *options: str, folder: Path, environment: dict[str, str]) -> Generator[str]:
+    """Yield the address of a module that takes the options of app.py after its own, with its home and temp folders in `folder`."""
+    port = _free_port()
+    options = (*options, "--port", str(port), "--home", str(folder / "home"))
+    with _serving(["-m", module, *options], port, folder, environment):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
 def _serving(
     command: list[str], port: int, folder: Path, environment: dict[str, str], cwd: Path = ROOT
 ) -> Generator[subprocess.Popen[bytes]]:

@@ -62,7 +62,7 @@ def test_an_unknown_name_is_refused_at_the_start(tmp_path: Path) -> None:
         stocking.chosen([card("Named")], settings(tmp_path, preload="Nobody"))
 
 
-def test_a_public_page_shows_what_is_here_or_comes_and_fits(tmp_path: Path) -> None:
+def test_a_public_page_shows_what_is_here_or_comes_and_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = listed(tmp_path, "Mine", "Large")
     large = models.read_cards(file)[1].model_copy(update={"memory_gb": 30})
     every = (
@@ -80,7 +80,14 @@ def test_a_public_page_shows_what_is_here_or_comes_and_fits(tmp_path: Path) -> N
     assert shown("public", 16) == ["Starter", "Mine", "Here"]
     assert shown("public", 40) == ["Starter", "Mine", "Large", "Here"]
     assert shown("public", 1) == ["Starter", "Here"]
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    assert shown("public", 1) == ["Starter", "Mine", "Large", "Here"]  # they run on the GPU that is lent
     assert shown("local", 1) == [one.name for one in every]
+
+
+def test_a_task_that_nothing_serves_keeps_its_cards(tmp_path: Path) -> None:
+    every = (card("Starter", starter=True), card("Elsewhere"), card("Voice", serves=["narrate"]), card("Choir", serves=["narrate"]))
+    assert [one.name for one in stocking.offered(every, settings(tmp_path), lambda: 0)] == ["Starter", "Voice", "Choir"]
 
 
 def test_one_that_cannot_be_fetched_does_not_keep_the_others(caplog: pytest.LogCaptureFixture) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -22,9 +23,10 @@ from studio.library import Library
 from studio.manager import Component, Manager, Recipe
 from studio.models import Bundled, ModelCard
 from studio.settings import Settings
-from studio.tasks import Task, TextToImage
+from studio.tasks import Task, TextToImage, Write
 from studio.zero import ZeroStudio
 from tabs import _estimate
+from tests import serving
 from tests.fake_spaces import Spaces
 
 VISITOR: ContextVar[str] = ContextVar("visitor", default="nobody")
@@ -39,7 +41,7 @@ def card(name: str, **more: Any) -> ModelCard:
 
 STARTER = card("Starter", starter=True)
 LARGE = card("Large", quality=50, memory_gb=20)
-WRITER = card("Llama").model_copy(update={"engine": "gguf"})
+WRITER = ModelCard(name="Llama", engine="gguf", serves=("write",), source=HERE, starter=True)
 
 
 class Dots:
@@ -252,7 +254,10 @@ def test_a_run_on_the_gpu_keeps_none_waiting_here(studio: ZeroStudio) -> None:
 
 
 def test_llama_is_never_loaded_where_a_worker_is_forked(studio: ZeroStudio) -> None:
-    assert [one.name for one in studio.cards] == ["Starter", "Large"]
+    assert list(studio.here("write")) == []
+    for model in ("", "Llama"):
+        with pytest.raises(ModelUnavailable, match="The owner of this Space added no model for this"):
+            list(studio.run(Write(prompt="a line", model=model), "visitor", "one"))
 
 
 def test_without_models_of_the_owner_nothing_is_lent_and_the_writer_stays(dots: Dots, spaces: Spaces, tmp_path: Path) -> None:
@@ -260,7 +265,35 @@ def test_without_models_of_the_owner_nothing_is_lent_and_the_writer_stays(dots: 
     device = Device("cpu", 1)
     studio = ZeroStudio(settings, (STARTER, LARGE, WRITER), device, Manager(device), Library(settings.home))
     studio.lend(spaces.GPU)
-    assert [one.name for one in studio.cards] == ["Starter", "Large", "Llama"]
+    assert list(studio.here("write")) == ["Llama"]
+    assert studio.card_for(asked(model="")).name == "Starter"
     assert stocking.chosen(studio.cards, settings) == ()
     assert len(spaces.decorated) == 1  # without one the Hub starts no Space of this kind
     studio.close()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("quota", [300, 1])
+def test_the_whole_studio_runs_on_a_lent_gpu(starter_cache: Path, tmp_path: Path, quota: int) -> None:
+    space = {"SPACES_ZERO_GPU": "true", "SYSTEM": "spaces", "SPACE_HOST": "someone-atelier.hf.space", "HF_HUB_OFFLINE": "1"}
+    with serving.program(
+        "tests.zero_app", str(quota), "--preload", "Large", "--cache", str(starter_cache), folder=tmp_path, environment=space
+    ) as address:
+        large = answered(address, {"prompt": "dots", "model": "Large", "seed": 7})
+        starter = answered(address, {"prompt": "a red apple", "model": "Atelier Icons", "seed": 7})
+    assert starter[0] == "event: complete"
+    if quota == 300:
+        assert large[0] == "event: complete" and ".png" in large[1]
+    else:
+        assert large[0] == "event: error" and "Atelier Icons needs no GPU" in large[1]
+
+
+def answered(address: str, fields: dict[str, Any]) -> tuple[str, str]:
+    """The last event of a run over HTTP, and its data."""
+    host = {"Host": "someone-atelier.hf.space"}
+    asked = httpx.post(f"{address}/gradio_api/call/v2/text_to_image", json=fields, headers=host, timeout=60)
+    assert asked.status_code == 200, asked.text
+    path = f"{address}/gradio_api/call/text_to_image/{asked.json()['event_id']}"
+    with httpx.stream("GET", path, headers=host, timeout=120) as answer:
+        event, data = [line for line in answer.iter_lines() if line][-2:]
+    return event, data
