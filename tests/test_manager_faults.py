@@ -206,7 +206,7 @@ def test_those_who_wait_behind_a_failure_are_served() -> None:
     settled(manager, host)
 
 
-@pytest.mark.parametrize("failure", [lost, MemoryError, vanished, Cancelled, SystemExit])
+@pytest.mark.parametrize("failure", [lost, MemoryError, vanished, Cancelled])
 @pytest.mark.parametrize("point", ["load", "place", "loaded"])
 def test_a_load_for_the_next_job_that_fails_hurts_neither_job(point: str, failure: Callable[[], BaseException]) -> None:
     host = fake.Host(BUDGET)
