@@ -1,7 +1,8 @@
 """The rules of presets/rules.toml, and which of them a text breaks. Knows no task, no model and no page.
 
 A rule refuses a term of its own, or a pair: a term of one group with one of another. Terms are whole words, folded as the text is
-(see folding.py); "word*" is any word that begins so. Where a pair is looked for depends on the medium: see `[within]` of the file.
+(see folding.py); "word*" is any word that begins so, also at the end of a phrase. Where a pair is looked for depends on the medium:
+see `[within]` of the file.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ AGES = "<18"
 
 CHARACTERS = 3
 """Characters that count as a word in a script without spaces."""
+
+LONGEST = 24
+"""Letters of a word that may be two terms written as one."""
 
 Terms = Mapping[str, tuple[Annotated[str, Field(min_length=1)], ...]]
 """Terms by language, as ISO 639 codes."""
@@ -117,7 +121,7 @@ class _Index:
     def __init__(self) -> None:
         self._words: dict[str, list[str]] = {}
         self._starts: dict[str, list[tuple[str, str]]] = {}
-        self._phrases: dict[str, list[tuple[list[str], str]]] = {}
+        self._phrases: dict[str, list[tuple[list[str], str, bool]]] = {}
         self._solid: dict[str, list[tuple[str, str]]] = {}
         self._unspaced: dict[str, str] = {}
         self._begins: set[str] = {YOUNG}
@@ -131,7 +135,7 @@ class _Index:
         elif is_unspaced(term):
             self._unspaced[folded.unspaced] = group
         elif len(words) > 1:
-            self._phrases.setdefault(words[0], []).append((words, group))
+            self._phrases.setdefault(words[0], []).append((words, group, term.endswith("*")))
         elif term.endswith("*"):
             self._starts.setdefault(words[0][:3], []).append((words[0], group))
         else:
@@ -164,15 +168,22 @@ class _Index:
         return found if self._phrases.keys().isdisjoint(known) else found + self._phrases_in(words)
 
     def _groups(self, word: str) -> list[str]:
+        """The groups of a word, or of the two terms that it is made of ("kidsex")."""
         starts = self._starts.get(word[:3], ())
-        return self._words.get(word, []) + [group for start, group in starts if word.startswith(start)]
+        found = self._words.get(word, []) + [group for start, group in starts if word.startswith(start)]
+        for cut in range(3, len(word) - 2) if not found and len(word) <= LONGEST else ():
+            if word[:cut] in self._words and word[cut:] in self._words:
+                return self._words[word[:cut]] + self._words[word[cut:]]
+        return found
 
     def _phrases_in(self, words: list[str]) -> list[tuple[int, int, str]]:
         return [
             (number, len(phrase), group)
-            for number, word in enumerate(words) if word in self._phrases for phrase, group in self._phrases[word]
-            if words[number : number + len(phrase)] == phrase
-        ]  # fmt: skip
+            for number, word in enumerate(words)
+            if word in self._phrases
+            for phrase, group, begins in self._phrases[word]
+            if _is(phrase, words[number : number + len(phrase)], begins)
+        ]
 
     def _inside(self, letters: str) -> set[str]:
         """The groups of the terms anywhere in a row of letters."""
@@ -185,6 +196,11 @@ class _Index:
 
 
 _INNOCENT = "innocent"
+
+
+def _is(phrase: list[str], words: list[str], begins: bool) -> bool:
+    """Whether words are a phrase, or begin it: the last one may go on where it `begins` only."""
+    return words == phrase or (begins and words[:-1] == phrase[:-1] and len(words) == len(phrase) and words[-1].startswith(phrase[-1]))
 
 
 def _near(some: list[int], others: list[int], within: int) -> bool:
