@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import anyio.to_thread
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -126,7 +126,7 @@ class Answer:
         page, self.page = _headers.with_nonce(page, self.number), None
         headers = MutableHeaders(raw=list(self.start["headers"]))
         if self.zipped and len(page) > SMALL:
-            page = await anyio.to_thread.run_sync(lambda: gzip.compress(page, 5))
+            page = await run_in_threadpool(lambda: gzip.compress(page, 5))
             headers["content-encoding"], headers["vary"] = "gzip", "accept-encoding"
         if self.scope.get("method") != "HEAD":
             headers["content-length"] = str(len(page))

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import anyio.to_thread
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -111,7 +111,7 @@ class Guard:
         if "multipart/" in headers.get("content-type", ""):
             return "Files are uploaded on their own here: choose the file on the page, or upload it first."
         if len(body) > LARGE:
-            return await anyio.to_thread.run_sync(self.door.calls.body, body, name)
+            return await run_in_threadpool(self.door.calls.body, body, name)
         return self.door.calls.body(body, name)
 
     def _refusal(self, headers: Headers, path: str) -> tuple[int, str] | None:

@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-import anyio.to_thread
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -30,7 +30,7 @@ async def healthy(_: Request) -> PlainTextResponse:
 
 async def ready(request: Request) -> PlainTextResponse:
     """200, or 503 with the reason in a sentence."""
-    words = await anyio.to_thread.run_sync(why_not, request.app.get_blocks())
+    words = await run_in_threadpool(why_not, request.app.get_blocks())
     return PlainTextResponse(words or "ready", 503 if words else 200, headers={"cache-control": "no-store"})
 
 

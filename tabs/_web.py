@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass
 from typing import Any
 
-import anyio.to_thread
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 
 from studio import passwords
@@ -101,7 +101,7 @@ class _Life:
     async def _sweep(self, page: Any) -> None:
         while True:
             try:
-                await anyio.to_thread.run_sync(sweep, page.studio, self.door)
+                await run_in_threadpool(sweep, page.studio, self.door)
             except (OSError, StudioError) as error:
                 log.warning("what visitors left behind could not be swept: %s", error)
             await asyncio.sleep(SWEEP_SECONDS)
