@@ -38,7 +38,8 @@ class Painter:
     def recipe(self, card: ModelCard, task: Task, device: Device) -> Recipe:
         return Recipe({"paint": Component(f"paint:{card.name}", 1000, lambda report: object())}, lambda values: self.paint, lambda task: 10)
 
-    def paint(self, task: TextToImage, report: Report) -> Iterable[Media]:
+    def paint(self, task: Task, report: Report) -> Iterable[Media]:
+        assert isinstance(task, TextToImage)
         self.painted.append(task.prompt)
         pixels = np.zeros((64, 64, 3), np.uint8)
         pixels[..., 0] = 255 * ("red" in task.prompt)
