@@ -3,13 +3,15 @@
     python -m benchmarks.gpu [--device cuda|cpu] [--small] [--folder DIR]
 
 Claims measured, each beside its peer in the same run: warm steps against the bare diffusers pipeline, warm tokens against a bare
-`generate`, peak working memory against the recipe's estimate, seconds from Stop to a free device, seconds to load and to build again.
-Needs torch, diffusers, transformers, pydantic, psutil and a disk of 15 GB; no network. `--small` takes the tests' tiny models, to try it.
+`generate`, peak working memory against the estimate, of the recipe and of each of its ways to save some, seconds from Stop to a free
+device, seconds to load and to build again. Needs torch, diffusers, transformers, pydantic, psutil and a disk of 15 GB; no network.
+`--small` takes the tests' tiny models, to try it.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import tempfile
 import threading
@@ -22,7 +24,7 @@ from studio.creations import Progress
 from studio.device import Device
 from studio.engines import diffusion, language
 from studio.errors import Cancelled
-from studio.manager import Manager
+from studio.manager import Manager, Recipe, Way
 from studio.models import Folder, ModelCard
 from studio.tasks import Task, TextToImage, Write
 from tests import tiny
@@ -127,10 +129,25 @@ def _measured(card: ModelCard, engine: Any, tasks: list[Any], device: Device) ->
         "working_estimated_gb": _gb(recipe.working_bytes(tasks[0])),
         "working_peak_gb": _gb(peak),
         "stop_seconds": _stopped(run, tasks[-1], device),
+        "ways": {way.name: _way(manager, recipe, way, tasks[0], device) for way in recipe.ways},
     }
     manager.close()
     found["left_after_unload_gb"] = _gb(torch.cuda.memory_allocated()) if cuda else None
     return found
+
+
+def _way(manager: Manager, recipe: Recipe, way: Way, task: Task, device: Device) -> dict[str, Any]:
+    """What a run takes in one of the recipe's ways to save memory: seconds, and bytes at the peak, estimated and real."""
+    import torch
+
+    cuda = device.kind == "cuda"
+    with manager.lease(dataclasses.replace(recipe, build=way.build, ways=(), key=""), task, _ignore) as pipeline:
+        before = torch.cuda.memory_allocated() if cuda else 0
+        if cuda:
+            torch.cuda.reset_peak_memory_stats()
+        seconds = _warm(lambda: _drain(pipeline(task, _ignore)), device)
+        peak = torch.cuda.max_memory_allocated() - before if cuda else None
+    return {"seconds": seconds, "working_estimated_gb": _gb(way.working_bytes(task)), "working_peak_gb": _gb(peak)}
 
 
 def _stopped(run: Callable[..., None], task: Task, device: Device) -> float:
