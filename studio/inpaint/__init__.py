@@ -1,6 +1,7 @@
 """Changing a picture in one place: what every inpainting engine shares. Pixels and masks alone; no model, no framework, no page.
 
 read.py      a picture or a mask from a file of any origin: upright, 8 bits a channel, or a sentence why not
+apart.py     formats with large decoders, in a child process (apart_child.py)
 masks.py     marks made larger, smaller, softer
 regions.py   which crops of the picture a model works on, and at what size
 edit.py      the file to read first: a task becomes regions, what a model made of them becomes the finished picture

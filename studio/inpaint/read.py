@@ -1,6 +1,7 @@
 """A picture or a mask from a file of any origin: upright, 8 bits a channel, or one sentence that says why not.
 
-Files are untrusted: size and frames are read from the header before a pixel is decoded. Knows no task and no model.
+Files are untrusted: size and frames are read from the header before a pixel is decoded, and what needs a large decoder is taken apart in
+a child process (see `apart`). Knows no task and no model.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.errors import InvalidInput, MediaUnreadable
+from studio.inpaint import apart
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -53,6 +55,25 @@ class Source:
 
 def read_picture(file: Path) -> Source:
     """The picture in `file`. Raises InvalidInput with field "image" for what cannot be edited, MediaUnreadable for what is no picture."""
+    if apart.needed(file):
+        found = apart.decoded(file, "image")
+        return Source(found.pixels, found.icc, found.notes, found.suffix)
+    return decode_picture(file)
+
+
+def read_mask(file: Path, size: tuple[int, int]) -> tuple[Pixels, tuple[str, ...]]:
+    """A mask for a picture of `size` (width, height): (H, W) uint8, 255 marks what may change; and notes in sentences.
+
+    Where the file has transparency that varies, its opacity is the mask, else its brightness. Another size is resized, with a note.
+    """
+    if apart.needed(file):
+        found = apart.decoded(file, "mask", size)
+        return found.pixels, found.notes
+    return decode_mask(file, size)
+
+
+def decode_picture(file: Path) -> Source:
+    """`read_picture` in this process, whatever the format."""
     image, suffix, notes = _opened(file, "image")
     icc = image.info.get("icc_profile")
     image, converted = _upright(image, "image")
@@ -71,11 +92,8 @@ def read_picture(file: Path) -> Source:
     return Source(pixels, icc if isinstance(icc, bytes) and icc else None, tuple(notes), suffix)
 
 
-def read_mask(file: Path, size: tuple[int, int]) -> tuple[Pixels, tuple[str, ...]]:
-    """A mask for a picture of `size` (width, height): (H, W) uint8, 255 marks what may change; and notes in sentences.
-
-    Where the file has transparency that varies, its opacity is the mask, else its brightness. Another size is resized, with a note.
-    """
+def decode_mask(file: Path, size: tuple[int, int]) -> tuple[Pixels, tuple[str, ...]]:
+    """`read_mask` in this process, whatever the format."""
     image, _, notes = _opened(file, "mask")
     image, converted = _upright(image, "mask")
     notes += [note.replace("picture", "mask") for note in converted]

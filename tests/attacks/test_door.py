@@ -48,8 +48,8 @@ def many(examples: int, served: tuple[str, Path, int], *, derandomize: bool) -> 
     assert "Traceback" not in httpx.get(served[0]).text
 
 
-def test_three_hundred_wild_requests_get_answers_that_tell_nothing(served: tuple[str, Path, int]) -> None:
-    many(30, served, derandomize=True)
+def test_wild_requests_to_every_endpoint_get_answers_that_tell_nothing(served: tuple[str, Path, int]) -> None:
+    many(15, served, derandomize=True)
 
 
 @pytest.mark.thorough

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from studio import presets
@@ -18,6 +18,7 @@ from studio.starter.icons import IconLibrary
 from studio.starter.words import needs_encoder, read
 from studio.tasks import PROMPT_LIMIT, TASKS, Task, TextToImage, Write, limits
 from tests.attacks.promise import is_a_sentence, refused
+from tests.attacks.requests import requests
 
 ROOT = Path(__file__).parents[2]
 FIRST: dict[str, dict[str, Any]] = {
@@ -190,3 +191,16 @@ def test_a_style_puts_words_into_its_template_once_and_reads_no_file() -> None:
     long = presets.TextStyle(name="Bomb", prompt="{prompt} " * 2000)
     with refused(words="characters long"):
         long.applied(TextToImage(prompt="x" * 3000))
+
+
+@settings(max_examples=1000)
+@given(requests())
+def test_wild_values_give_a_task_or_one_sentence(request: tuple[str, dict[str, Any]]) -> None:
+    endpoint, values = request
+    kind, said = endpoint.removeprefix("/"), "."
+    try:
+        task = TASKS[kind].checked({"image": "a.png"} | values if kind == "inpaint" else values) if kind in TASKS else None
+        assert task is None or task.model_dump_json()
+    except InvalidInput as refusal:
+        said = str(refusal)
+    assert said.endswith(".") and "\n" not in said
