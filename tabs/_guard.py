@@ -23,7 +23,7 @@ LARGE = 1_000_000
 """A body of so many bytes is read in a thread."""
 IN = "atelier.in"
 _HEALTH = ("/healthz", "/readyz")
-_CLOSED = re.compile(r"/monitoring|/proxy=|/gradio_api/(vibe|undo-vibe|runs|run-history|deep_link|profiling|process_recording)|/dev/reload")
+_CLOSED = re.compile(r"/monitoring|/proxy=|/gradio_api/(vibe|undo-vibe|deep_link|profiling|process_recording)|/dev/reload")
 _ADDRESS = re.compile(r"/file[=/]/*(?:https?|ftp|file|data):", re.IGNORECASE)
 
 

@@ -125,7 +125,7 @@ def test_a_named_host_may_stand_before_a_proxy(client: TestClient) -> None:
     "path",
     [
         "/gradio_api/file=http://127.0.0.1:1/x", "/gradio_api/file=HTTPS://x", "/gradio_api/file/https://x", "/gradio_api/proxy=http://x",
-        "/monitoring/summary", "/gradio_api/vibe-code/", "/gradio_api/run-history/records", "/gradio_api/deep_link", "/dev/reload",
+        "/monitoring/summary", "/gradio_api/vibe-code/", "/gradio_api/deep_link", "/dev/reload",
     ],
 )  # fmt: skip
 def test_addresses_that_fetch_or_tell_are_closed(client: TestClient, path: str) -> None:
