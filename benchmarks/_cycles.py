@@ -39,6 +39,18 @@ def cycles(folder: Path, count: int) -> list[int]:
     return found
 
 
+def leaves(folder: Path, count: int) -> int:
+    """Bytes that stay in this process when the library alone reads a model's files `count` times and keeps nothing."""
+    library: Any = importlib.import_module("safetensors.torch")
+    files = sorted(tiny.stable_diffusion(folder / "read").rglob("*.safetensors"))
+    for file in files * 5:
+        library.load_file(file)
+    before = psutil.Process().memory_full_info().uss
+    for file in files * count:
+        library.load_file(file)
+    return psutil.Process().memory_full_info().uss - before
+
+
 def made(files: Path, name: str, task: TextToImage) -> Recipe:
     """The recipe of a model folder."""
     diffusion: Any = importlib.import_module("studio.engines.diffusion")
