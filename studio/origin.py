@@ -8,35 +8,32 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
+from studio import origin_texts
 from studio.errors import InvalidInput, MediaUnreadable, NotFound, StudioError
+from studio.findings import NAME_LIMIT, VALUE_LIMIT, Finding, Origin, lines, shown
 from studio.library import Library
 from studio.originals import BY_CONTENT
 from studio.provenance.identity import Identity
 from studio.provenance.record import COMPOSITE, ENHANCED, TRAINED, Record
 from studio.provenance.signatures import plain
 
+if TYPE_CHECKING:
+    from studio.writing.mark_search import Search
+
 FILE_LIMIT = 40_000_000
 SEARCHED_SECONDS = 60.0
 """Of a sound, so much is searched for a mark, from its beginning."""
-NAME_LIMIT = 100
-"""Characters of a name that a file tells."""
-VALUE_LIMIT = 300
-"""Characters of a setting's value, and of a line of what could not be read."""
-SHOWN = 60
-"""Settings."""
-LINES = 64
-"""Lines of what could not be read; of one program foreign/sheet.py names 60 and counts the rest."""
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 SOUNDS = (".flac", ".wav", ".mp3", ".ogg", ".opus")
-OTHERS = (".txt", ".json", ".avif", ".gif", ".svg")
-"""Read for the library and for other programs' settings alone."""
-
-Sure = Literal["proof", "claim", "nothing", "warning"]
+TEXTS = (".txt", ".md")
+OTHERS = (".json", ".avif", ".gif", ".svg")
+"""Read for the library, for other programs' settings, and for the signed statement that comes with a text."""
+BESIDE = (*TEXTS, ".html", ".docx", ".epub")
+"""What may stand beside such a statement."""
 
 SOURCES = {
     TRAINED: "made by a trained model",
@@ -45,51 +42,49 @@ SOURCES = {
 }
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What one layer says. proof: nobody else could have put it there. claim: anybody could. warning: it is there and broken."""
-
-    layer: str
-    sure: Sure
-    words: str
-
-
-@dataclass(frozen=True)
-class Origin:
-    """All findings, one sentence that sums them up, the creation in the library that this is or was (its id or ''), and settings.
-
-    `settings` are those that the file carries, ours or another program's, as (name, value); `left_out` what could not be read of them.
-    """
-
-    verdict: str
-    findings: tuple[Finding, ...]
-    creation: str = ""
-    settings: tuple[tuple[str, str], ...] = ()
-    left_out: tuple[str, ...] = ()
-
-
-def examine(file: Path, library: Library, identity: Identity, owner: str = "local", session: str = "") -> Origin:
+def examine(
+    file: Path,
+    library: Library,
+    identity: Identity,
+    owner: str = "local",
+    session: str = "",
+    search: Callable[[str], Search] | None = None,
+    beside: Path | None = None,
+) -> Origin:
     """Read every layer of a file. Raises InvalidInput for a kind of file that nothing here could have made.
 
-    Of the library it tells what this owner sees, in this session if one is given. What the file itself tells is cut to a length.
+    Of the library it tells what this owner sees, in this session if one is given. What the file itself tells is cut to a length. `search`
+    looks for the mark in words; `beside` is the text that a signed statement came with.
     """
     suffix = file.suffix.lower()
-    if suffix not in PICTURES + SOUNDS + OTHERS:
-        raise InvalidInput("Choose a picture (PNG, JPEG, WebP), a sound (FLAC, WAV, MP3, OGG, Opus) or a text.")
-    try:
-        if file.stat().st_size > FILE_LIMIT:
-            raise InvalidInput(f"This file is larger than {FILE_LIMIT // 1_000_000} MB: choose a smaller one.")
-        data = file.read_bytes()
-    except OSError:
-        raise MediaUnreadable("This file cannot be opened: choose it again.") from None
+    if suffix not in PICTURES + SOUNDS + TEXTS + OTHERS or (beside is not None and beside.suffix.lower() not in BESIDE):
+        raise InvalidInput(
+            "Choose a picture (PNG, JPEG, WebP), a sound (FLAC, WAV, MP3, OGG, Opus), a text, or a document with its signed file."
+        )
+    data = _read(file)
+    if suffix == ".json":
+        stated = origin_texts.stated(data, _read(beside) if beside is not None else None, identity)
+        if stated is not None:
+            return stated
+    if beside is not None:
+        raise InvalidInput("Neither of these files is a signed statement about a text: give one file, or a document with its signed file.")
     signature = _signature(data, suffix, identity)
-    mark, number = _mark(data, file, suffix, identity)
+    mark, number = _mark(data, file, suffix, identity) if suffix not in TEXTS else (origin_texts.in_words(data, search), "")
     creation, kept = _library(data, number, library, owner, session)
     found, told = _record(data, suffix)
     findings = [kept, signature, mark, told, *_source_type(data, suffix)]
     settings, left_out, others = _foreign(data) if found is None else (found.task.items(), (), ())
     findings += others
-    return Origin(_verdict(findings, found), tuple(findings), creation, _shown(settings), _lines(left_out))
+    return Origin(_verdict(findings, found), tuple(findings), creation, shown(settings), lines(left_out))
+
+
+def _read(file: Path) -> bytes:
+    try:
+        if file.stat().st_size > FILE_LIMIT:
+            raise InvalidInput(f"This file is larger than {FILE_LIMIT // 1_000_000} MB: choose a smaller one.")
+        return file.read_bytes()
+    except OSError:
+        raise MediaUnreadable("This file cannot be opened: choose it again.") from None
 
 
 def _library(data: bytes, number: str, library: Library, owner: str, session: str) -> tuple[str, Finding]:
@@ -213,24 +208,6 @@ def _foreign(data: bytes) -> tuple[Iterable[tuple[str, object]], Sequence[str], 
     layer = "Settings" if found.tool == "Atelier" else "Other programs"
     said = f"It carries settings in the words of {plain(found.tool, NAME_LIMIT)}."
     return found.settings.items(), found.left_out, (Finding(layer, "claim", said),)
-
-
-def _shown(settings: Iterable[tuple[str, object]]) -> tuple[tuple[str, str], ...]:
-    """The first that say something, each cut to a length."""
-    told = [(name, value) for name, value in settings if value not in (None, "", [], 0, False)]
-    rows = [(_cut(name.replace("_", " ").capitalize(), NAME_LIMIT), _cut(str(value), VALUE_LIMIT)) for name, value in told[:SHOWN]]
-    return (*rows, *((("Not shown", f"and {len(told) - SHOWN:,} more"),) if len(told) > SHOWN else ()))
-
-
-def _lines(left_out: Sequence[str]) -> tuple[str, ...]:
-    more = (f"and {len(left_out) - LINES:,} more",) if len(left_out) > LINES else ()
-    return (*(_cut(line, VALUE_LIMIT) for line in left_out[:LINES]), *more)
-
-
-def _cut(text: str, most: int) -> str:
-    """Half a surrogate pair, which no page can send, becomes a question mark."""
-    text = text[: most + 1].encode("utf-8", "replace").decode()
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _verdict(findings: list[Finding], found: Record | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import gradio as gr
 from studio import origin
 from studio.errors import StudioError
 from studio.origin import Finding, Origin
-from tabs import _status
+from tabs import _status, _text_mark
 from tabs._form import PRIVATE, Desk
 
 SURE = {"proof": "Proof", "claim": "Claim", "nothing": "Nothing", "warning": "Warning"}
@@ -24,25 +26,29 @@ FORGETS = (
 def build(desk: Desk) -> None:
     """Lay out the box, folded."""
     with gr.Accordion("Was this made here?", open=False, elem_classes="origin"):
-        given = gr.File(
-            label="Any picture, sound or text", file_types=[*origin.PICTURES, *origin.SOUNDS, *origin.OTHERS], height=130, type="filepath"
-        )
+        kinds = [*origin.PICTURES, *origin.SOUNDS, *origin.BESIDE, *origin.OTHERS]
+        label = "Any picture, sound or text; or a document with its signed file"
+        given = gr.File(label=label, file_types=kinds, file_count="multiple", height=130, type="filepath")
         found = gr.HTML(_status.note(FORGETS) if not desk.studio.marks.identity.kept else "", padding=False, elem_classes="found")
 
-    def examined(path: str | None, request: gr.Request) -> str:
-        return answer(desk, path, request)
+    def examined(paths: list[str] | None, request: gr.Request) -> str:
+        return answer(desk, paths, request)
 
     given.upload(examined, given, found, concurrency_limit=2, **PRIVATE)
     given.clear(lambda: "", None, found, **{**PRIVATE, "queue": False})
 
 
-def answer(desk: Desk, path: str | None, request: gr.Request) -> str:
-    """What a visitor is told of a file, who hears nothing of what another has made; '' without one."""
-    if not path:
+def answer(desk: Desk, paths: Sequence[str] | None, request: gr.Request) -> str:
+    """What a visitor is told of a file, or of a document with its signed file, who hears nothing of what another has made; '' without."""
+    if not paths:
         return ""
+    if len(paths) > 2:
+        return _status.message("Give one file, or a document with the signed file that came with it.", "error")
     studio = desk.studio
+    file, *beside = sorted(map(Path, paths), key=lambda path: path.suffix.lower() != ".json")
     try:
-        return drawn(origin.examine(Path(path), studio.library, studio.marks.identity, *desk.seen(request)))
+        seen, search = desk.seen(request), partial(_text_mark.searched, studio)
+        return drawn(origin.examine(file, studio.library, studio.marks.identity, *seen, search, beside[0] if beside else None))
     except StudioError as error:
         return _status.message(str(error), "error")
 

@@ -14,7 +14,8 @@ import gradio as gr
 
 from studio import documents
 from studio.errors import NotFound, StudioError
-from studio.writing import reading
+from studio.provenance.record import Record
+from studio.writing import reading, sidecar
 from studio.writing.manuscripts import Manuscript
 from tabs import _form, _status, _writing_scripts
 from tabs._form import PRIVATE, QUIET, Desk, Form
@@ -85,10 +86,15 @@ def wire(desk: Form, parts: Mapping[str, Any]) -> None:
 
 
 def files_of(desk: Desk, kept: Manuscript, request: gr.Request) -> dict[str, bytes]:
-    """The document in every format, by file name. Each says who wrote what, as far as the format can."""
+    """The document in every format, by file name. Each says who wrote what, as far as the format can; a signed statement says it of all."""
     title = kept.title.strip() or " ".join(kept.text.split()[:8]) or "Document"
-    models = _models(desk, kept, request)
-    return {f"{file_name(title)}{suffix}": make(kept.text, title, None, kept.spans, models) for suffix, make in FORMATS.items()}
+    name, records = file_name(title), _records(desk, kept, request)
+    models = {id: str(record.model.get("name")) for id, record in records.items()}
+    files = {f"{name}{suffix}": make(kept.text, title, None, kept.spans, models) for suffix, make in FORMATS.items()}
+    if any(span.origin != "human" for span in kept.spans) and not desk.studio.settings.no_signature:
+        parts = [sidecar.part(id, record) for id, record in records.items()]
+        files[f"{name}{sidecar.SUFFIX}"] = sidecar.make(files, kept.text, kept.spans, parts, desk.studio.marks.identity)
+    return files
 
 
 def file_name(title: str) -> str:
@@ -97,12 +103,12 @@ def file_name(title: str) -> str:
     return words[:60].strip("-") or "document"
 
 
-def _models(desk: Desk, kept: Manuscript, request: gr.Request) -> dict[str, str]:
-    """The names of the models that wrote parts of it, by the id of their creation; what is no longer in the library has none."""
-    found: dict[str, str] = {}
+def _records(desk: Desk, kept: Manuscript, request: gr.Request) -> dict[str, Record]:
+    """The records of what models wrote in it, by the id of the creation; what is no longer in the library has none."""
+    found: dict[str, Record] = {}
     for id in dict.fromkeys(span.creation for span in kept.spans if span.creation):
         try:
-            found[id] = str(desk.studio.library.get(id, desk.owner(request)[0]).record["model"]["name"])  # pyright: ignore[reportIndexIssue, reportCallIssue, reportArgumentType, reportOptionalSubscript]
-        except (StudioError, KeyError, TypeError):
+            found[id] = Record.model_validate(dict(desk.studio.library.get(id, desk.owner(request)[0]).record))
+        except (StudioError, ValueError):
             continue
     return found

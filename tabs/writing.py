@@ -24,6 +24,7 @@ from tabs import (
     _models,
     _sources,
     _status,
+    _text_mark,
     _writing_files,
     _writing_run,
     _writing_scripts,
@@ -68,6 +69,7 @@ def build(form: Form) -> None:
                 context = _context.build(form, parts["manuscript"])
                 with gr.Accordion("Sources", open=False):
                     sources = _sources.build(form, parts["manuscript"])
+            _text_mark.build(form, parts["manuscript"])
     context.others.append(sources)
     form.fields = {name: form.fields[name] for name in TASK.model_fields}
     form.outbox["text"] = parts["taken"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,15 +14,19 @@ from studio.creations import Passage
 from studio.device import Device
 from studio.engines import gguf, language
 from studio.errors import InvalidInput
+from studio.library import Library
 from studio.marks import Marks
 from studio.models import Folder, ModelCard, resolve
+from studio.origin import examine
 from studio.provenance.record import Record, compose, task_of
 from studio.replay import differences
 from studio.settings import Settings
 from studio.studio import Studio
 from studio.tasks import UNMARKED_TOKENS, Write
-from studio.writing import marking
+from studio.writing import mark_search, marking
 from studio.writing.textmark import detect
+from tabs import _text_mark
+from tests import tiny
 
 Writer = Callable[..., Passage]
 
@@ -53,8 +58,14 @@ def babbler(folder: Path) -> Path:
     raw.pre_tokenizer, raw.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
     PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="?", model_max_length=1024).save_pretrained(folder)
     torch.manual_seed(7)
-    shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
-    none = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
+    shape: dict[str, Any] = {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+    }
+    none: dict[str, Any] = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
     LlamaForCausalLM(
         LlamaConfig(vocab_size=len(words) + 1, max_position_embeddings=1024, initializer_range=0.3, **shape, **none)
     ).save_pretrained(folder)
@@ -194,3 +205,51 @@ def test_a_banned_phrase_is_drawn_anew_and_the_mark_stays(card: ModelCard, write
     passage = write(ban=[often])
     assert often not in passage.text.split() and passage.text != marked.text
     assert detect(tokens(card, passage.text), marks.words).verdict == "certain"
+
+
+def found(text: str, card: ModelCard, marks: Marks, *more: ModelCard) -> mark_search.Search:
+    return mark_search.search(text, (card, *more), language.words, marks.words)
+
+
+def test_a_text_is_looked_at_as_each_writer_here_reads_it(
+    card: ModelCard, marked: Passage, write: Writer, marks: Marks, tmp_path: Path
+) -> None:
+    other = card.model_copy(update={"name": "Bytes", "files": tiny.chat_model(tmp_path / "bytes")})
+    for cards in ((card, other), (other, card)):
+        one = found(marked.text, cards[0], marks, cards[1])
+        assert one.writer == "Tiny" and one.finding is not None and one.finding.verdict == "certain"
+        assert "carries the mark of this studio" in one.words[0] and "Read as Tiny reads it, 240 tokens; score" in one.words[1]
+    assert found(marked.text, other, marks).words[0].startswith("No mark of this studio")
+    mixed = found(f"{write(text_mark=False, seed=9, max_new_tokens=500).text}{marked.text}", card, marks)
+    assert mixed.finding is not None and mixed.finding.verdict == "certain" and "It shows best from “" in mixed.words[-1]
+
+
+def test_what_cannot_be_told_is_said(card: ModelCard, marked: Passage, marks: Marks, tmp_path: Path) -> None:
+    assert "too short to tell" in found(marked.text[:200], card, marks).words[0]
+    assert "too predictable to tell" in found(" badalo" * 300, card, marks).words[0]
+    assert "no writer that marks its words is on this machine" in found(marked.text, gguf.CARDS[0], marks).words[0]
+    damaged = card.model_copy(update={"files": tmp_path})
+    assert found(marked.text, damaged, marks).finding is None
+    assert found(marked.text, damaged, marks, card).writer == "Tiny"
+
+
+def test_a_very_long_text_is_looked_at_in_part_and_soon(card: ModelCard, marked: Passage, marks: Marks) -> None:
+    long = marked.text + " badalo" * (2 * mark_search.LONGEST // 7)
+    began = time.monotonic()
+    one = found(long, card, marks)
+    assert one.finding is not None and one.finding.verdict == "certain"
+    assert one.words[-1].startswith("Only the first 300,000 of ") and time.monotonic() - began < 60
+
+
+def test_the_box_of_the_library_finds_the_mark_in_a_text(card: ModelCard, marked: Passage, marks: Marks, tmp_path: Path) -> None:
+    library = Library(tmp_path / "library")
+    for text, sure, verdict in ((marked.text, "proof", "Yes, this was made here; it may"), ("Roses are red.", "nothing", "Nothing says")):
+        (tmp_path / "a.txt").write_text(text)
+        origin = examine(tmp_path / "a.txt", library, marks.identity, search=lambda given: found(given, card, marks))
+        assert {one.layer: one.sure for one in origin.findings}["Invisible mark"] == sure and origin.verdict.startswith(verdict)
+    library.close()
+
+
+def test_the_page_and_programs_ask_the_writers_of_this_machine(card: ModelCard, marked: Passage, marks: Marks) -> None:
+    studio: Any = SimpleNamespace(here=lambda kind: {"Tiny": card} if kind == "write" else {}, words=language.words, marks=marks)
+    assert _text_mark.searched(studio, marked.text).writer == "Tiny"

@@ -19,10 +19,11 @@ from PIL.PngImagePlugin import PngInfo
 from studio import copies
 from studio.creations import Creation, Media, Passage, Picture, Sound, Take
 from studio.errors import InvalidInput, StudioError
+from studio.findings import LINES, NAME_LIMIT, SHOWN, VALUE_LIMIT, Origin
 from studio.library import Library
 from studio.marks import NO_SIGNATURE, Marks
 from studio.music import files
-from studio.origin import LINES, NAME_LIMIT, SHOWN, VALUE_LIMIT, Origin, examine
+from studio.origin import examine
 from studio.provenance import foreign, pictures, signing, sound_mark, sounds
 from studio.provenance.record import COMPOSITE, ENHANCED, TRAINED, Record, compose, to_json
 from studio.settings import Settings
@@ -349,7 +350,7 @@ def test_the_page_asks_for_what_its_visitor_sees(place: Place) -> None:
     page: Any = None
     for session, told in (("one", True), ("two", False)):
         request: Any = SimpleNamespace(session_hash=session, username=None)
-        assert ("a red apple”" in _origin.answer(Desk(studio, page), str(theirs.path), request)) is told
+        assert ("a red apple”" in _origin.answer(Desk(studio, page), [str(theirs.path)], request)) is told
 
 
 def test_every_warning_says_what_to_do(place: Place, tmp_path: Path) -> None:

@@ -55,4 +55,6 @@ Taken away
     export_epub.py       a book
     textmark.py          the invisible mark in written words, and its detector
     marking.py           which texts get it, and why the others do not
+    mark_search.py       a text looked at as every writer here reads it
+    sidecar.py           a signed statement beside a text: its hashes and who wrote what
 """
