@@ -135,6 +135,8 @@ class Residents:
     def unload(self, chosen: Callable[[Holding], bool]) -> int:
         """Let go of those that are chosen and that no job uses; returns the bytes freed."""
         with self._lock:
+            if self._ledger is None:
+                return 0
             return self.evict([h for h in self.account.holdings.values() if h.leases == 0 and chosen(h)], "unloaded")
 
     def give_back(self) -> None:
@@ -147,7 +149,7 @@ class Residents:
     def pin(self, key: str, pinned: bool) -> bool:
         """Keep a component until somebody unloads it, or no longer. False if it is not there."""
         with self._lock:
-            holding = self.account.holdings.get(key)
+            holding = self.account.holdings.get(key) if self._ledger is not None else None
             if holding is None or holding.value is None:
                 return False
             holding.pinned = pinned

@@ -481,3 +481,11 @@ def test_a_lease_of_what_is_there_and_a_plan_cost_next_to_nothing_among_a_thousa
         costs.append((planned - begun, time.thread_time() - planned))
     plan, lease = (sorted(cost)[50] for cost in zip(*costs, strict=True))
     assert plan < 1e-3 and lease < 2e-3
+
+
+def test_a_manager_that_was_never_used_asks_no_device() -> None:
+    device = Shared("cpu")
+    manager = Manager(device)
+    assert manager.status().residents == () and manager.unload() == 0 and not manager.pin("a")
+    manager.close()
+    assert device.asked == []
