@@ -96,9 +96,7 @@ def spaces() -> Iterator[Spaces]:
 
 @pytest.fixture
 def studio(dots: Dots, spaces: Spaces, tmp_path: Path) -> Iterator[ZeroStudio]:
-    settings = Settings(
-        home=tmp_path / "home", cache=tmp_path / "cache", offline=True, mode="public", preload="Large", device="cpu", memory=1
-    )
+    settings = Settings(home=tmp_path / "home", cache=tmp_path / "cache", offline=True, preload="Large", device="cpu", memory=1)
     device = Device("cpu", 1)
     studio = ZeroStudio(settings, (STARTER, LARGE, WRITER), device, Manager(device), Library(settings.home))
     studio.lend(spaces.GPU)
@@ -275,7 +273,13 @@ def test_without_models_of_the_owner_nothing_is_lent_and_the_writer_stays(dots: 
 @pytest.mark.thorough
 @pytest.mark.parametrize("quota", [300, 1])
 def test_the_whole_studio_runs_on_a_lent_gpu(starter_cache: Path, tmp_path: Path, quota: int) -> None:
-    space = {"SPACES_ZERO_GPU": "true", "SYSTEM": "spaces", "SPACE_HOST": "someone-atelier.hf.space", "HF_HUB_OFFLINE": "1"}
+    space = {
+        "SPACES_ZERO_GPU": "true",
+        "SYSTEM": "spaces",
+        "SPACE_HOST": "someone-atelier.hf.space",
+        "HF_HUB_OFFLINE": "1",
+        "ATELIER_MODE": "local",
+    }
     with serving.program(
         "tests.zero_app", str(quota), "--preload", "Large", "--cache", str(starter_cache), folder=tmp_path, environment=space
     ) as address:

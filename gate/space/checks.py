@@ -17,7 +17,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import Version
 
 from gate import licences
-from gate.space.contents import files
+from gate.space.contents import ADDED, files
 
 PLAIN = 10_000_000
 """Bytes of one file that Git alone may hold on the Hub; larger ones need LFS."""
@@ -147,7 +147,7 @@ def _system(out: Path) -> Iterator[str]:
 
 def _licences(out: Path, names: list[str]) -> Iterator[str]:
     yield from (f"{name} is missing." for name in ("LICENSE", "NOTICE") if name not in names)
-    lines = licences.roots(out / "requirements.txt")
+    lines = [line for line in licences.roots(out / "requirements.txt") if line not in ADDED]
     try:
         yield from licences.problems(licences.closure(lines))
     except InvalidRequirement:

