@@ -27,7 +27,8 @@ TOO_LARGE = f"A request may hold at most {BODY_LIMIT // 1_000_000} MB: choose a 
 
 @dataclass
 class Answer:
-    """`name` is who asks, "" where nobody is told apart; `cookie` what the browser is given with a page."""
+    """`name` is who asks, "" where nobody is told apart; `cookie` what the browser is given with a page,
+    and with each run if it brought one (`known`)."""
 
     scope: Scope
     receive: Receive
@@ -36,6 +37,7 @@ class Answer:
     on_spaces: bool = False
     name: str = ""
     cookie: bytes = b""
+    known: bool = False
     taken: int = 0
     begun: bool = False
     over: bool = False
@@ -107,7 +109,7 @@ class Answer:
             headers = MutableHeaders(raw=list(message.get("headers", [])))
             _headers.dress(headers, file="/file" in self.path, on_spaces=self.on_spaces, number=self.number)
             html = headers.get("content-type", "").startswith("text/html")
-            if self.cookie and (html or self.path.endswith("/queue/join")):
+            if self.cookie and (html or (self.known and self.path.endswith("/queue/join"))):
                 headers.raw.append((b"set-cookie", self.cookie))
             message = {**message, "headers": headers.raw}
             self.begun = True

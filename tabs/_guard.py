@@ -6,6 +6,7 @@ It stands before Gradio's own middleware and, should that fail, behind it: a req
 from __future__ import annotations
 
 import re
+import secrets
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -81,7 +82,10 @@ class Guard:
             if words := await self._said(body, name, headers):
                 await answer.refuse(403, words)
                 return
-            self._owned(scope, name, session_in(path, query, body))
+            # what names no session is remembered for nobody
+            self._owned(scope, name, session_in(path, query, body) or secrets.token_hex(8))
+            if self.door.visitors is not None:
+                self.door.visitors.seen(str(scope[_owners.OWNER]))
         else:
             self._owned(scope, name, session_in(path, query, b""))
         await answer.give(self.app)
@@ -92,7 +96,8 @@ class Guard:
         if visitors is None:
             return ""
         found = _owners.visit(visitors, scope)
-        answer.name, answer.cookie = found.name, found.cookie or _owners.newcomer(visitors, scope)
+        answer.name, answer.known = found.name, bool(found.cookie)
+        answer.cookie = found.cookie or _owners.newcomer(visitors, scope)
         scope[_owners.VISITOR] = found.name
         return found.name
 
@@ -101,10 +106,7 @@ class Guard:
         visitors = self.door.visitors
         if visitors is None:
             return
-        owner = visitors.passing(address_of(scope), session) if _owners.passes(name) else name
-        scope[_owners.OWNER] = owner
-        if scope.get("method") == "POST":
-            visitors.seen(owner)
+        scope[_owners.OWNER] = visitors.passing(address_of(scope), session) if _owners.passes(name) else name
 
     async def _said(self, body: bytes, name: str, headers: Headers) -> str:
         """Why what is sent is refused."""

@@ -117,6 +117,20 @@ def test_without_a_cookie_a_session_counts_with_its_address(door: Door) -> None:
     assert there.post("/gradio_api/run/predict", json={"session_hash": "a"}).status_code == 403
 
 
+def test_calls_without_a_session_share_nothing(door: Door) -> None:
+    client = client_of(door)
+    assert whose(client)[0] != whose(client)[0]
+
+
+def test_only_a_page_gives_a_name_and_each_run_keeps_it_a_day_longer(door: Door) -> None:
+    client = client_of(door)
+    asked = {"session_hash": "s", "data": []}
+    assert "set-cookie" not in client.post("/gradio_api/queue/join", json=asked).headers, "its session would belong to somebody else"
+    client.get("/")
+    again = client.post("/gradio_api/queue/join", json={**asked, "session_hash": "t"}).headers["set-cookie"]
+    assert again.startswith(f"atelier={client.cookies['atelier']};")
+
+
 def test_a_forged_cookie_is_nobodys(door: Door) -> None:
     client = client_of(door)
     client.cookies.set("atelier", "visitor-" + "0" * 32 + "." + "0" * 64)
