@@ -14,7 +14,7 @@ TESTS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve starters audiocraft test test-all check format bench space eval-starter eval-composer
+.PHONY: help run serve starters audiocraft test test-all check format bench prove space eval-starter eval-composer
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -53,6 +53,9 @@ bench: $(VENV)/.installed-dev $(VENV)/.starters ## measure the claims; each scri
 
 space: $(VENV)/.installed-dev ## write the folder of a Hugging Face Space into build/space and check it; OPTIONS="--models FILE --name OWNER/NAME"
 	$(PYTHON) -m gate.space $(OPTIONS)
+
+prove: $(VENV)/.installed-dev $(VENV)/.starters ## attack it, load it, leave it, kill it: one table of what holds
+	HF_HUB_OFFLINE=1 $(PYTHON) -m prove $(OPTIONS)
 
 eval-starter: $(VENV)/.installed-dev $(VENV)/.starters ## judge the picture starter: figures, and sheets in results/starter
 	$(PYTHON) -m training.icons.evaluate --out results/starter

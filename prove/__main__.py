@@ -1,0 +1,69 @@
+"""`python -m prove [--quick] [--write]`: measure everything and print the table; exit status 1 if something does not hold.
+
+--quick takes a fifth of the users, the time and the kills, and leaves the tests out; --only NAME measures one part alone;
+--write keeps the table in docs/proof.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from prove import killing, leaving, load, suites
+from prove.table import Row, printed
+from studio.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+TITLE = "# What was measured\n\nBy `make prove`, which starts a real studio with its starters for each part and prints this table.\n\n"
+
+
+def main() -> int:
+    """Measure, print, and say whether all of it holds."""
+    parser = argparse.ArgumentParser(prog="python -m prove", description="Measure what is claimed of a studio among strangers.")
+    parser.add_argument("--quick", action="store_true", help="a fifth of it, without the tests")
+    parser.add_argument("--only", choices=("load", "leaving", "killing", "suites"), help="one part alone")
+    parser.add_argument("--write", action="store_true", help="keep the table in docs/proof.md")
+    options = parser.parse_args()
+    rows = [row for name, part in _parts(options.quick).items() if options.only in (None, name) for row in part()]
+    table = printed(rows)
+    print(table)
+    if options.write:
+        (ROOT / "docs" / "proof.md").write_text(f"{TITLE}{table}\n", "utf-8")
+    return 0 if rows and all(row.holds for row in rows) else 1
+
+
+def _parts(quick: bool) -> dict[str, Callable[[], Iterator[Row]]]:
+    cache = Settings().cache
+
+    def served(measure: Callable[[Path], list[Row]]) -> Callable[[], Iterator[Row]]:
+        def part() -> Iterator[Row]:
+            with tempfile.TemporaryDirectory(prefix="atelier-prove-") as folder:
+                yield from _told(measure(Path(folder)))
+
+        return part
+
+    def tests() -> Iterator[Row]:
+        for _, places in () if quick else suites.SUITES:
+            row = suites.measured(places)
+            yield from _told([row] if row else [])
+
+    return {
+        "load": served(lambda folder: load.measured(cache, folder, *((10, 24) if quick else (50, 120)))),
+        "leaving": served(lambda folder: leaving.measured(cache, folder, 40 if quick else 200)),
+        "killing": served(lambda folder: killing.measured(cache, folder, 10 if quick else 50)),
+        "suites": tests,
+    }
+
+
+def _told(rows: list[Row]) -> list[Row]:
+    """Each row is said as soon as it is known: all of it takes most of an hour."""
+    for row in rows:
+        print(f"{'holds ' if row.holds else 'MISSED'} {row.what}: {row.found} (must be {row.bar})", file=sys.stderr, flush=True)
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())
