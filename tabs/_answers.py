@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import secrets
 from typing import Any
 
@@ -25,6 +26,7 @@ _UNREADABLE = frozenset({"FormParserError", "MultipartParseError", "QuerystringP
 _UNKNOWN = frozenset({"FnIndexInferError", "InvalidApiNameError", "HTTPException"})
 _WORDLESS = (b'{"error":null}', b'{"error": null}', b'"output":{"error":null')
 """What Gradio says of a value that it cannot take to a handler at all."""
+_ONE_RANGE = re.compile(rb"bytes=\d{1,18}-\d{0,18}")
 _SAID = json.dumps(UNUSABLE).encode()
 _ASKED = ("/call/", "/queue/join", "/queue/data", "/run/", "/api/")
 """Where names come from outside: only there a name that is not found is the asker's mistake and no fault of ours."""
@@ -43,7 +45,7 @@ class Answers:
             return
         watched = _Watched(send)
         try:
-            await self.app(scope, receive, watched)
+            await self.app(_with_one_range(scope), receive, watched)
         except Exception as error:  # noqa: BLE001 (whatever it was: who asked gets an answer, the log the rest)
             status, sentence = _answer(error, str(scope.get("path", "")))
             if not watched.begun:
@@ -74,6 +76,12 @@ class _Watched:
         self.begun = True
         self.ended = self.ended or (message["type"] == "http.response.body" and not message.get("more_body", False))
         await self._send(message)
+
+
+def _with_one_range(scope: Scope) -> Scope:
+    """Without a range that is not one plain stretch: a server may pass it over (RFC 9110, 14.2), and Gradio reads no other."""
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    return {**scope, "headers": [(name, value) for name, value in headers if name != b"range" or _ONE_RANGE.fullmatch(value)]}
 
 
 def _in_words(body: bytes) -> bytes:

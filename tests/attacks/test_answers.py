@@ -35,7 +35,7 @@ async def answer(request: Request) -> Response:
         raise FAULTS[name]
     if name in ("stream", "silent"):
         return StreamingResponse(events(name), media_type="text/event-stream")
-    return JSONResponse({"error": None}, 500) if name == "wordless" else PlainTextResponse("as it was")
+    return JSONResponse({"error": None}, 500) if name == "wordless" else PlainTextResponse(request.headers.get("range", "as it was"))
 
 
 async def events(name: str) -> AsyncIterator[bytes]:
@@ -82,3 +82,9 @@ def test_a_stream_that_breaks_off_ends_in_words(client: TestClient) -> None:
 
 def test_everything_else_passes_as_it_was(client: TestClient) -> None:
     assert client.get("/fine").text == "as it was"
+
+
+@pytest.mark.parametrize("asked", ["bytes=0-,0-", "bytes=" + ",".join(["0-"] * 5000), "bytes=-5", "bytes=x-y", "lines=1-2", ""])
+def test_a_range_that_is_not_one_plain_stretch_is_passed_over(client: TestClient, asked: str) -> None:
+    assert client.get("/fine", headers={"range": asked}).text == "as it was"
+    assert client.get("/fine", headers={"range": "bytes=3-9"}).text == "bytes=3-9"

@@ -15,9 +15,9 @@ from studio.inpaint.read import decode_mask, decode_picture, read_mask, read_pic
 from tests.attacks.promise import is_a_sentence
 
 
-def saved(path: Path, mode: str = "RGB", **options: object) -> Path:
+def saved(path: Path, mode: str = "RGB") -> Path:
     pixels = np.random.default_rng(1).integers(0, 256, (40, 48, 3), np.uint8)
-    Image.fromarray(pixels).convert(mode).save(path, **options)
+    Image.fromarray(pixels).convert(mode).save(path)
     return path
 
 

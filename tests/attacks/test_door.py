@@ -21,12 +21,13 @@ from tests.attacks.requests import Answer, requests, sent, wrong
 from tests.serving import running
 
 BATCH = 10
+CALM = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example, HealthCheck.filter_too_much]
 
 
 @pytest.fixture(scope="module")
 def served(starter_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path, int]]:
     folder = tmp_path_factory.mktemp("door")
-    with running(starter_cache, folder, "--max-queue", "4") as (url, process):
+    with running(starter_cache, folder, "--max-queue", "2") as (url, process):
         yield url, folder, process
 
 
@@ -39,7 +40,7 @@ def client(served: tuple[str, Path, int]) -> Iterator[httpx.Client]:
 def many(examples: int, served: tuple[str, Path, int], *, derandomize: bool) -> None:
     """Send `examples` batches of wild requests; every answer is one that a stranger may see."""
 
-    @settings(max_examples=examples, derandomize=derandomize, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples, derandomize=derandomize, phases=[Phase.generate], suppress_health_check=CALM)
     @given(st.lists(requests(), min_size=BATCH, max_size=BATCH))
     def attack(batch: list[tuple[str, dict[str, Any]]]) -> None:
         assert wrong(served[0], served[1] / "web", batch) == []
@@ -49,7 +50,7 @@ def many(examples: int, served: tuple[str, Path, int], *, derandomize: bool) -> 
 
 
 def test_wild_requests_to_every_endpoint_get_answers_that_tell_nothing(served: tuple[str, Path, int]) -> None:
-    many(15, served, derandomize=True)
+    many(10, served, derandomize=True)
 
 
 @pytest.mark.thorough
@@ -96,9 +97,9 @@ def test_a_run_that_nobody_began_is_no_run(client: httpx.Client) -> None:
 
 
 def test_more_than_may_wait_are_told_so_in_words(client: httpx.Client) -> None:
-    given = {"prompt": "a cat", "count": 2, "width": 64, "height": 64}
-    with ThreadPoolExecutor(12) as threads:
-        answers = list(threads.map(lambda seed: sent(client, "/text_to_image", {**given, "seed": seed}), range(12)))
+    given = {"prompt": "a cat", "width": 64, "height": 64}
+    with ThreadPoolExecutor(6) as threads:
+        answers = list(threads.map(lambda seed: sent(client, "/text_to_image", {**given, "seed": seed}), range(6)))
     ended = [answer.event for answer in answers]
     assert ended.count("complete") >= 1 and set(ended) <= {"complete", "error"}
     for answer in answers:
@@ -209,19 +210,19 @@ def test_ranges_and_forms_without_end_are_answered_quickly(client: httpx.Client)
     assert time.monotonic() - began < 60
 
 
-def test_what_is_too_large_is_refused_and_what_stops_half_way_leaves_nothing(client: httpx.Client, served: tuple[str, Path, int]) -> None:
-    form = {"content-type": "multipart/form-data; boundary=b", "content-length": "250000000"}
-    answered = client.post("/gradio_api/upload", content=b"x", headers=form)
-    assert answered.status_code == 413
-    before = {file for file in (served[1] / "web").rglob("*") if file.is_file()}
+def test_what_is_too_large_is_refused_and_what_stops_half_way_is_no_upload(client: httpx.Client, served: tuple[str, Path, int]) -> None:
+    before = set((served[1] / "web").glob("*/*"))  # an upload has a folder of its own
     host, port = served[0].removeprefix("http://").split(":")
+    head = f"POST /gradio_api/upload HTTP/1.1\r\nHost: {host}\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: "
+    with socket.create_connection((host, int(port)), timeout=60) as large:
+        large.sendall(f"{head}250000000\r\n\r\n--b".encode())
+        assert b" 413 " in large.recv(4096)
     with socket.create_connection((host, int(port))) as half:
-        length = "Content-Length: 9000000"
-        head = f"POST /gradio_api/upload HTTP/1.1\r\nHost: {host}\r\nContent-Type: {form['content-type']}\r\n{length}\r\n\r\n"
-        half.sendall(head.encode() + b'--b\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n' + bytes(2_000_000))
+        begun = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
+        half.sendall(f"{head}9000000\r\n\r\n".encode() + begun + bytes(2_000_000))
         time.sleep(0.3)
     time.sleep(0.3)
-    assert {file for file in (served[1] / "web").rglob("*") if file.is_file()} == before
+    assert set((served[1] / "web").glob("*/*")) == before
     assert client.get("/").status_code == 200
 
 
