@@ -37,7 +37,7 @@ async def ready(request: Request) -> PlainTextResponse:
 def why_not(page: Any) -> str:
     """Why no work is taken now; '' if it is. `page` is the page that is served, with its studio."""
     studio = page.studio
-    if not page.is_running or getattr(studio, "closing", False):
+    if not page.is_running or studio.closing:
         return "The studio is closing."
     if studio.manager.waiting() > studio.settings.max_queue:
         return "The studio is busy: its queue is full."

@@ -50,8 +50,12 @@ def test_a_full_disk_is_not_ready(client: TestClient, monkeypatch: pytest.Monkey
     assert client.get("/readyz").status_code == 503 and "disk" in client.get("/readyz").text
 
 
-def test_a_studio_that_closes_is_not_ready(client: TestClient, page: Any) -> None:
-    page.is_running = False
+@pytest.mark.parametrize("what", ["page", "studio"])
+def test_a_studio_that_closes_is_not_ready(client: TestClient, page: Any, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if what == "page":
+        page.is_running = False
+    else:
+        monkeypatch.setattr(Studio, "closing", True)
     assert (client.get("/readyz").status_code, client.get("/readyz").text) == (503, "The studio is closing.")
 
 
