@@ -53,7 +53,7 @@ class Ours:
                 waiting, coming = waiting + 1, coming + 1
                 self._ask(jobs[coming - 1], waiting)
             job, leave = self._inside.get(timeout=LONGEST)
-            self._settle()
+            self._settle(waiting)
             ready = max([self._now, *(self._ready[part] for part in job.parts)])
             self.result.stall += ready - self._now
             ends = ready + job.seconds
@@ -77,12 +77,12 @@ class Ours:
         began = threading.Event()
         while self._manager.waiting() < waiting and not began.wait(0.0001):
             pass
-        self._settle()
+        self._settle(waiting)
 
-    def _settle(self) -> None:
-        """Let what is loaded ahead come to its end, which takes no simulated time that the transfers do not count."""
+    def _settle(self, waiting: int) -> None:
+        """Let what is loaded ahead, for the second in the queue, come to its end; the transfers count the simulated time of it."""
         moved = -1
-        while self._looks_ahead and moved != self.result.moved:
+        while self._looks_ahead and waiting > 1 and moved != self.result.moved:
             moved = self.result.moved
             time.sleep(REST)
 
