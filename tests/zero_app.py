@@ -18,7 +18,7 @@ def main() -> None:
     package.GPU = spaces.GPU
     sys.modules["spaces"] = package
     known = {**models.engines(), "dots": SimpleNamespace(CARDS=(LARGE,), recipe=Dots().recipe)}
-    models.engines = lambda: known  # pyright: ignore[reportAttributeAccessIssue]
+    models.engines = lambda: known
     import app
 
     app.main()
