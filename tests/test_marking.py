@@ -141,7 +141,7 @@ def test_the_length_and_the_form_of_an_answer_decide(
 ) -> None:
     task = Write.checked({"prompt": "x", "max_new_tokens": 201} | changes)
     assert resolve(task, card).text_mark is resolved
-    passage = Passage("a", 1, 1) if "output_choices" in changes else write(**{"max_new_tokens": 201, **changes, "stop": [" "]})
+    passage = Passage("a", 1, 1) if "output_choices" in changes else write(**{"max_new_tokens": 201, **changes, "stop": list("aeiou")})
     said = record_of(task, card, passage, marks).marks["watermark"]
     assert isinstance(said, dict)
     if why:
@@ -220,7 +220,7 @@ def test_a_text_is_looked_at_as_each_writer_here_reads_it(
         assert one.writer == "Tiny" and one.finding is not None and one.finding.verdict == "certain"
         assert "carries the mark of this studio" in one.words[0] and "Read as Tiny reads it, 240 tokens; score" in one.words[1]
     assert found(marked.text, other, marks).words[0].startswith("No mark of this studio")
-    mixed = found(f"{write(text_mark=False, seed=9, max_new_tokens=500).text}{marked.text}", card, marks)
+    mixed = found(f"{write(text_mark=False, seed=9, max_new_tokens=300).text}{marked.text}", card, marks)
     assert mixed.finding is not None and mixed.finding.verdict == "certain" and "It shows best from “" in mixed.words[-1]
 
 
