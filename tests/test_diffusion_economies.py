@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -178,6 +179,14 @@ def test_the_peak_of_a_shape_is_learned_by_model_and_kind(folders: Callable[[str
     assert one.key.endswith("text_to_image")
     assert one.shape(task_of()) == other.shape(task_of(count=4)) != one.shape(task_of(width=96))
     assert one.shape(task_of()) != one.shape(task_of(guidance_scale=1))
+
+
+def test_what_mending_needs_is_imported_while_the_model_loads(folders: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "diffusers.pipelines.auto_pipeline"
+    recipe = diffusion.recipe(card_of(folders("StableDiffusionPipeline")), task_of(), CPU)
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    recipe.components["small"].load(lambda _: None)
+    assert name in sys.modules
 
 
 @pytest.mark.parametrize("name", ["StableDiffusionPipeline", "StableDiffusion3Pipeline", "FluxPipeline"])

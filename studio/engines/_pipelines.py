@@ -5,6 +5,7 @@ Knows no task; it reads configurations and headers, and weights only when a comp
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,6 +97,7 @@ def from_folder(card: ModelCard, found: Layout, variant: str | None, dtype: Any,
 
     def load(_: Report) -> dict[str, Any]:
         with components.in_words(card):
+            _import_ahead(card)
             classes = {role: components.class_of(card, *kind) for role, kind in small.items()}
             return {role: kind.from_pretrained(folder / role, local_files_only=True) for role, kind in classes.items()}
 
@@ -116,6 +118,7 @@ def from_file(card: ModelCard, found: Layout, dtype: Any, device: Device) -> dic
         from diffusers.loaders.single_file_utils import SingleFileComponentError
 
         with components.in_words(card):
+            _import_ahead(card)
             try:
                 pipe = found.pipeline.from_single_file(str(file), config=str(config), local_files_only=True, dtype=dtype)
             except SingleFileComponentError as error:
@@ -150,3 +153,9 @@ def assembled(found: Layout, values: Mapping[str, Any]) -> Any:
     pipe = found.pipeline(**dict.fromkeys(found.absent), **roles, **found.settings)
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def _import_ahead(card: ModelCard) -> None:
+    """What tells which class mends pictures imports 300 modules: while the model loads, not when an artist turns to mending."""
+    if "inpaint" in card.serves:
+        importlib.import_module("diffusers.pipelines.auto_pipeline")
