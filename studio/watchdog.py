@@ -6,6 +6,7 @@ the device, and nothing new is let in after a while: whoever runs the studio mus
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +22,20 @@ GRACE = 30.0
 """Seconds after which a run that was given up and has not ended counts as hanging."""
 BEAT = 0.5
 """Seconds between two looks at all runs."""
+
+DRAIN = 15.0
+"""Seconds that runs under way are given once a supervisor ends the studio; ten more go by where one does not stop."""
+
+
+def until_told() -> None:
+    """Wait in the main thread until a supervisor ends the program (SIGTERM). Ctrl+C raises KeyboardInterrupt as ever.
+
+    Meanwhile the page is served on, also while `drain` waits afterwards: who follows a run sees its end.
+    """
+    told = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: told.set())
+    while not told.wait(BEAT):
+        pass
 
 
 class Watchdog:

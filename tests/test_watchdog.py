@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +14,7 @@ import pytest
 
 from studio.creations import Event, Progress
 from studio.errors import Busy, Stalled
-from studio.settings import Settings
+from studio.settings import ROOT, Settings
 from studio.stream import Stream
 from studio.watchdog import Watchdog
 
@@ -138,3 +141,28 @@ def test_nothing_under_way_ends_at_once() -> None:
 def test_the_settings_say_how_long_a_run_is_waited_for(home: Path, given: dict[str, object], patience: float) -> None:
     watchdog = Watchdog.of(Settings.model_validate({"home": home, **given}))
     assert watchdog._patience == patience
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGTERM to catch")
+@pytest.mark.parametrize(("number", "said"), [(signal.SIGTERM, "told"), (signal.SIGINT, "interrupted")])
+def test_a_supervisor_ends_the_waiting_and_a_keyboard_interrupts_it(number: int, said: str) -> None:
+    program = """
+import signal, threading, time
+from studio import watchdog
+def ready():
+    while signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        time.sleep(0.01)
+    print("waiting", flush=True)
+threading.Thread(target=ready).start()
+try:
+    watchdog.until_told()
+    print("told")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "waiting\n"
+        child.send_signal(number)
+        assert child.stdout.read() == f"{said}\n"
+    assert child.returncode == 0
