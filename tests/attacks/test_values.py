@@ -193,7 +193,7 @@ def test_a_style_puts_words_into_its_template_once_and_reads_no_file() -> None:
         long.applied(TextToImage(prompt="x" * 3000))
 
 
-@settings(max_examples=1000)
+@settings(max_examples=200)
 @given(requests())
 def test_wild_values_give_a_task_or_one_sentence(request: tuple[str, dict[str, Any]]) -> None:
     endpoint, values = request
