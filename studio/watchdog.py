@@ -33,7 +33,11 @@ def until_told() -> None:
     Meanwhile the page is served on, also while `drain` waits afterwards: who follows a run sees its end.
     """
     told = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: told.set())
+
+    def tell(_number: int, _frame: object) -> None:
+        told.set()
+
+    signal.signal(signal.SIGTERM, tell)
     while not told.wait(BEAT):
         pass
 
