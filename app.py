@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,6 @@ from studio.settings import Settings, on_zero_gpu, prepare_environment
 
 if on_zero_gpu():  # first of all: the package must see CUDA before anything else does; it brings Gradio
     prepare_environment(Settings())
-    os.environ.setdefault("ZEROGPU_MMAP_AUTOPRUNE_PATTERN", "-")  # weights stay on the disk: each run reads their headers
     import spaces  # pyright: ignore[reportMissingImports]
 
 if TYPE_CHECKING:

@@ -139,6 +139,8 @@ def prepare_environment(settings: Settings) -> None:
     os.environ["GRADIO_TEMP_DIR"] = str(settings.web_temp)
     if settings.offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
+    if on_zero_gpu():
+        os.environ.setdefault("ZEROGPU_MMAP_AUTOPRUNE_PATTERN", "-")  # weights stay on the disk: each run reads their headers
 
 
 def _loopback(host: str) -> bool:
