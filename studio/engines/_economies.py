@@ -79,7 +79,9 @@ def applied(pipe: Any, economy: Economy, size: tuple[int, int], *, exact: bool =
 
 @contextmanager
 def quick(kind: str) -> Generator[None]:
-    """Products of float32 matrices in the quickest way the CPU has, until the block ends: up to three times as quick, within 1 %.
+    """Products of float32 matrices in the quickest way the CPU has, until the block ends: within 1 %.
+
+    Measured with AMX: a product alone three times as quick, a UNet of 220 million weights, which is mostly convolutions, 3 %.
 
     The setting belongs to the whole process, and language models lose by it as they write word after word, so it never outlasts a picture.
     """
