@@ -52,10 +52,11 @@ def main() -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     settings = Settings(_cli_parse_args=True)  # pyright: ignore[reportCallIssue]
     prepare_environment(settings)
+    from studio import watchdog
     from studio.stocking import Stock, chosen
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a supervisor's stop ends it as Ctrl+C does
-    studio = None
+    studio, demo, patience = None, None, 0.0
     try:
         studio = opened(settings)
         stock = Stock(chosen(studio.cards, settings), studio.download)
@@ -63,7 +64,8 @@ def main() -> None:
         stock.start()
         sys.stdout.write(f"Atelier serves {address}\n")
         sys.stdout.flush()
-        demo.block_thread()
+        watchdog.until_told()
+        patience = watchdog.DRAIN if settings.public else 0.0
     except StudioError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)  # starting again would not help
@@ -71,7 +73,9 @@ def main() -> None:
         pass
     finally:
         if studio is not None:
-            studio.close()
+            studio.close(patience)
+        if demo is not None:
+            demo.close(verbose=False)
 
 
 if __name__ == "__main__":

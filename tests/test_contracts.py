@@ -164,7 +164,7 @@ def test_a_tab_has_a_name_a_task_a_form_and_says_what_it_accepts(tab: ModuleType
 
 
 def test_every_preset_file_is_read_by_somebody() -> None:
-    known = {"styles.toml", "writing.toml", "actions.toml", "samplers.toml", *(f"models/{name}.toml" for name in ENGINES)}
+    known = {"styles.toml", "writing.toml", "actions.toml", "samplers.toml", "rules.toml", *(f"models/{name}.toml" for name in ENGINES)}
     known |= {f"music/genres/{name.replace(' ', '_')}.toml" for name in genres(PRESETS)}
     found = {str(path.relative_to(PRESETS)) for path in PRESETS.rglob("*") if path.is_file()}
     assert found <= known
