@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import StudioError
@@ -13,6 +14,9 @@ from studio.settings import Settings, on_zero_gpu, prepare_environment
 if on_zero_gpu():  # first of all: the package must see CUDA before anything else does; it brings Gradio
     prepare_environment(Settings())
     import spaces  # pyright: ignore[reportMissingImports]
+
+FETCHED_SECONDS = 4.0
+"""How long those whose runs ended last have to fetch what came of them before the server closes."""
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -46,6 +50,17 @@ def opened(settings: Settings) -> Studio:
     return studio
 
 
+def drained(studio: Studio, demo: gr.Blocks) -> None:
+    """Let runs under way end and be fetched while nothing new is let in, then close the server."""
+    from studio import watchdog
+
+    busy = studio.manager.waiting()
+    studio.watchdog.drain(watchdog.DRAIN)
+    if busy:
+        time.sleep(FETCHED_SECONDS)
+    demo.close(verbose=False)
+
+
 def main() -> None:
     """Serve until Ctrl+C."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -56,7 +71,7 @@ def main() -> None:
     from studio.stocking import Stock, chosen
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a supervisor's stop ends it as Ctrl+C does
-    studio, demo, patience = None, None, 0.0
+    studio = None
     try:
         studio = opened(settings)
         stock = Stock(chosen(studio.cards, settings), studio.download)
@@ -65,7 +80,8 @@ def main() -> None:
         sys.stdout.write(f"Atelier serves {address}\n")
         sys.stdout.flush()
         watchdog.until_told()
-        patience = watchdog.DRAIN if settings.public else 0.0
+        if settings.public:
+            drained(studio, demo)
     except StudioError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)  # starting again would not help
@@ -73,9 +89,7 @@ def main() -> None:
         pass
     finally:
         if studio is not None:
-            studio.close(patience)
-        if demo is not None:
-            demo.close(verbose=False)
+            studio.close()
 
 
 if __name__ == "__main__":

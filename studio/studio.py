@@ -270,9 +270,9 @@ class Studio:
         """Whether it is about to end: no run will be let in."""
         return self._closing
 
-    def close(self, patience: float = 0) -> None:
-        """Let runs go on for so many seconds while nothing new is let in; stop every run, unload the models, close the library."""
-        self.watchdog.drain(patience)
+    def close(self) -> None:
+        """Let nothing new in, stop every run, unload the models, close the library."""
+        self.watchdog.drain(0)
         self._closing = True
         self._warm_up.stop()
         self._runs.stop(wait=True)

@@ -182,7 +182,8 @@ def test_a_studio_that_ends_waits_for_what_goes_on_and_lets_nothing_in(opened: C
     studio.watchdog.drain(0)
     with pytest.raises(Busy, match="closing"):
         run(studio, "another")
-    studio.close(20)
+    studio.watchdog.drain(20)
+    studio.close()
     reader.join(20)
     assert [event for event in made if isinstance(event, Creation)] != []
 
