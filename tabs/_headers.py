@@ -1,7 +1,8 @@
 """What every answer's headers say: which sources a page may use, who may frame it, and that its bytes are what they say they are.
 
 The page's own inline scripts carry a number that is new for each answer, so that no script which slips in through somebody's words runs;
-what those scripts make by `createElement` gets the number, too, which is how Gradio puts in the scripts of its parts. Gradio compiles its templates in the browser, which needs 'unsafe-eval', and styles its parts inline. Knows no request.
+what those scripts make by `createElement` gets the number, too, which is how Gradio puts in the scripts of its parts. Gradio compiles its
+templates in the browser, which needs 'unsafe-eval', and styles its parts inline. Knows no request.
 """
 
 from __future__ import annotations

@@ -39,6 +39,8 @@ def why_not(page: Any) -> str:
     studio = page.studio
     if not page.is_running or studio.closing:
         return "The studio is closing."
+    if studio.watchdog.hanging:
+        return "A run hangs and holds the device: start the studio again."
     if studio.manager.waiting() > studio.settings.max_queue:
         return "The studio is busy: its queue is full."
     try:
