@@ -163,7 +163,12 @@ class Studio:
 
     def card_for(self, task: Task) -> ModelCard:
         """The card this task gets now, with its files."""
-        return models.choose(task, self.cards, self.here(task.kind), self.manager.room)
+        try:
+            return models.choose(task, self.cards, self.here(task.kind), self.manager.room)
+        except ModelUnavailable:
+            if self.settings.public:  # a visitor brings no model here
+                raise ModelUnavailable("This studio has no model for this now: choose another model or tab.") from None
+            raise
 
     def recipe(self, card: ModelCard, task: Task) -> Recipe:
         """What the card's engine needs for a resolved task on this device."""

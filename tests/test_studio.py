@@ -24,7 +24,7 @@ from studio.models import Bundled, Hub, ModelCard
 from studio.provenance import pictures, record
 from studio.settings import Settings
 from studio.studio import GUEST, Studio
-from studio.tasks import Task, TextToImage, Write
+from studio.tasks import Compose, Task, TextToImage, Write
 
 DOTS = ModelCard(
     name="Dots", engine="dots", serves=("text_to_image", "write"), source=Bundled(path="logo.svg"), starter=True, styles=("Plain",),
@@ -269,6 +269,8 @@ def test_a_public_studio_has_limits(dots: Dots, studio: Studio, tmp_path: Path) 
     public = Studio(settings, (DOTS,), studio.device, studio.manager, Library(settings.home))
     with pytest.raises(Refused, match="50 steps"):
         finished(public, TextToImage(prompt="dots", steps=60))
+    with pytest.raises(ModelUnavailable, match="^This studio has no model for this now"):
+        finished(public, Compose(prompt="a tune"))  # nobody is told to download what a visitor cannot
     public.library.close()
 
 
