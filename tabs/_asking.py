@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from studio.errors import StudioError
+from studio import failures
 from tabs._form import Desk
 
 log = logging.getLogger("atelier.page")
 
-UNEXPECTED = "Something unexpected went wrong, and nothing was changed: try again. The log has the details."
+UNKNOWN = "The page asked for what this studio does not know: reload it and try again."
 
 
 @dataclass(frozen=True)
@@ -42,20 +42,17 @@ AnyVisit = TypeVar("AnyVisit", bound=Visit)
 def answer(visit: AnyVisit, answers: Mapping[str, Callable[[AnyVisit], dict[str, Any]]]) -> dict[str, Any]:
     """What `answers` has for the request's `what`, or {error: one sentence}."""
     what = answers.get(visit.words("what"))
-    return guarded(lambda: what(visit) if what else {"error": UNEXPECTED})
+    return guarded(lambda: what(visit) if what else {"error": UNKNOWN})
 
 
 def guarded(act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What `act` gives, or {error: one sentence}."""
     try:
         return act()
-    except StudioError as error:
-        return {"error": str(error)}
     except gr.Error as error:
         return {"error": str(error.message)}
-    except Exception:
-        log.exception("a request of the page failed")
-        return {"error": UNEXPECTED}
+    except Exception as error:  # noqa: BLE001  the log has it; the page gets its sentence
+        return {"error": failures.told(error, "a request of the page", log).words}
 
 
 def told(event: gr.EventData) -> object:

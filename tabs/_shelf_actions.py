@@ -13,8 +13,8 @@ from typing import Any, cast
 
 import gradio as gr
 
+from studio import failures, thumbs
 from studio import replay as replaying
-from studio import thumbs
 from studio.creations import Creation, Event, Progress
 from studio.errors import InvalidInput, ModelUnavailable, StudioError
 from studio.provenance.record import Record
@@ -110,13 +110,10 @@ def replay(desk: Desk, data: object, request: gr.Request) -> Iterator[str]:
                 if isinstance(event, Progress):
                     yield _status.progress(event)
         yield _status.message("Nothing came of it: try again.", "error")
-    except StudioError as error:
-        yield _status.message(str(error), "error")
     except gr.Error as error:
         yield _status.message(str(error.message), "error")
-    except Exception:
-        log.exception("making a creation again failed")
-        yield _status.message(_form.UNEXPECTED, "error")
+    except Exception as error:  # noqa: BLE001  the log has it; the page gets its sentence
+        yield _status.message(failures.told(error, "making a creation again", log).words, "error")
 
 
 def _verdict(difference: replaying.Difference, changed: list[str]) -> str:
