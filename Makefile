@@ -33,10 +33,10 @@ audiocraft: $(VENV)/.installed ## add the package audiocraft, for AudioGen and M
 	$(PYTHON) -m pip install --no-deps audiocraft==1.3.0
 
 test: $(VENV)/.installed-dev $(VENV)/.starters ## every test that CI runs
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile -m "not thorough" $(TESTS)
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not thorough" $(TESTS)
 
 test-all: $(VENV)/.installed-dev $(VENV)/.starters ## those, and the ones that take minutes of a real browser each
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check: $(VENV)/.installed-dev ## format, lint, types and licences
 	$(VENV)/bin/ruff format --check .

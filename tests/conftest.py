@@ -43,6 +43,15 @@ for option in [name for name in os.environ if name.startswith(("ATELIER_", "GRAD
     del os.environ[option]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files whose tests take long stand first, so that no worker is left alone with one of them at the end (`--no-loadscope-reorder`)."""
+    long = {
+        ROOT / "tests" / f"test_{name}.py": place for place, name in enumerate(("http", "diffusion", "contracts", "gguf", "audiocraft"))
+    }
+    browser = ROOT / "tests" / "browser"
+    items.sort(key=lambda item: long.get(item.path, len(long) if browser in item.path.parents else len(long) + 1))
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A new user's home folder; it does not exist yet."""

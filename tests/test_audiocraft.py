@@ -126,6 +126,7 @@ assert StableDiffusionPipeline.from_pretrained(folder).unet.config.sample_size =
 """
 
 
+@pytest.mark.thorough
 def test_after_the_engine_has_loaded_nothing_stands_in_any_more(package: None, tmp_path: Path) -> None:
     """In a process of its own, where audiocraft is imported before anything else has looked for what it stands in for."""
     done = subprocess.run(

@@ -304,6 +304,7 @@ def test_a_file_served_is_byte_for_byte_the_one_kept(client: Client, studio: tup
     assert Path(path).read_bytes() in kept
 
 
+@pytest.mark.thorough
 def test_public_mode_keeps_results_for_the_browser_session_alone(starter_cache: Path, tmp_path: Path) -> None:
     with running(starter_cache, tmp_path, "--mode", "public") as (url, _):
         assert "for 24 hours after your last visit" in httpx.get(f"{url}/config").text
@@ -333,6 +334,7 @@ def test_without_the_writer_the_page_serves_and_says_what_is_missing(tmp_path: P
         client.close()
 
 
+@pytest.mark.thorough
 def test_results_survive_a_kill_and_the_next_start_is_clean(starter_cache: Path, tmp_path: Path) -> None:
     with running(starter_cache, tmp_path) as (url, process):
         client = Client(url, verbose=False, analytics_enabled=False)

@@ -28,6 +28,7 @@ PARTS = {f"part {number}": 3 + number % 9 for number in range(30)}
 
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # of numpy, asked for by the libraries under test
+@pytest.mark.thorough
 def test_twenty_changes_of_real_models_leave_memory_as_the_first_ones_did(tmp_path: Path) -> None:
     try:
         found = cycles(tmp_path, 20)

@@ -208,6 +208,7 @@ class SlowIndex(BaseHTTPRequestHandler):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_a_slow_index_gets_the_users_own_patience(tmp_path: Path, source: Package, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
     SlowIndex.wheel, SlowIndex.asked = next((tmp_path / "shelf").glob("*.whl")), 0
     with ThreadingHTTPServer(("127.0.0.1", 0), SlowIndex) as server:

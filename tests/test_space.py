@@ -61,6 +61,7 @@ def test_the_folder_holds_what_the_page_needs_and_nothing_else(folder: Path) -> 
     assert [name for name in names if name.startswith(contents.STAYS)] == []
 
 
+@pytest.mark.thorough
 def test_the_programs_of_the_folder_need_nothing_beside_them(folder: Path, tmp_path: Path) -> None:
     code = (
         "import app, tabs; from studio import models, presets; from studio.settings import Settings; settings = Settings();"

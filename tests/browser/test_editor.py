@@ -226,6 +226,7 @@ def test_what_could_not_be_saved_comes_back_on_another_page(page: Page, context:
     assert again.evaluate("() => Object.keys(localStorage).filter((name) => name.startsWith('atelier-editor:')).length") == 0
 
 
+@pytest.mark.thorough
 def test_a_key_in_a_long_text_lays_out_one_paragraph_and_the_view_stays_where_it_is(page: Page) -> None:
     page.keyboard.press("Control+a")
     page.keyboard.insert_text(LONG)

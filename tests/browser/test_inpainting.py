@@ -240,6 +240,7 @@ def test_what_is_missing_is_said_and_nothing_is_lost(desk: Page, photo: Path) ->
         bring(page, photo)
 
 
+@pytest.mark.thorough
 def test_picture_and_marks_survive_a_reload(desk: Page, photo: Path, address: str) -> None:
     bring(desk, photo)
     drag(desk, (60, 40), (100, 45), size=SIZE)

@@ -138,6 +138,7 @@ def test_a_stroke_is_painted_undone_and_done_again(page: Page) -> None:
     assert share(page) == painted
 
 
+@pytest.mark.thorough
 def test_thirty_strokes_can_be_undone_one_by_one(page: Page) -> None:
     choose(page)
     shares = [share(page)]
@@ -324,6 +325,7 @@ def test_ctrl_enter_still_runs_and_escape_still_stops(page: Page) -> None:
     assert share(page) == 0
 
 
+@pytest.mark.thorough
 def test_a_file_that_is_no_picture_is_refused_and_the_picture_stays(page: Page) -> None:
     choose(page)
     drag(page, (100, 60), (300, 60))
@@ -490,6 +492,7 @@ def test_picture_and_mask_survive_a_tab_switch_and_a_reload(page: Page, address:
     ]
 
 
+@pytest.mark.thorough
 def test_a_removed_picture_is_gone_after_a_reload_too(page: Page, address: str) -> None:
     choose(page)
     page.get_by_role("button", name="Remove").click()
@@ -500,6 +503,7 @@ def test_a_removed_picture_is_gone_after_a_reload_too(page: Page, address: str) 
     expect(page.get_by_role("button", name="Choose a picture")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_two_browser_tabs_keep_their_own_pictures_and_a_closed_one_leaves_its_to_the_next(context: BrowserContext, address: str) -> None:
     one, two = opened(context.new_page(), address), opened(context.new_page(), address)
     choose(one, picture(300, 200))
@@ -520,6 +524,7 @@ def test_two_browser_tabs_keep_their_own_pictures_and_a_closed_one_leaves_its_to
     assert three.evaluate(count) == 2
 
 
+@pytest.mark.thorough
 def test_a_duplicated_browser_tab_begins_with_the_same_picture_and_goes_its_own_way(page: Page, address: str) -> None:
     choose(page, picture(300, 200))
     kept(page, 300, 200)
@@ -630,6 +635,7 @@ PASSES = """() => Math.max(...Array.from({ length: 8 }, () => {
 }))"""
 
 
+@pytest.mark.thorough
 def test_a_photograph_of_twelve_megapixels_stays_fluid(page: Page) -> None:
     size = (4000, 3000)
     choose(page, picture(*size), "large.png")

@@ -119,6 +119,7 @@ def test_a_selected_region_is_made_anew_and_the_fields_are_as_before(page: Page,
     expect(page.get_by_role("spinbutton", name="Region end")).to_have_value("")
 
 
+@pytest.mark.thorough
 def test_settings_come_back_from_a_take_and_what_is_wrong_is_said_at_once(page: Page) -> None:
     create(page, "a chiptune for a small robot, 140 bpm", "4")
     fill(page, "Prompt", "something else")

@@ -111,6 +111,7 @@ def test_the_settings_of_the_last_run_survive_a_reload_and_so_do_the_pictures(pa
     expect(page.locator(".details dl")).to_contain_text("a green tree")
 
 
+@pytest.mark.thorough
 def test_pointing_at_a_part_names_its_icon_and_licence(page: Page) -> None:
     create(page, "a red apple")
     image = page.locator(".mapped")

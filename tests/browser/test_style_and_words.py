@@ -34,6 +34,7 @@ def test_a_prompt_that_says_it_all_stays_and_the_page_says_why(page: Page) -> No
     expect(prompt).to_have_value("a red apple on a blue background, glossy")
 
 
+@pytest.mark.thorough
 def test_two_prompts_blend_and_the_details_say_how(page: Page) -> None:
     unfold(page, "Blend with a second prompt")
     page.get_by_label("Blend with", exact=True).fill("a rocket")
@@ -44,6 +45,7 @@ def test_two_prompts_blend_and_the_details_say_how(page: Page) -> None:
     expect(page.locator(".attribution")).to_contain_text("rocket")
 
 
+@pytest.mark.thorough
 def test_a_set_of_ones_own_is_a_style_that_stays_until_it_is_deleted(page: Page, server: str, tmp_path: Path) -> None:
     for name, colour in (("blue ogre", "#118ab2"), ("hut", "#3b2a5e")):
         image = Image.new("RGB", (200, 200), "white")

@@ -96,6 +96,7 @@ def test_retry_writes_the_last_part_anew(page: Page) -> None:
     assert first[23:] not in again, "the take before is gone"
 
 
+@pytest.mark.thorough
 def test_a_text_typed_by_hand_survives_a_reload(page: Page, server: str) -> None:
     fresh(page)
     typed(page, "My own words, not yet finished")
@@ -120,6 +121,7 @@ def test_a_file_becomes_a_document_and_goes_out_again_as_docx(page: Page, tmp_pa
     assert "A first line." in words and "A second paragraph." in words
 
 
+@pytest.mark.thorough
 def test_a_kind_of_text_fills_the_instruction_and_the_text_goes_to_the_picture_tab(page: Page) -> None:
     fresh(page)
     page.get_by_label("Kind of text").click()

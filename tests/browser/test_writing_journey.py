@@ -127,6 +127,7 @@ def stopped(page: Page, press: Callable[[], object], least: int) -> str:
     return text_of(page)
 
 
+@pytest.mark.thorough
 def test_from_an_outline_to_a_word_file(context: BrowserContext, address: str, tmp_path: Path) -> None:
     page = fresh(context.new_page(), address)
     choose(page, "Second writer")
