@@ -166,6 +166,7 @@ def test_a_colour_in_a_name_recolours_nothing(library: IconLibrary) -> None:
         scene = read(prompt, "", "", library)
         assert concepts(library, scene) == [concept]
         assert {candidate.recolour for candidate in scene.parts[0].candidates} == {None}
+        assert scene.parts[0].hue == concept.split()[0]  # and it keeps that hue, whatever the seed
 
 
 def test_words_that_are_colours_and_things_are_read_by_their_place(library: IconLibrary) -> None:

@@ -92,7 +92,7 @@ class _Reader:
         if choice is None:
             raise InvalidInput(f"The negative prompt rules out every “{thing.words}” here: take a word out of it.", "negative_prompt")
         self.notes.extend([note.format(choice.concept)] if note else self._remarks(thing, meanings, choice))
-        return Part(thing.words, choice.candidates, thing.hue)
+        return Part(thing.words, choice.candidates, thing.hue or _hue_of_its_name(thing.noun))
 
     def _meanings(self, thing: Thing, alone: bool) -> tuple[list[Meaning], str]:
         """What the thing's noun may mean, by name, by spelling, by the encoder's nearest caption; and a note with a place for the concept.
@@ -141,6 +141,11 @@ def _style(style: str, reading: Reading, library: IconLibrary) -> str:
         if one.casefold() == style.casefold():
             return one
     raise InvalidInput(f"Atelier Icons has no style of that name; it has {', '.join(STYLES)}.", "style")
+
+
+def _hue_of_its_name(noun: tuple[str, ...]) -> str | None:
+    """The colour word in a longer name, such as that of a red apple: what is named so keeps its hue."""
+    return next((word for word in noun if word in COLOURS), None) if len(noun) > 1 else None
 
 
 def _spelt(thing: Thing, known: Lexicon, least: float) -> str | None:
