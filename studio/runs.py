@@ -28,12 +28,35 @@ class _Run:
         return not self.stream.over and not self.stream.stopped
 
 
+@dataclass(eq=False)
+class Place:
+    """A run that was let in: its stream once it has one. It is given back when the stream is over, or by `left`."""
+
+    stream: Stream | None = None
+    left: bool = False
+
+    @property
+    def free(self) -> bool:
+        return self.left or (self.stream is not None and self.stream.over)
+
+
 class Runs:
     """Thread-safe."""
 
     def __init__(self) -> None:
         self._runs: list[_Run] = []
+        self._places: list[Place] = []
         self._lock = threading.Lock()
+
+    def let_in(self, most: int) -> Place | None:
+        """A place for one more run; None while `most` have one. Of many who ask at once no more are let in."""
+        with self._lock:
+            self._places = [place for place in self._places if not place.free]
+            if len(self._places) >= most:
+                return None
+            place = Place()
+            self._places.append(place)
+            return place
 
     def follow(self, stream: Stream, owner: str, session: str, asked: Task | None = None, *, stays: bool = False) -> Iterator[Event]:
         """Start a stream and yield its events. Leaving the iteration stops it, unless it `stays`: then others may `join` it."""

@@ -31,7 +31,7 @@ from studio.presets import TextStyle, styled, text_styles
 from studio.provenance.record import Record
 from studio.residency import Plan
 from studio.rules import rules
-from studio.runs import Runs
+from studio.runs import Place, Runs
 from studio.safety.book import Book
 from studio.safety.pictures import Pictures
 from studio.settings import Settings
@@ -118,14 +118,18 @@ class Studio:
             worded = self._worded(task, card, owner, wears or session).model_copy(update={name: str(path) for name, path in files.items()})
             self._judge(card, worded)
             # 3. A place in the queue, and a journal row before anything else happens.
-            self._room()
-            job = self.library.journal.begin(task, card.name, owner, session, foresight.units(task))
+            place = self._room()
+            try:
+                job = self.library.journal.begin(task, card.name, owner, session, foresight.units(task))
+            except BaseException:
+                place.left = True
+                raise
         except BaseException:
             self.library.originals.let_go(files.values())
             raise
         # 4. The pipeline runs in a thread; its events come out here.
         run = Run(job, asked, task, worded, files, card, owner, session, like, session if owner == GUEST else "")
-        stream = self.watchdog.stream(lambda stream: self._work(stream, run), name=f"run {job}")
+        stream = place.stream = self.watchdog.stream(lambda stream: self._work(stream, run), name=f"run {job}")
         yield from self._runs.follow(stream, owner, session, asked, stays=stays)
 
     def join(self, kind: str, owner: str = "local", session: str = "") -> tuple[Task, Iterator[Event], float] | None:
@@ -157,9 +161,9 @@ class Studio:
         def finished(answer: str) -> str:
             return enhance.described(asked.prompt, answer) if wording is None else wording.filled(asked.prompt, answer, asked.style)
 
-        self._room()
-        stream = self.watchdog.stream(lambda stream: self._enhance(stream, writer, task, finished, _turns(owner, session)), name="enhance")
-        yield from self._runs.follow(stream, owner, session)
+        place, turns = self._room(), _turns(owner, session)
+        place.stream = self.watchdog.stream(lambda stream: self._enhance(stream, writer, task, finished, turns), name="enhance")
+        yield from self._runs.follow(place.stream, owner, session)
 
     def card_for(self, task: Task) -> ModelCard:
         """The card this task gets now, with its files."""
@@ -201,8 +205,9 @@ class Studio:
         def load(stream: Stream) -> None:
             attempts.loaded(self.manager, self.recipe(card, task), task, stream.report)
 
-        self._room()
-        yield from self._runs.follow(self.watchdog.stream(load, name=f"load {card.name}"), "local", "")
+        place = self._room()
+        place.stream = self.watchdog.stream(load, name=f"load {card.name}")
+        yield from self._runs.follow(place.stream, "local", "")
 
     def missing_starters(self) -> tuple[ModelCard, ...]:
         """Starter cards that are not whole on this machine yet, companions included."""
@@ -300,11 +305,14 @@ class Studio:
         """The text styles that this owner may use: those that ship with the studio, and their own; a guest has the session's."""
         return {**self.styles, **self.own_styles.of(owner, session if owner == GUEST else "")}
 
-    def _room(self) -> None:
-        """Raise Busy while the queue is full, or a run hangs, or the studio is ending."""
+    def _room(self) -> Place:
+        """A place for a run. Raises Busy while the queue is full, or a run hangs, or the studio is ending."""
         self.watchdog.admit()
-        if self.manager.waiting() > self.settings.max_queue:
-            raise Busy(f"The studio is busy: {self.settings.max_queue} runs wait. Try again in a few minutes.")
+        most = self.settings.max_queue
+        place = self._runs.let_in(most + 1) if self.manager.waiting() <= most else None
+        if place is None:
+            raise Busy(f"The studio is busy: {most} runs wait. Try again in a few minutes.")
+        return place
 
     def _with_sets(self, card: ModelCard, asked: Task, owner: str, session: str) -> ModelCard:
         """The card with the owner's own sets among its styles, where it can draw with them and one is asked for."""

@@ -135,6 +135,9 @@ class SourcesPanel:
     # --- events ----------------------------------------------------------------------------------------------------------------------
 
     def _opened(self, request: gr.Request, id: str) -> list[Any]:
+        page = self._page(request)
+        if page.given and page.document == id:  # a busy machine hears of the document after what was asked of it: that stays
+            return [_sources_view.listed(self._sources(page, request).rows), gr.skip(), gr.skip()]
         return self.show(id, request)
 
     def _add(self, request: gr.Request, files: Sequence[str] | None, id: str) -> Iterator[tuple[Any, Any, Any]]:

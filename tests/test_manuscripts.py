@@ -220,6 +220,7 @@ def test_the_list_counts_words_and_what_a_model_wrote(documents: Manuscripts) ->
     first = documents.new("local", title="  Tale\nof rain ")
     documents.new("local", text="雨が降る now")
     documents.change(first.id, "local", "", first.version, [Splice(0, 0, "It rained", "machine", "C")])
+    time.sleep(0.005)  # the order is that of milliseconds
     documents.rename(first.id, "local", "", "Rain")
     newest, other = documents.list("local")
     assert (newest.title, newest.words, newest.machine) == ("Rain", 2, 1.0)

@@ -113,6 +113,16 @@ def test_a_run_gets_the_passages_that_fit_in_the_field_for_them_alone(
     Write.checked({"prompt": "-", "passages": prepared["passages"]})
 
 
+def test_a_document_that_is_told_late_takes_no_answer_away(panel: SourcesPanel, studio: Studio, tmp_path: Path) -> None:
+    document, other = (studio.library.manuscripts.new("local").id for _ in range(2))
+    dropped(panel, tmp_path, document, report=REPORT)
+    assert "1844" in panel._find(visitor(), document, "Who completed the lighthouse?", "")
+    listed, found, _ = panel._opened(visitor(), document)
+    assert "report.md" in listed and found == gr.skip()
+    assert panel._opened(visitor(), other)[1:] == ["", ""]
+    assert panel._opened(visitor(), document)[1:] == ["", ""]
+
+
 def test_a_small_model_gets_no_passages_and_the_page_says_why(panel: SourcesPanel, studio: Studio, tmp_path: Path) -> None:
     document = studio.library.manuscripts.new("local").id
     dropped(panel, tmp_path, document, report=REPORT)
