@@ -48,6 +48,7 @@ Reading order:
     hub.py               a repository of the Hub at a commit
     hub_child.py         the process that downloads it, so that Stop acts at once
     pickles.py           a named pickle becomes safetensors, in a process of its own
+    child.py             what such a process does first: bounds, and an end with its parent
     fetching.py          what all downloads share: locks, room on the disk, marks, memory of failures
 
   What is kept

@@ -8,13 +8,12 @@ from __future__ import annotations
 import errno
 import glob
 import json
-import os
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
+from studio import child
 from studio.hub import wanted
 
 CONTACT_SECONDS = 3
@@ -24,7 +23,7 @@ CHUNK = 1 << 20  # bytes between two reports; the library's own 10 MB would be h
 def main() -> None:
     """Serve one request; every outcome is said in words on standard output."""
     request = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    child.end_with_parent()
     try:
         _download(request)
     except Exception as error:  # noqa: BLE001 (handed over to the studio's process as a word)
@@ -99,11 +98,6 @@ def _reason(error: BaseException) -> str:
 def _say(**said: Any) -> None:
     sys.stdout.write(json.dumps(said) + "\n")
     sys.stdout.flush()
-
-
-def _end_with_parent() -> None:
-    sys.stdin.read()
-    os._exit(1)
 
 
 if __name__ == "__main__":

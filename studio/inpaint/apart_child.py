@@ -5,15 +5,13 @@ Ends when its standard input closes, so that it never outlives the studio.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
 
+from studio import child
 from studio.errors import InvalidInput, MediaUnreadable
 from studio.inpaint.read import decode_mask, decode_picture
 
@@ -24,8 +22,8 @@ OUTPUT = 512 << 20
 
 def main(field: str, source: str, folder: str, width: str, height: str) -> int:
     """Decode `source` as the picture or the mask and write what it holds into `folder`, or why it cannot be used."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _limit()
+    child.end_with_parent()
+    child.bound(MEMORY, OUTPUT)
     target, said = Path(folder), {"failed": "", "unreadable": False, "notes": (), "suffix": "", "profile": False}
     try:
         if field == "image":
@@ -41,20 +39,6 @@ def main(field: str, source: str, folder: str, width: str, height: str) -> int:
         said |= {"failed": "This picture needs more memory than a picture should: make it smaller first."}
     (target / "found.json").write_text(json.dumps(said), "utf-8")
     return 0
-
-
-def _limit() -> None:
-    """Where the system can keep to it."""
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT, OUTPUT))
-
-
-def _end_with_parent() -> None:
-    sys.stdin.read()
-    os._exit(1)
 
 
 if __name__ == "__main__":

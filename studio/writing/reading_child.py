@@ -5,15 +5,13 @@ Ends when its standard input closes, so that it never outlives the studio. Knows
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from studio import child
 from studio.writing.reading_blocks import Found, Unreadable
 from studio.writing.reading_docx import read_docx
 from studio.writing.reading_epub import read_epub
@@ -28,8 +26,8 @@ OUTPUT = 64 << 20
 
 def main(kind: str, source: str, target: str) -> int:
     """Read `source` and write to `target` what it holds, or why it cannot be read."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _limit()
+    child.end_with_parent()
+    child.bound(MEMORY, OUTPUT)
     try:
         found = readers()[kind](Path(source).read_bytes())
         said = {**asdict(found), "failed": ""}
@@ -54,20 +52,6 @@ def _html(data: bytes) -> Found:
     if notice:
         found.notice(notice)
     return found
-
-
-def _limit() -> None:
-    """Where the system can keep to it."""
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT, OUTPUT))
-
-
-def _end_with_parent() -> None:
-    sys.stdin.read()
-    os._exit(1)
 
 
 if __name__ == "__main__":
