@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -142,6 +143,17 @@ def test_the_same_task_gives_the_same_text_whatever_ran_before(tiny: Asked) -> N
     tiny(prompt="Say something else entirely.", seed=4)
     assert tiny(document="Once upon a time there") == first
     assert first.text
+
+
+def test_a_model_that_is_loaded_beside_a_run_changes_nothing_of_it(tiny: Asked, tiny_file: Path) -> None:
+    (part,) = gguf.recipe(card_of(tiny_file), Write.checked({"prompt": "-"}), CPU).components.values()
+    assert part.beside
+    alone = [tiny(seed=seed) for seed in range(6)]
+    with ThreadPoolExecutor(1) as thread:
+        loading = thread.submit(part.load, lambda _: None)
+        together = [tiny(seed=seed) for seed in range(6)]
+        loading.result().close()
+    assert together == alone
 
 
 def test_another_seed_gives_another_text_but_not_at_temperature_zero(tiny: Asked) -> None:

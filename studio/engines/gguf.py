@@ -71,7 +71,8 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     holds = _context(card, header)
     size = sum(file.stat().st_size for file in files) + holds * header.cache_per_token + OVERHEAD
     key = f"{files[0]}@{files[0].stat().st_mtime_ns}:gguf:{holds}"
-    component = Component(key, size, lambda _: _llama.load(card, files, holds, device))
+    # It touches nothing of torch, so it is loaded for the next run while another has the device.
+    component = Component(key, size, lambda _: _llama.load(card, files, holds, device), beside=True)
     return Recipe({"writer": component}, lambda parts: partial(_write, parts["writer"], card), lambda _: 0)
 
 

@@ -18,7 +18,7 @@ from studio.tasks import Task
 
 GROWTH = 400 << 20
 """Bytes that the process may grow by while it refuses something."""
-TELLTALE = re.compile(r"Traceback|File \"|/home/|/tmp/|/work/|/usr/|site-packages|\.py\b|hf_[A-Za-z0-9]{8}|0x[0-9a-f]{8}")
+TELLTALE = re.compile(r"Traceback|File \"|/home/|/tmp/|/root/|/usr/|site-packages|\.py\b|hf_[A-Za-z0-9]{8}|0x[0-9a-f]{8}")
 """What no answer may hold: traces, folders of the machine, tokens, addresses in memory."""
 
 
