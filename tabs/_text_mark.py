@@ -21,9 +21,7 @@ from tabs._form import PRIVATE, Form
 def build(form: Form, manuscript: Any) -> None:
     """Lay out the fold; `manuscript` holds the id of the open document."""
     with gr.Accordion("Was this text marked here?", open=False):
-        text = gr.Textbox(
-            label="Text", lines=4, max_lines=12, placeholder="Any text; empty: the whole document"
-        )
+        text = gr.Textbox(label="Text", lines=4, max_lines=12, placeholder="Any text; empty: the whole document")
         look = gr.Button("Look for the mark", size="sm")
         found = gr.HTML(elem_classes="status", padding=False)
 
