@@ -177,6 +177,8 @@ _DANGLING = (
     ("origins", "creation NOT IN (SELECT seq FROM creations)"),
     ("manuscript_versions", "manuscript NOT IN (SELECT id FROM manuscripts)"),
     ("manuscript_sources", "manuscript NOT IN (SELECT id FROM manuscripts)"),
+    ("chats", "manuscript NOT IN (SELECT id FROM manuscripts)"),
+    ("chat_turns", "chat NOT IN (SELECT id FROM chats)"),
 )
 _OBJECTS = (
     "SELECT object, max(missing) FROM (SELECT object, missing FROM creations UNION ALL SELECT object, missing FROM attachments)"

@@ -128,6 +128,17 @@ STEPS = (
         seq INTEGER PRIMARY KEY AUTOINCREMENT, creation INTEGER NOT NULL UNIQUE REFERENCES creations (seq) ON DELETE CASCADE,
         model TEXT NOT NULL, vector BLOB NOT NULL);
     """,
+    """
+    CREATE TABLE chats (
+        id TEXT PRIMARY KEY, manuscript TEXT NOT NULL REFERENCES manuscripts (id) ON DELETE CASCADE, title TEXT NOT NULL,
+        head TEXT NOT NULL DEFAULT '', created TEXT NOT NULL, changed TEXT NOT NULL, schema_version INTEGER NOT NULL);
+    CREATE INDEX chats_by_manuscript ON chats (manuscript, changed);
+    CREATE TABLE chat_turns (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, chat TEXT NOT NULL REFERENCES chats (id) ON DELETE CASCADE,
+        parent TEXT NOT NULL, message TEXT NOT NULL, sees TEXT NOT NULL, answer TEXT NOT NULL DEFAULT '',
+        creation TEXT NOT NULL DEFAULT '', created TEXT NOT NULL, schema_version INTEGER NOT NULL);
+    CREATE INDEX chat_turns_by_chat ON chat_turns (chat, parent, seq);
+    """,
 )
 """Step k brings an index of version k to version k + 1. Never edit one that was released: add the next."""
 
