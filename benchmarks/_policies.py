@@ -7,6 +7,7 @@ and to go where the program copies them back, before it runs. Rates are assumpti
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ class Result:
 
 
 @dataclass
-class Policy:
+class Policy(ABC):
     """What is on the device, in MiB by component, the least recently used first. `copies`: what goes is copied back to the host."""
 
     budget: int
@@ -56,9 +57,9 @@ class Policy:
         result.stall = result.moved / RATES[self.rate] + result.copied / RATES["out"]
         return result
 
+    @abstractmethod
     def serve(self, job: Job) -> tuple[int, int, int]:
         """MiB that came, MiB that went, and the most that was on the device at once."""
-        raise NotImplementedError
 
     @property
     def taken(self) -> int:
@@ -127,16 +128,23 @@ class Stepwise(Policy):
             peak = max(peak, self.taken + job.working.get(part, 0))
         return came, went, peak
 
+    @abstractmethod
     def victims(self, others: Mapping[str, int], need: int) -> list[str]:
-        """What goes first, for `need` MiB."""
+        """What goes first, for `need` MiB; `need` may be negative."""
+
+
+class Ordered(Stepwise):
+    """Those whose order does not depend on how much is needed."""
+
+    def victims(self, others: Mapping[str, int], need: int) -> list[str]:
         return self.order(others) if need > 0 else []
 
+    @abstractmethod
     def order(self, others: Mapping[str, int]) -> list[str]:
         """What goes first."""
-        raise NotImplementedError
 
 
-class ComfyUI(Stepwise):
+class ComfyUI(Ordered):
     """ComfyUI's model_management.py, static: the most offloaded first, then the smallest; exactly the shortfall; copied back."""
 
     floor, margin = round(1.2 * GB), 1.1
@@ -145,7 +153,7 @@ class ComfyUI(Stepwise):
         return sorted(others, key=lambda name: (others[name] - self.sizes[name], others[name]))
 
 
-class InvokeAI(Stepwise):
+class InvokeAI(Ordered):
     """InvokeAI's model_cache.py: the smallest first; exactly the shortfall; the host keeps a copy; 3 GB for work, a VAE's own."""
 
     floor, knows = 3 * GB, "vae"
