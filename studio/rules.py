@@ -29,7 +29,7 @@ ASKED: Mapping[str, tuple[str, ...]] = {
     "inpaint": ("prompt",),
     "music": ("prompt", "lyrics", "genre", "mood"),
     "narrate": ("text",),
-    "write": ("prompt", "system", "author_note", "output_choices"),
+    "write": ("prompt", "system", "author_note", "output_choices", "turns"),
 }
 """The fields of each kind of task that say what to make: they are read as one text."""
 GIVEN: Mapping[str, tuple[str, ...]] = {
@@ -94,7 +94,7 @@ def _hold(book: Book, text: str, medium: str, *, public: bool) -> None:
 
 def _words(task: Task, names: tuple[str, ...]) -> str:
     values = (getattr(task, name) for name in names)
-    return "\n".join(value if isinstance(value, str) else "\n".join(value) for value in values)
+    return "\n".join(value if isinstance(value, str) else "\n".join(value or ()) for value in values)
 
 
 def _few(steps: int | None, most: int, count: int, what: str) -> None:

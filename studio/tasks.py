@@ -6,6 +6,7 @@ A field whose default is None takes the chosen model card's own default (see `mo
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,8 @@ from studio.music.score import Key, Meter
 PROMPT_LIMIT = 4_000
 TEXT_LIMIT = 60_000
 NOTES_LIMIT = 20_000
+TURNS_LIMIT = 400_000
+"""Characters of all earlier messages of a conversation."""
 SCHEMA_LIMIT = 20_000
 LINE_LIMIT = 200
 SEED_LIMIT = 2**32 - 1
@@ -75,6 +78,24 @@ def _lines(value: object) -> object:
     return tuple(entry for entry in map(_plain_text, entries) if isinstance(entry, str) and entry.strip())
 
 
+def _turns(value: object) -> object:
+    """Messages by turns as a list of texts, or such a list as JSON; an empty field is none at all."""
+    if isinstance(value, str):
+        try:
+            value = cast("object", json.loads(value)) if value.strip() else None
+        except (ValueError, RecursionError):
+            value = ""
+    if value is None:
+        return None
+    texts = cast("Sequence[object]", value) if isinstance(value, list | tuple) else ("",)
+    if not all(isinstance(text, str) and text.strip() for text in texts) or len(texts) % 2:
+        raise PydanticCustomError("words", "must be a list of texts: your message, its answer, and so on, the last one an answer")
+    said = tuple(str(_plain_text(text)) for text in texts)
+    if sum(map(len, said)) > TURNS_LIMIT:
+        raise PydanticCustomError("words", "hold more than {most} characters: begin a new conversation", {"most": f"{TURNS_LIMIT:,}"})
+    return said
+
+
 def _names(value: object) -> object:
     """Names separated by commas or lines, or a list of texts."""
     return _lines(value.replace(",", "\n") if isinstance(value, str) else value)
@@ -113,6 +134,7 @@ Said = Annotated[str, BeforeValidator(_plain_text), AfterValidator(_said)]
 Words = Annotated[str, BeforeValidator(_words)]
 Asked = Annotated[str, BeforeValidator(_words), AfterValidator(_said)]
 Lines = Annotated[tuple[str, ...], BeforeValidator(_lines)]
+Turns = Annotated[tuple[str, ...] | None, BeforeValidator(_turns)]
 Names = Annotated[tuple[Annotated[str, AfterValidator(str.strip)], ...], BeforeValidator(_names)]
 
 
@@ -406,7 +428,8 @@ class Write(Task):
 
     What else the writer reads stands in `notes`, `cards`, `passages` and `author_note`, as sent. The samplers work in one order:
     repetition penalty, DRY, bias, top-n-sigma, top-k, typical, top-p, min-p, XTC, temperature. With `text_mark` the words follow the
-    studio's secret as well as the seed: the same task gives the same words on the same studio alone.
+    studio's secret as well as the seed: the same task gives the same words on the same studio alone. With `turns` it is the next message
+    of a conversation, in which the document is what is talked about: nothing goes on from it.
     """
 
     kind: ClassVar[str] = "write"
@@ -456,6 +479,9 @@ class Write(Task):
     text_mark: Flag | None = Field(default=None, title="Invisible mark", description="Empty: in long texts, where the writer can")
     seed: Whole | None = Field(default=None, ge=0, le=SEED_LIMIT, title="Seed", description="Empty: a fresh one, recorded")
     stop: Lines = Field(default=(), max_length=8, title="Stop", description="Texts that end the answer, one a line")
+    turns: Turns = Field(
+        default=None, max_length=1000, title="Earlier messages", description="Of a conversation: yours and answers by turns; [] begins one"
+    )
 
     @property
     def formed(self) -> bool:
@@ -472,6 +498,8 @@ class Write(Task):
         """What one field alone cannot say."""
         if sum(map(bool, (self.output_schema, self.output_regex, self.output_choices))) > 1:
             _refuse("output_schema", "An answer has one form: give a JSON schema, a pattern or choices, not several.")
+        if self.turns is not None and (self.notes or self.cards or self.passages or self.author_note or self.negative_prompt):
+            _refuse("turns", "A conversation reads its messages, the system prompt and the document: leave notes and the like empty.")
         for line in self.bias:
             phrase, _, number = line.rpartition(":")
             if not phrase.strip() or not re.fullmatch(r"\s*[+-]?\d{1,3}(\.\d{1,3})?\s*", number) or abs(float(number)) > 100:

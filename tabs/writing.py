@@ -47,7 +47,7 @@ TUNED = ("max_new_tokens", *SAMPLERS)
 """Numbers that a kind of text may set."""
 SHOWN = ("name", "title", "description", "on", "result", "asks")
 """What the editor shows of an action."""
-OF_A_DOCUMENT = ("document", "notes", "cards", "passages", "author_note", "note_depth")
+OF_A_DOCUMENT = ("document", "notes", "cards", "passages", "author_note", "note_depth", "turns")
 """Fields that are kept with a document or made for a run; the browser keeps the others."""
 
 
@@ -63,7 +63,7 @@ def build(form: Form) -> None:
             parts |= _ask(form, kinds)
             read = gr.Column()
             parts |= _writing_settings.build(form, parts["stage"])
-            for name in ("document", "passages"):  # filled for a run alone, and over HTTP
+            for name in ("document", "passages", "turns"):  # filled for a run alone, and over HTTP
                 form.add(name, _fields.text(TASK, name, visible=False))
             with read:
                 context = _context.build(form, parts["manuscript"])
