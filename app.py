@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 def serve(studio: Studio, **options: Any) -> tuple[gr.Blocks, str]:
     """Launch the page and return it with its address; `options` go to Gradio's launch on top of the studio's own."""
+    from tabs import _lean
+
+    _lean.gradio_without_hints()
     from tabs import _page, _web
 
     demo = _page.page(studio)
