@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from studio import sources
+from studio import audit, sources
 from studio.device import Device
 from studio.errors import StudioError
 from studio.index import reading
@@ -50,12 +50,27 @@ def examine(settings: Settings, cards: Iterable[ModelCard]) -> Iterator[Check]:
         yield _disk(name, folder)
     if (settings.home / "library.sqlite").exists():
         yield _library(settings.home)
+    if (settings.home / "audit").exists():
+        yield audited(settings.home)
     if settings.public:
         yield from _among_strangers(settings)
     places = sources.Places(settings.assets, settings.cache, settings.home, settings.offline)
     for card in cards:
         if card.starter:
             yield _starter(card, places)
+
+
+def audited(home: Path) -> Check:
+    """The chain of the audit log."""
+    try:
+        found = audit.verified(home)
+    except OSError:
+        return Check("the audit log cannot be read", "allow it, or put its folder back from a backup")
+    if found.wrong:
+        advice = "somebody changed it: compare the folder audit of the home folder with a backup"
+        return Check(f"the audit log is not whole: {found.wrong}", advice)
+    lines = found.last - found.first + 1 if found.last else 0
+    return Check(f"the audit log is whole: {lines:,} line{'' if lines == 1 else 's'}")
 
 
 def _python() -> Check:

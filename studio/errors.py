@@ -59,9 +59,13 @@ class MediaUnreadable(InvalidInput):
 
 
 class Refused(StudioError):
-    """A rule of this deployment refuses the task."""
+    """A rule of this deployment refuses the task. `rule` is the rule's id, '' where it has none."""
 
     code = "E200"
+
+    def __init__(self, message: str, rule: str = "") -> None:
+        super().__init__(message)
+        self.rule = rule
 
 
 class Withheld(Refused):

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from studio.audit import verified
 from studio.index import Index, reading
 from studio.schema import SEARCH_AGAIN, STEPS
 from studio.storage import ORPHAN_AGE, locked, new_id, storing
@@ -46,7 +47,7 @@ def check(home: Path, repair: bool = False) -> tuple[Finding, ...]:
         broken = [str(line) for (line,) in index.execute("PRAGMA integrity_check(3)") if line != "ok"]
         if broken:
             return (Finding(f"The index is damaged ({broken[0]})", "put back a backup; no file is lost"),)
-        found = (*_rows(index), *_search(index), *_documents(index), *_files(index, home))
+        found = (*_rows(index), *_search(index), *_documents(index), *_files(index, home), *_audit(home))
     if not repair:
         return tuple(finding for finding, _ in found)
     with storing(), locked(home / "opening.lock"):
@@ -115,6 +116,11 @@ def _files(index: sqlite3.Connection, home: Path) -> list[tuple[Finding, _Mend]]
         finding = Finding(f"{_count(len(orphans), 'file')} that no creation names: {_names([file.name for file in orphans])}", _REPAIR)
         found.append((finding, lambda home: _move(home, orphans)))
     return found
+
+
+def _audit(home: Path) -> list[tuple[Finding, _Mend]]:
+    found = verified(home)
+    return [(Finding(f"The audit log is not whole: {found.wrong}", "compare its folder with a backup"), None)] if found.wrong else []
 
 
 def _known(file: Path, named: Collection[str]) -> bool:

@@ -89,7 +89,7 @@ def rules(public: bool, presets: Path = ROOT / "presets") -> tuple[Rule, ...]:
 def _hold(book: Book, text: str, medium: str, *, public: bool) -> None:
     if text.strip() and (rule := book.broken(text, medium, public=public)) is not None:
         where = "The studio" if rule.everywhere else "This public studio"
-        raise Refused(f"{where} does not make {rule.refuses} (rule {rule.id}): {rule.instead}.")
+        raise Refused(f"{where} does not make {rule.refuses} (rule {rule.id}): {rule.instead}.", rule.id)
 
 
 def _words(task: Task, names: tuple[str, ...]) -> str:

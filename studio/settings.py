@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -52,11 +53,18 @@ class Settings(BaseSettings):
     warm: str = Field(default="", description="Names of models to load once the page is there, separated by commas")
     soundfont: Path | None = Field(default=None, description="SF2 file that plays notes too")
     auth_file: Path | None = Field(default=None, description="File with lines made by `python -m studio password`")
+    admins: str = Field(
+        default="", description="Who may look after the studio at /admin, separated by commas: names of the login file, hf/NAME of the Hub"
+    )
     endpoint: str = Field(default="", description="Base address of a service that speaks OpenAI's chat protocol, for writing")
     endpoint_models: str = Field(default="", description="Names of the models it has, separated by commas")
     endpoint_key: SecretStr | None = Field(default=None, description="Key that the service asks for")
     allow_host: str = Field(default="", description="Further host names that pages may be served under, separated by commas")
     max_queue: int = Field(default=32, ge=1, le=1000, description="Runs that may wait")
+    daily_runs: int | None = Field(default=None, ge=0, description="Runs that each person has a day; 0: no end; default: 0, in public 500")
+    daily_minutes: float | None = Field(
+        default=None, ge=0, description="Minutes of the device that each person has a day; 0: no end; default: 0, in public 60"
+    )
     patience: float | None = Field(
         default=None, ge=0, description="Seconds without progress after which a run is given up; 0: never; default: 600, in public 120"
     )
@@ -89,6 +97,16 @@ class Settings(BaseSettings):
         """Host names that requests may name, in lower case."""
         own = {"localhost", "127.0.0.1", "::1", self.served_host, os.environ.get("SPACE_HOST", "")}
         return frozenset(name.strip().casefold() for name in {*own, *self.allow_host.split(",")} if name.strip())
+
+    @property
+    def admin_names(self) -> frozenset[str]:
+        """The owners who may look after the studio."""
+        return frozenset(name.strip() for name in self.admins.split(",") if name.strip())
+
+    @property
+    def hub_login(self) -> bool:
+        """Whether visitors may log in with an account of the Hub: a Space that was set up for it, with the packages that Gradio needs."""
+        return on_spaces() and bool(os.environ.get("OAUTH_CLIENT_ID")) and all(map(find_spec, ("authlib", "itsdangerous")))
 
     @property
     def cache_bytes(self) -> int | None:

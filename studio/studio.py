@@ -16,10 +16,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from studio import attempts, converted, enhance, failures, foresight, models, sources, stocking
+from studio.admission import Admission
+from studio.audit import Audit
 from studio.creations import Event, Json, Media, Passage, Preview, Progress
 from studio.device import Device
 from studio.engines import endpoint
-from studio.errors import Busy, Cancelled, InvalidInput, ModelUnavailable, Refused, StudioError
+from studio.errors import Busy, Cancelled, InvalidInput, ModelUnavailable, Refused, StudioError, Withheld
 from studio.keeping import Run, kept
 from studio.library import Library, Outcome
 from studio.manager import Manager, Recipe
@@ -73,6 +75,8 @@ class Studio:
         self._rules = rules(settings.public)
         self._runs = Runs()
         self._pictures = Pictures(settings.public, Book.read(settings.presets / "rules.toml").rules.pictures)
+        self.audit = Audit(settings.home)
+        self.admission = Admission.of(settings, self.marks.identity.secret)
         self.watchdog = Watchdog.of(settings)
         self._warm_up = WarmUp(list(_named(settings.warm, self.cards)), self.warm)
         self._closing = False
@@ -101,14 +105,16 @@ class Studio:
         stays: bool = False,
         like: Record | None = None,
         wears: str = "",
+        address: str = "",
     ) -> Iterator[Event]:
         """Yield progress, previews and each finished creation, at least four events a second, until the run ends.
 
         Refusals are raised at the first step, before anything is queued. A stopped run raises Cancelled after its last creation;
         leaving the iteration stops it too, unless it `stays`: then it goes on, and `join` follows it. What was finished is kept.
         `like` is the record of what is made again: the same invisible mark, or none. `wears` is the session whose styles and sets are
-        used, where it is another one.
+        used, where it is another one. `address` is from where it is asked, for a day's share.
         """
+        self.admission.check(owner, address)
         # 1. Files are taken in by their content, and let go at the end unless a creation came of them.
         asked, files = self._taken_in(asked, owner)
         try:
@@ -116,10 +122,11 @@ class Studio:
             card = self._with_sets(self.card_for(asked), asked, owner, wears or session)
             task = models.resolve(asked, card)
             worded = self._worded(task, card, owner, wears or session).model_copy(update={name: str(path) for name, path in files.items()})
-            self._judge(card, worded)
+            self._judge(card, worded, owner)
             # 3. A place in the queue, and a journal row before anything else happens.
             place = self._room()
             try:
+                self.admission.begun(owner, address)
                 job = self.library.journal.begin(task, card.name, owner, session, foresight.units(task))
             except BaseException:
                 place.left = True
@@ -128,7 +135,7 @@ class Studio:
             self.library.originals.let_go(files.values())
             raise
         # 4. The pipeline runs in a thread; its events come out here.
-        run = Run(job, asked, task, worded, files, card, owner, session, like, session if owner == GUEST else "")
+        run = Run(job, asked, task, worded, files, card, owner, session, like, session if owner == GUEST else "", address)
         stream = place.stream = self.watchdog.stream(lambda stream: self._work(stream, run), name=f"run {job}")
         yield from self._runs.follow(stream, owner, session, asked, stays=stays)
 
@@ -140,14 +147,14 @@ class Studio:
         """Stop the runs of an owner, or of one of their browser sessions; returns how many. Each ends at its next report; `wait` for it."""
         return self._runs.stop(owner, session, wait=wait)
 
-    def enhance(self, asked: TextToImage, owner: str = "local", session: str = "") -> Iterator[Event]:
+    def enhance(self, asked: TextToImage, owner: str = "local", session: str = "", address: str = "") -> Iterator[Event]:
         """Make the prompt longer by a writer: progress, then one Preview with the new prompt. Stops like a run; nothing is kept.
 
         For a model with words of its own they alone are chosen from. Raises ModelUnavailable where no writer is here.
         """
+        self.admission.check(owner, address)
         card = self.card_for(asked)
-        for rule in self._rules:
-            rule(asked)
+        self._allow(asked, owner)
         find = getattr(self._engines[card.engine], "wording", None)
         wording: enhance.Wording | None = None if find is None else find(card)
         writer = enhance.writer(self.here("write"), wording is not None)
@@ -162,6 +169,11 @@ class Studio:
             return enhance.described(asked.prompt, answer) if wording is None else wording.filled(asked.prompt, answer, asked.style)
 
         place, turns = self._room(), _turns(owner, session)
+        try:
+            self.admission.begun(owner, address)
+        except BaseException:
+            place.left = True
+            raise
         place.stream = self.watchdog.stream(lambda stream: self._enhance(stream, writer, task, finished, turns), name="enhance")
         yield from self._runs.follow(place.stream, owner, session)
 
@@ -287,6 +299,7 @@ class Studio:
         self._warm_up.stop()
         self._runs.stop(wait=True)
         self.manager.close()
+        self.admission.close()
         self.library.close()
         self.watchdog.close()
 
@@ -344,10 +357,22 @@ class Studio:
             raise
         return asked.model_copy(update=names), files
 
-    def _judge(self, card: ModelCard, worded: Task) -> None:
+    def _allow(self, worded: Task, owner: str) -> None:
+        """What the rules refuse; a refusal is written down, without a word of what was asked."""
+        try:
+            for rule in self._rules:
+                rule(worded)
+        except Refused as refusal:
+            self._noted(refusal, worded, owner)
+            raise
+
+    def _noted(self, refusal: Refused, task: Task, owner: str) -> None:
+        what = "withheld" if isinstance(refusal, Withheld) else "refused"
+        self.audit.note(what, owner, kind=task.kind, rule=refusal.rule, code=refusal.code)
+
+    def _judge(self, card: ModelCard, worded: Task, owner: str) -> None:
         """What the rules refuse, what the engine can refuse at once, and files that cannot be used."""
-        for rule in self._rules:
-            rule(worded)
+        self._allow(worded, owner)
         self._pictures.require(card, worded)
         if isinstance(worded, Inpaint):
             from studio.inpaint import edit  # brings an image library, which the first page does without
@@ -373,6 +398,8 @@ class Studio:
             outcome = "cancelled"
             raise
         except Exception as error:
+            if isinstance(error, Withheld):
+                self._noted(error, run.task, run.owner)
             message = failures.told(error, f"run {run.job} with {run.card.name}", log).words
             raise
         finally:
@@ -399,6 +426,7 @@ class Studio:
         try:
             if not (self._closing and outcome == "cancelled"):
                 self.library.journal.finish(run.job, outcome, message, seconds)
+            self.admission.took(run.owner, run.address, seconds if outcome != "failed" else 0)
         except StudioError as error:
             log.warning("how run %s ended was not written down: %s", run.job, error)
         finally:

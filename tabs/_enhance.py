@@ -11,7 +11,7 @@ from studio import failures
 from studio.creations import Preview, Progress
 from studio.errors import Cancelled
 from studio.tasks import TextToImage
-from tabs import _status
+from tabs import _owners, _status
 from tabs._form import PRIVATE, QUIET, Form, log
 
 LABEL, MISSING = "Enhance prompt", "Enhance prompt (no writer here yet)"
@@ -35,7 +35,7 @@ def follow(form: Form, buttons: tuple[gr.Button, gr.Button], stage: gr.HTML) -> 
         longer = ""
         try:
             asked = TextToImage.checked({"prompt": words, "style": style, "model": model})
-            for event in form.studio.enhance(asked, *form.owner(request)):
+            for event in form.studio.enhance(asked, *form.owner(request), _owners.from_where(request)):
                 if isinstance(event, Progress):
                     yield (*keep, _status.progress(event))
                 elif isinstance(event, Preview) and event.text:

@@ -90,7 +90,9 @@ def _visits(demo: gr.Blocks, studio: Studio) -> None:
     alone = gr.HTML(elem_classes="notice", padding=False)
 
     def arrive(request: gr.Request) -> str:
-        return ALONE if _owners.passes(_owners.owner_of(request) or GUEST) else ""
+        owner = _owners.owner_of(request) or GUEST
+        left = studio.admission.left(owner, _owners.from_where(request)).words
+        return (ALONE if _owners.passes(owner) else "") + (f'<p class="left">{left}</p>' if left else "")
 
     def leave(request: gr.Request) -> None:
         owner = _owners.owner_of(request) or GUEST

@@ -134,7 +134,9 @@ class Form(Desk):
             def begun() -> Run:
                 asked = self.task.checked(values)
                 owner, session = self.owner(request)
-                return Run(asked, self.studio.run(asked, owner, session, stays=self._stays(request)), request)
+                return Run(
+                    asked, self.studio.run(asked, owner, session, stays=self._stays(request), address=_owners.from_where(request)), request
+                )
 
             yield from self._drawn(begun, len(outputs), draw, *self.owner(request), page=_of_a_page(request))
 
@@ -237,12 +239,14 @@ def estimate(form: Form, shown: gr.HTML, names: Sequence[str], base: Mapping[str
     `base` fills the fields that a task must have; what it holds changes no time.
     """
 
-    def told(*values: Any) -> str:
+    def told(request: gr.Request, *values: Any) -> str:
+        left = form.studio.admission.left(form.owner(request)[0], _owners.from_where(request))
+        share = left.words if left.scarce else ""
         try:
             given = {name: value for name, value in zip(names, values, strict=True) if value is not None}
-            return _status.note(_estimate.words(form.studio, form.task.checked({**base, **given})))
+            return _status.note(f"{_estimate.words(form.studio, form.task.checked({**base, **given}))} {share}".strip())
         except StudioError:
-            return ""
+            return _status.note(share)
 
     watched = [form.fields[name] for name in names]
     gr.on([field.change for field in watched], told, watched, shown, **QUIET)

@@ -62,6 +62,12 @@ def owner_of(request: Any) -> str:
     return str(getattr(request, "username", None) or scope_of(request).get(OWNER, "") or "")
 
 
+def from_where(request: Any) -> str:
+    """The network address of a Gradio request, where people are told apart; '' elsewhere."""
+    scope = scope_of(request)
+    return address_of(scope) if scope.get(VISITOR) else ""
+
+
 def visitor_of(request: Any) -> str:
     """Who sends a Gradio request, as files are bound to them; ''  where nobody is told apart."""
     return str(scope_of(request).get(VISITOR, "") or "")
