@@ -1,4 +1,4 @@
-"""Formats with large decoders of their own (TIFF, AVIF) are decoded in a child process with bounded memory and time.
+"""Pictures that are no PNG, JPEG or WebP (TIFF, AVIF, GIF, BMP) are decoded in a child process with bounded memory and time.
 
 What comes back is pixels and sentences: a decoder that is led astray ends a child, and the studio goes on. Knows no task and no model.
 """
@@ -18,7 +18,7 @@ from studio.errors import InvalidInput, MediaUnreadable
 
 SECONDS = 30.0
 """Most that decoding one picture may take; 64 megapixels take two."""
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"GIF8", b"BM")
 _AVIF = (b"avif", b"avis", b"mif1", b"msf1")
 
 
@@ -39,7 +39,7 @@ def needed(file: Path) -> bool:
             start = opened.read(32)
     except OSError:
         return False
-    return start[:4] in _TIFF or (start[4:8] == b"ftyp" and any(brand in start[8:] for brand in _AVIF))
+    return start.startswith(_STARTS) or (start[4:8] == b"ftyp" and any(brand in start[8:] for brand in _AVIF))
 
 
 def decoded(file: Path, field: str, size: tuple[int, int] = (0, 0)) -> Decoded:
