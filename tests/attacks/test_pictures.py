@@ -17,7 +17,7 @@ from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from studio.errors import InvalidInput
-from studio.inpaint.read import read_picture
+from studio.inpaint.read import decode_picture, read_picture
 from studio.studio import Studio
 from studio.tasks import Inpaint
 from tests.attacks.promise import made, opened, refused
@@ -114,13 +114,14 @@ def test_a_picture_that_is_none_is_refused_and_leaves_nothing(name: str, studio:
 def test_one_changed_byte_anywhere_is_refused_or_drawn(tmp_path: Path) -> None:
     random, answers = np.random.default_rng(4), set[str]()
     for kind in ("PNG", "JPEG", "WEBP", "GIF", "BMP"):
+        read = decode_picture if kind in ("GIF", "BMP") else read_picture  # what their child calls
         whole = saved(noise(), kind)
         for place in random.integers(0, len(whole), 60):
             broken = bytearray(whole)
             broken[place] ^= 1 << int(random.integers(8))
             (tmp_path / "broken").write_bytes(broken)
             try:
-                answers.add(f"drawn {len(read_picture(tmp_path / 'broken').pixels) > 0}")
+                answers.add(f"drawn {len(read(tmp_path / 'broken').pixels) > 0}")
             except InvalidInput as error:
                 answers.add(f"refused {str(error).endswith('.')}")
     assert answers <= {"drawn True", "refused True"} and "refused True" in answers
