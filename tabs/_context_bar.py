@@ -16,6 +16,7 @@ TITLES = {
     "passages": ("P", "Passages"),
     "document": ("D", "Document"),
     "author_note": ("A", "Author's note"),
+    "turns": ("T", "Earlier messages"),
     "answer": ("W", "Answer"),
     "free": ("–", "Free"),
 }

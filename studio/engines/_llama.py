@@ -16,7 +16,7 @@ from typing import Any
 from studio.device import Device, threads
 from studio.engines import _gguf_header
 from studio.engines._gguf_prefix import Prefix
-from studio.engines._words import PLACES
+from studio.engines._words import PLACES, turns
 from studio.errors import ModelUnavailable
 from studio.models import ModelCard
 
@@ -58,6 +58,18 @@ class Writer:
             found += self.tokens(told[part]) if part in told else self._tokenized(part, special=True, first=not found)
         return found
 
+    def dialogue(self, system: str, messages: Sequence[str]) -> list[int]:
+        """The same for messages of the person and the model by turns."""
+        chat = turns(system, messages)
+        told = {f"⟦message {k}⟧": text for k, (_, text) in enumerate(chat) if self._tokenized(text, special=True) != self.tokens(text)}
+        names = {text: name for name, text in told.items()}
+        form = self._rendered([(role, names.get(text, text)) for role, text in chat])
+        parts = re.split("(" + "|".join(map(re.escape, told)) + ")", form) if told else [form]
+        found: list[int] = []
+        for part in parts:
+            found += self.tokens(told[part]) if part in told else self._tokenized(part, special=True, first=not found)
+        return found
+
     def tokens(self, text: str) -> list[int]:
         """The tokens of plain text; markers of the chat form in it stay text."""
         return self._tokenized(text, special=False)
@@ -78,9 +90,11 @@ class Writer:
         self._server = None
 
     def _form(self, system: str, instruction: str) -> str:
-        messages = [{"role": "system", "content": system}] if system else []
-        body = {"messages": [*messages, {"role": "user", "content": instruction}], "chat_template_kwargs": {"enable_thinking": False}}
-        return self._call("/apply-template", body)["prompt"]
+        return self._rendered(turns(system, [instruction]))
+
+    def _rendered(self, chat: Sequence[tuple[str, str]]) -> str:
+        messages = [{"role": role, "content": text} for role, text in chat]
+        return self._call("/apply-template", {"messages": messages, "chat_template_kwargs": {"enable_thinking": False}})["prompt"]
 
     def _tokenized(self, text: str, *, special: bool, first: bool = False) -> list[int]:
         """`special`: markers are markers; `first`: the sign that begins every text stands before it, where the model has one."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from studio.errors import InvalidInput
+
 MARK = "⟦here the text goes on⟧"
 PLACES = {"system": "⟦here the system prompt stands⟧", "user": "⟦here the instruction stands⟧"}
 WINDOW = 8
@@ -69,6 +71,20 @@ class Words:
         return [
             token for part in parts for token in (told[part] if part in told else self._tokenizer(part, add_special_tokens=False).input_ids)
         ]
+
+    def dialogue(self, system: str, messages: Sequence[str]) -> list[int]:
+        """The same for messages of the person and the model by turns. Raises InvalidInput for a model without a form for them."""
+        if not getattr(self._tokenizer, "chat_template", None):
+            raise InvalidInput("This model was not made for conversations: choose another one, or write in the document.", "model")
+        chat = turns(system, messages)
+        told = {f"⟦message {k}⟧": text for k, (_, text) in enumerate(chat) if any(mark in text for mark in self._marks)}
+        names = {text: name for name, text in told.items()}
+        form = dialogue(self._tokenizer, [(role, names.get(text, text)) for role, text in chat], self._template)
+        parts = re.split("(" + "|".join(map(re.escape, told)) + ")", form) if told else [form]
+        found: list[int] = []
+        for part in parts:
+            found += self.tokens(told[part]) if part in told else self._tokenizer(part, add_special_tokens=False).input_ids
+        return found
 
     def tokens(self, text: str) -> list[int]:
         """Plain text that goes on from something; marks of the chat form in it stay text."""
@@ -200,6 +216,26 @@ def opening(words: Any, system: str, prompt: str, goes_on: bool, template: Mappi
     except TemplateError:  # a model without a system turn
         merged = [{"role": "user", "content": f"{system}\n\n{prompt}"}]
         return _rendered(words, merged, template, goes_on)
+
+
+def turns(system: str, messages: Sequence[str]) -> list[tuple[str, str]]:
+    """Messages by turns, each with the role of who says it; the person begins."""
+    said = [("assistant" if number % 2 else "user", text) for number, text in enumerate(messages)]
+    return [("system", system), *said] if system else said
+
+
+def dialogue(words: Any, chat: Sequence[tuple[str, str]], template: Mapping[str, Any]) -> str:
+    """A conversation in the model's own form up to where its answer begins."""
+    from jinja2 import TemplateError
+
+    said = [{"role": role, "content": text} for role, text in chat]
+    try:
+        return _rendered(words, said, template, goes_on=False)
+    except TemplateError:  # a model without a system turn
+        if said[0]["role"] != "system":
+            raise
+        merged = {"role": "user", "content": f"{said[0]['content']}\n\n{said[1]['content']}"}
+        return _rendered(words, [merged, *said[2:]], template, goes_on=False)
 
 
 def end_tokens(model: Any, words: Any) -> list[int]:

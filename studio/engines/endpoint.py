@@ -16,11 +16,12 @@ from urllib.parse import urlsplit
 from studio.creations import Json, Passage, Preview, Progress, Report
 from studio.device import Device
 from studio.engines import _service
+from studio.engines._words import turns
 from studio.errors import Cancelled, InvalidInput, ModelUnavailable
 from studio.manager import Pipeline, Recipe
 from studio.models import Endpoint, ModelCard
 from studio.tasks import Task, Write
-from studio.writing import context, structured
+from studio.writing import context, conversation, structured
 
 CARDS: tuple[ModelCard, ...] = ()
 """None of its own: `cards` makes them of the settings."""
@@ -150,19 +151,22 @@ def _take(card: ModelCard, task: Write, item: int, report: Report) -> Passage:
     return Passage(answer.text, task.seed or 0, answer.tokens, answer.finish, answer.facts)
 
 
+def _turn(task: Write) -> str:
+    """The person's turn, with what is read along with it."""
+    turn = context.instruction(task, task.notes, task.cards, task.passages)
+    if task.document:
+        turn += GOES_ON.format(document=task.document)
+    return f"{turn}\n\n[Author's note: {task.author_note}]" if task.author_note else turn
+
+
 def _body(card: ModelCard, task: Write, longest: int) -> dict[str, Any]:
     """The request. Only what was asked for is in it: services refuse names that they do not know."""
     source = card.source
     assert isinstance(source, Endpoint)
-    turn = context.instruction(task, task.notes, task.cards, task.passages)
-    if task.document:
-        turn += GOES_ON.format(document=task.document)
-    if task.author_note:
-        turn += f"\n\n[Author's note: {task.author_note}]"
-    messages = [{"role": "system", "content": task.system}] if task.system else []
+    said = [_turn(task)] if task.turns is None else conversation.messages(task, task.document.rstrip(), task.turns)
     body: dict[str, Any] = {
         "model": source.model,
-        "messages": [*messages, {"role": "user", "content": turn}],
+        "messages": [{"role": role, "content": text} for role, text in turns(task.system, said)],
         "stream": True,
         "max_tokens": longest,
         "seed": task.seed,

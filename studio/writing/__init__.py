@@ -12,6 +12,7 @@ What a writer is asked
     actions.py           what can be done with a text, and what it needs of a model
     prose.py             samplers by intent
     context.py           the one place where a prompt is put together, in exact tokens
+    conversation.py      the same for messages by turns
     vocabularies.py      how writers make tokens of words, kept for counting
     author_note.py       words that are read near the end of the text
     lore.py              cards about a world or a brand, and which apply

@@ -16,7 +16,7 @@ from studio.errors import InvalidInput
 from studio.tasks import Write
 from studio.writing.author_note import AuthorNote
 
-SOURCES = ("system", "instruction", "notes", "cards", "passages", "document", "author_note", "answer", "free")
+SOURCES = ("system", "instruction", "notes", "cards", "passages", "document", "author_note", "turns", "answer", "free")
 """Every `Assembled` has a part for each, in this order; their tokens add up to what the model holds."""
 LONGEST = 512
 """Tokens of an answer where neither the task nor the card says."""
@@ -44,6 +44,10 @@ class Words(Protocol):
         """A conversation in the model's own form up to where the answer begins, special tokens included."""
         ...
 
+    def dialogue(self, system: str, messages: Sequence[str]) -> list[int]:
+        """As `opening`, for messages of the person and the model by turns. Raises InvalidInput for a model without a form for them."""
+        ...
+
     def tokens(self, text: str) -> list[int]:
         """Plain text; markers of the chat form in it stay text."""
         ...
@@ -55,7 +59,7 @@ class Words(Protocol):
 
 @dataclass(frozen=True)
 class Part:
-    """One of SOURCES. `left_out` counts whole cards and passages, characters of notes, document and author's note, tokens of the answer."""
+    """One of SOURCES. `left_out`: cards, passages, messages; characters of notes, document and author's note; tokens of the answer."""
 
     source: str
     tokens: int
@@ -81,6 +85,10 @@ def assemble(task: Write, words: Words, limit: int, longest: int, name: str, doc
     cards and passages are left out from the ends of their lists, notes are cut at their end, the document at its beginning, each at a
     word. Raises InvalidInput where the instruction and the shortest answer together are too long.
     """
+    if task.turns is not None:
+        from studio.writing import conversation  # it uses this file
+
+        return conversation.assemble(task, words, limit, longest, name, document_limit)
     text = task.document.rstrip(" ")  # words carry the space before them: the answer would begin with a second one
     plain = len(words.opening(task.system, task.prompt, bool(task.document)))
     least = min(longest, LEAST)
@@ -104,13 +112,13 @@ def assemble(task: Write, words: Words, limit: int, longest: int, name: str, doc
     cut = len(text) - len(tail)
     why = {
         **{source: part.why for source, part in kept.items()},
-        "document": _document_why(cut, name, limit, document_limit if most == document_limit else None),
+        "document": document_why(cut, name, limit, document_limit if most == document_limit else None),
         "author_note": note.why,
-        "answer": f"The answer has room for {room:,} of {longest:,} tokens: the rest is needed by what is read." if room < longest else "",
+        "answer": answer_why(room, longest),
     }
     left = {**{source: part.left_out for source, part in kept.items()}, "document": cut, "author_note": note.left_out}
     sizes["author_note"] += marked
-    sizes |= {"document": len(body) - marked, "answer": room, "free": space - len(body) - room}
+    sizes |= {"document": len(body) - marked, "turns": 0, "answer": room, "free": space - len(body) - room}
     left["answer"] = longest - room
     parts = tuple(Part(source, sizes[source], left.get(source, 0), why.get(source, "")) for source in SOURCES)
     return Assembled(opening + body, parts, room, cut)
@@ -216,7 +224,7 @@ def _passages_of(passages: str) -> list[str]:
 def _document(words: Words, text: str, tokens: list[int], most: int, space: int, note: AuthorNote) -> tuple[str, list[int]]:
     """As much of the document's end as fits into `most` tokens, and with the note in it into `space`; and the tokens of both."""
     while True:
-        tail = text if len(tokens) <= most else _tail(words, text, tokens, most)
+        tail = text if len(tokens) <= most else document_end(words, text, tokens, most)
         own = tokens if tail == text else words.tokens(tail) if tail else []
         if len(own) > most:  # a word without the space before it can be of more tokens
             tail = tail[found.end() :] if (found := re.search(r"\s", tail)) else ""
@@ -229,7 +237,7 @@ def _document(words: Words, text: str, tokens: list[int], most: int, space: int,
         most = max(0, most - (len(body) - space))
 
 
-def _tail(words: Words, text: str, tokens: list[int], most: int) -> str:
+def document_end(words: Words, text: str, tokens: list[int], most: int) -> str:
     """The end of the document `text` in at most `most` of its tokens, from the beginning of a word."""
     if most <= 0:
         return ""
@@ -242,7 +250,13 @@ def _tail(words: Words, text: str, tokens: list[int], most: int) -> str:
     return tail[start.end() :] if start else tail
 
 
-def _document_why(cut: int, name: str, limit: int, document_limit: int | None) -> str:
+def answer_why(room: int, longest: int) -> str:
+    """Why an answer has less room than it may have, as a sentence; '' where it has not."""
+    return f"The answer has room for {room:,} of {longest:,} tokens: the rest is needed by what is read." if room < longest else ""
+
+
+def document_why(cut: int, name: str, limit: int, document_limit: int | None) -> str:
+    """Why the beginning of a document is left out, as a sentence; '' where none is."""
     if not cut:
         return ""
     many = f"The first {cut:,} characters of the document are left out: "
