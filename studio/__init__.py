@@ -54,6 +54,9 @@ Reading order:
   What is kept
     library.py           creations: saved, found, forgotten
     journal.py           runs: written down before they start, and how they ended
+    batch_lists.py       a list of things to make, checked before any of them runs
+    batches.py           such lists: what was made, what waits, what goes on
+    batch_runs.py        such lists worked through, one row after the other
     drafts.py            forms as they stand while someone works on them
     shelf.py             creations as a person sorts them: stars, tags, projects, trash, lineage
     search.py            filters and typed words as a question to the index

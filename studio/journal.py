@@ -99,11 +99,13 @@ class Journal:
     def untold(self, kind: str = "", limit: int = 10, owner: str = "local", session: str = "") -> tuple[Job, ...]:
         """That owner's runs whose end nobody was told, the newest first: interrupted ones, and those of pages that failed since yesterday.
 
-        What failed on a page that was still there is `told`. Runs without a session, a command's, tell their end themselves.
+        What failed on a page that was still there is `told`. Runs without a session, a command's, tell their end themselves, and so do
+        the rows of a batch.
         """
         rows = self._index.rows(
             "SELECT * FROM jobs WHERE owner = ?1 AND (?2 = '' OR session = ?2) AND (?3 = '' OR kind = ?3) AND NOT dismissed"
-            " AND task <> '{}' AND (state = 'interrupted' OR (state = 'failed' AND session <> '' AND finished > ?4))"
+            " AND task <> '{}' AND session NOT GLOB 'batch-*'"
+            " AND (state = 'interrupted' OR (state = 'failed' AND session <> '' AND finished > ?4))"
             " ORDER BY seq DESC LIMIT ?5",
             *(owner, session, kind, moment(-1), limit),
         )

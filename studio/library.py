@@ -2,8 +2,8 @@
 
 Saving (`keep`) follows one protocol: serialised bytes are read back, room is checked, objects are written to a temporary file, synced
 and renamed, and only then one transaction names them. So a row never lacks its file, and a file without a row is swept at a start.
-Holds the parts that share the index: journal, drafts, shelf, meanings, originals, manuscripts. Knows tasks and records; knows no model
-and no page.
+Holds the parts that share the index: journal, drafts, shelf, meanings, originals, manuscripts, batches. Knows tasks and records;
+knows no model and no page.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from studio import thumbs
+from studio.batches import Batches
 from studio.creations import Creation, Json
 from studio.drafts import Drafts
 from studio.errors import NotFound, StudioError
@@ -64,6 +65,7 @@ class Library:
         self.meanings = Meanings(self._index)
         self.originals = Originals(self._index, self._store)
         self.manuscripts = Manuscripts(self._index)
+        self.batches = Batches(self._index, self._store.run)
 
     def keep(
         self,
@@ -217,12 +219,14 @@ _FORGET = {
         "DELETE FROM creations WHERE session = ?",
         "DELETE FROM drafts WHERE session = ?",
         "DELETE FROM manuscripts WHERE session = ?",
+        "DELETE FROM batches WHERE session = ?",
         "UPDATE jobs SET task = '{}', message = '', session = '' WHERE session = ?",
     ),
     "owner": (
         "DELETE FROM creations WHERE owner = ?",
         "DELETE FROM drafts WHERE owner = ?",
         "DELETE FROM manuscripts WHERE owner = ?",
+        "DELETE FROM batches WHERE owner = ?",
         "UPDATE jobs SET task = '{}', message = '', session = '' WHERE owner = ?",
     ),
 }

@@ -139,6 +139,18 @@ STEPS = (
         creation TEXT NOT NULL DEFAULT '', created TEXT NOT NULL, schema_version INTEGER NOT NULL);
     CREATE INDEX chat_turns_by_chat ON chat_turns (chat, parent, seq);
     """,
+    """
+    CREATE TABLE batches (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, session TEXT NOT NULL, run TEXT NOT NULL,
+        name TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL, message TEXT NOT NULL DEFAULT '', created TEXT NOT NULL,
+        schema_version INTEGER NOT NULL);
+    CREATE INDEX batches_by_owner ON batches (owner, seq);
+    CREATE TABLE batch_rows (
+        batch INTEGER NOT NULL REFERENCES batches (seq) ON DELETE CASCADE, number INTEGER NOT NULL, place INTEGER NOT NULL,
+        task TEXT NOT NULL, state TEXT NOT NULL, message TEXT NOT NULL DEFAULT '', seconds REAL NOT NULL DEFAULT 0,
+        run TEXT NOT NULL DEFAULT '', PRIMARY KEY (batch, number)) WITHOUT ROWID;
+    CREATE INDEX batch_rows_by_state ON batch_rows (batch, state, place);
+    """,
 )
 """Step k brings an index of version k to version k + 1. Never edit one that was released: add the next."""
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from studio import attempts, converted, enhance, failures, foresight, models, sources, stocking
 from studio.admission import Admission
 from studio.audit import Audit
+from studio.batch_runs import BatchRuns
 from studio.creations import Event, Json, Media, Passage, Preview, Progress
 from studio.device import Device
 from studio.engines import endpoint
@@ -80,6 +81,7 @@ class Studio:
         self.watchdog = Watchdog.of(settings)
         self._warm_up = WarmUp(list(_named(settings.warm, self.cards)), self.warm)
         self._closing = False
+        self.batches = BatchRuns(self)
 
     @classmethod
     def open(cls, settings: Settings) -> Studio:
@@ -298,6 +300,7 @@ class Studio:
         self._closing = True
         self._warm_up.stop()
         self._runs.stop(wait=True)
+        self.batches.close()
         self.manager.close()
         self.admission.close()
         self.library.close()
@@ -317,6 +320,11 @@ class Studio:
     def my_styles(self, owner: str = "local", session: str = "") -> Mapping[str, TextStyle]:
         """The text styles that this owner may use: those that ship with the studio, and their own; a guest has the session's."""
         return {**self.styles, **self.own_styles.of(owner, session if owner == GUEST else "")}
+
+    def require(self, asked: Task, owner: str = "local") -> None:
+        """Raise what `run` would refuse at once, for a task without files: no model, values that the model cannot use, rules."""
+        card = self._with_sets(self.card_for(asked), asked, owner, "")
+        self._judge(card, self._worded(models.resolve(asked, card), card, owner, ""), owner)
 
     def _room(self) -> Place:
         """A place for a run. Raises Busy while the queue is full, or a run hangs, or the studio is ending."""

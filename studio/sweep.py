@@ -28,6 +28,12 @@ def sweep(index: Index, store: Store) -> None:
             " AND run NOT IN (SELECT value FROM json_each(?))",
             (moment(), to_text(live)),
         )
+        for table in ("batch_rows", "batches"):
+            rows.execute(
+                f"UPDATE {table} SET state = 'interrupted' WHERE state IN ('going', 'running') AND run NOT IN"
+                " (SELECT value FROM json_each(?))",
+                (to_text(live),),
+            )
         purged = _empty_trash(rows)
         named: set[str] = set()
         for question, flag in _OBJECTS:

@@ -381,6 +381,18 @@ def test_what_version_4_knew_of_meanings_is_not_made_again(home: Path) -> None:
     assert read == ["long ago"]
 
 
+def test_a_batch_of_version_6_that_its_process_left_goes_on_only_when_it_is_told_to(home: Path) -> None:
+    frozen(home, 6)
+    batches = Library(home).batches
+    (found,) = batches.list()
+    assert (found.name, found.state, found.counts) == ("Poems of a night", "interrupted", {"done": 1, "interrupted": 1, "waiting": 1})
+    assert batches.begin("local") is None
+    batches.go_on(found.id)
+    begun = batches.begin("local")
+    assert begun is not None
+    assert (begun[0], begun[1].number, begun[1].task) == (found.id, 3, {"prompt": "a poem of hail"})
+
+
 def frozen(home: Path, version: int) -> Path:
     """A home of that version; returns its index."""
     name = hashlib.sha256(b"old words").hexdigest() + ".txt"
