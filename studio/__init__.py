@@ -35,6 +35,7 @@ Reading order:
     stream.py            a pipeline with callbacks becomes an iterator that can be stopped
     watchdog.py          runs that hang are given up, runs under way are waited for at the end
     runs.py              the runs under way: whose they are, who follows and who stops them
+    tally.py             how many runs ended, how, and how long they took
 
     audiocraft_stand_ins.py what the package audiocraft imports and inference does not need
     audiocraft_weights.py   checkpoints of audiocraft made into safetensors

@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     )
     no_watermark: str = Field(default="", description="Reason for which results get no invisible mark; it is logged")
     no_signature: str = Field(default="", description="Reason for which results are not signed; it is logged")
+    metrics: CliImplicitFlag[bool] = Field(
+        default=False, description="Tell numbers at /metrics and /status.json, to this machine and to logins"
+    )
     mode: Literal["local", "public"] | None = Field(
         default=None, description="public: visitors are kept apart, and what they make goes a day after their last visit"
     )

@@ -40,6 +40,7 @@ from studio.safety.pictures import Pictures
 from studio.settings import Settings
 from studio.starter.own import PREFIX, OwnSet, OwnSets
 from studio.stream import Stream
+from studio.tally import Tally
 from studio.tasks import SEED_LIMIT, Compose, Inpaint, Task, TextToImage, Write
 from studio.warming import WarmUp, least
 from studio.watchdog import Watchdog
@@ -74,6 +75,7 @@ class Studio:
         self._vocabularies = Vocabularies()
         self._engines: Mapping[str, ModuleType] = models.engines()
         self._rules = rules(settings.public)
+        self.tally = Tally()
         self._runs = Runs()
         self._pictures = Pictures(settings.public, Book.read(settings.presets / "rules.toml").rules.pictures)
         self.audit = Audit(settings.home)
@@ -431,6 +433,7 @@ class Studio:
 
     def _over(self, run: Run, outcome: Outcome, message: str, seconds: float) -> None:
         """The journal knows; a run that the studio's own end stopped counts as interrupted at the next start."""
+        self.tally.ended(run.task.kind, outcome, seconds)
         try:
             if not (self._closing and outcome == "cancelled"):
                 self.library.journal.finish(run.job, outcome, message, seconds)

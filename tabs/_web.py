@@ -17,7 +17,7 @@ from studio.errors import StudioError
 from studio.provenance.identity import Identity
 from studio.settings import Settings, on_spaces
 from studio.visitors import Visitors
-from tabs import _answers, _health, _look, _owners
+from tabs import _answers, _health, _look, _metrics, _owners
 from tabs._apart import Bonds, Files
 from tabs._calls import Calls
 from tabs._guard import Door, Guard
@@ -32,13 +32,14 @@ SWEEP_SECONDS = 600
 def launch_options(settings: Settings) -> dict[str, Any]:
     """What Gradio's launch is given: nothing shared or recorded, no path allowed, the guard in front.
 
-    Raises InvalidInput for a login file that cannot be used, StudioError for a damaged identity.
+    Raises InvalidInput for a login file that cannot be used and for numbers that need a package, StudioError for a damaged identity.
     """
     door = door_of(settings)
+    login = passwords.reader(settings.auth_file) if settings.auth_file else None
     return {
         "server_name": settings.host,
         "server_port": settings.port,
-        "auth": passwords.reader(settings.auth_file) if settings.auth_file else None,
+        "auth": login,
         "theme": _look.theme(),
         "css": _look.style_sheet(settings.assets),
         "head": _look.script(settings.assets),
@@ -46,7 +47,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "footer_links": ["api"],
         "app_kwargs": {
             "middleware": [Middleware(Guard, door=door), Middleware(_answers.Answers)],
-            "routes": _health.routes(),
+            "routes": [*_health.routes(), *(_metrics.routes(door.limits, login) if settings.metrics else ())],
             "lifespan": _Life(door),
         },
         "allowed_paths": [],
