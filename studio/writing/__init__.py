@@ -6,6 +6,7 @@ Documents
     versions.py          versions as rows with a parent, rebuilt quickly
     belongings.py        a document's name, fields and sources
     manuscripts.py       documents: open, change, undo, branch, remove
+    chats.py             conversations beside a document
     diff.py              what differs between two texts, in pieces to take or refuse
 
 What a writer is asked

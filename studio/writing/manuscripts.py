@@ -20,6 +20,7 @@ from studio.index import Index, known_id, moment
 from studio.storage import new_id
 from studio.writing import belongings, versions
 from studio.writing.belongings import SourceRow
+from studio.writing.chats import Chats
 from studio.writing.spans import Span, Splice, checked, covering, spliced
 from studio.writing.versions import Text, Version
 
@@ -63,6 +64,8 @@ class Manuscripts:
 
     def __init__(self, index: Index) -> None:
         self._index = index
+        self.chats = Chats(index)
+        """The conversations beside them."""
 
     def new(self, owner: str, session: str = "", title: str = "", text: str = "", spans: Sequence[Span] = ()) -> Manuscript:
         """A new document; a text without spans is a person's own."""
