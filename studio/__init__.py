@@ -98,6 +98,7 @@ Reading order:
   The command line
     __main__.py          `python -m studio`
     make_commands.py     one `make` command a task
+    library_commands.py  `batch` and `import`: what comes from a list or an exported zip
     style_commands.py    the commands `styles ...`
     replay.py            a creation made again, and compared
     doctor.py            what this machine has and lacks

@@ -13,7 +13,7 @@ import typer
 from pydantic import ValidationError
 
 from studio import doctor as doctors
-from studio import fsck, passwords, replay, sources, style_commands
+from studio import fsck, library_commands, passwords, replay, sources, style_commands
 from studio import models as catalogue
 from studio.backup import backup
 from studio.creations import Creation
@@ -29,6 +29,7 @@ from studio.terminal import Line, opened, sentences, shown
 app = typer.Typer(help="Atelier on the command line.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(commands(), name="make")
 app.add_typer(style_commands.commands(), name="styles")
+app.command("batch")(library_commands.batch)
 
 
 @app.callback()

@@ -22,8 +22,8 @@ MOST_ROWS = 1000
 MOST_BYTES = 10_000_000
 TOLD = 8
 """Faults that are told one by one."""
-LEFT_OUT = ("reference", "reference_use", "reference_strength", "region_start", "region_end")
-"""Fields that need a file of one's own."""
+ABOUT_FILES = ("reference_use", "reference_strength", "region_start", "region_end")
+"""Fields that say something of a file; a list takes no files."""
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -44,7 +44,7 @@ def task_of(kind: str) -> type[Task]:
 
 def columns(task: type[Task]) -> tuple[str, ...]:
     """The fields that a CSV file can fill."""
-    return tuple(name for name in task.model_fields if name not in LEFT_OUT)
+    return tuple(name for name in task.model_fields if name not in (*task.files, *ABOUT_FILES))
 
 
 def lines(text: str, task: type[Task], settings: Mapping[str, object] | None = None, most: int = MOST_ROWS) -> tuple[Row, ...]:
@@ -83,6 +83,15 @@ def table(data: bytes, task: type[Task], settings: Mapping[str, object] | None =
         for number, cells in filled
     )
     return _rows(values, task, len(filled), most, "Row")
+
+
+def read(
+    name: str, data: bytes, task: type[Task], settings: Mapping[str, object] | None = None, most: int = MOST_ROWS
+) -> tuple[tuple[Row, ...], str]:
+    """The rows of a file by its name: a table (.csv, .tsv), else one prompt a line; and what a row of it is called."""
+    if name.casefold().endswith((".csv", ".tsv")):
+        return table(data, task, settings, most), "Row"
+    return lines(_decoded(data), task, settings, most), "Line"
 
 
 def template(task: type[Task]) -> str:
@@ -140,7 +149,7 @@ def _named(head: Sequence[str], task: type[Task]) -> tuple[str, ...]:
     cells = [cell.strip() for cell in head]
     names = [known.get(cell.casefold()) or known.get(cell.casefold().replace(" ", "_").replace("-", "_"), "") for cell in cells]
     unknown = [cell or "(empty)" for cell, name in zip(cells, names, strict=True) if not name]
-    files = [cell for cell in unknown if cell.casefold().replace(" ", "_") in LEFT_OUT]
+    files = [cell for cell in unknown if cell.casefold().replace(" ", "_") in (*task.files, *ABOUT_FILES)]
     if files:
         raise InvalidInput(f"A list takes no files, so it has no column {', '.join(files)}: make what needs them one by one.")
     if unknown:

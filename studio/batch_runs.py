@@ -119,12 +119,13 @@ class BatchRuns:
             return None
         return None if each is None else each * batch.left
 
-    def wait(self, owner: str = "local") -> None:
-        """Until nothing of the owner goes here any more."""
+    def wait(self, owner: str = "local", seconds: float | None = None) -> bool:
+        """Until nothing of the owner goes here any more, at most so long; whether that is so."""
         with self._lock:
             thread = self._threads.get(owner)
         if thread is not None:
-            thread.join()
+            thread.join(seconds)
+        return thread is None or not thread.is_alive()
 
     def close(self) -> None:
         """After the studio began to close: wait for the rows that end."""

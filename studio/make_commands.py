@@ -31,19 +31,19 @@ def commands() -> typer.Typer:
 
 
 def _command(task: type[Task]) -> Callable[..., None]:
-    def command(context: typer.Context, out: Path | None = None, **fields: Any) -> None:
+    def command(terminal: typer.Context, out: Path | None = None, **fields: Any) -> None:
         with sentences():
             asked = task.checked(fields)
             if out is not None and not out.absolute().parent.is_dir():
                 raise InvalidInput(f"There is no folder {out.absolute().parent}: make it, or choose another --out.", "out")
-            with opened(context.obj) as studio:
+            with opened(terminal.obj) as studio:
                 made = 0
                 for event in shown(studio.run(asked)):
                     if isinstance(event, Creation):
                         made += 1
                         _hand_over(event, out, made, studio.marks)
 
-    parameters = [inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)]
+    parameters = [inspect.Parameter("terminal", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)]
     for name, field in task.model_fields.items():
         option = typer.Option(f"--{name.replace('_', '-')}", help=field.description or field.title or name, show_default=False)
         kind = _kind(field.annotation)

@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner, Result
 
 from studio import batch_lists, models
+from studio.__main__ import app
 from studio.batches import Batch
 from studio.creations import Creation, Media, Picture, Progress, Report
 from studio.device import Device
@@ -323,3 +325,41 @@ def test_there_are_no_batches_for_visitors_and_short_ones_for_those_with_a_login
     logins.batches.wait("ana")
     assert dots.drawn == ["one"]
     logins.close()
+
+
+def command(dots: Dots, home: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> Result:
+    monkeypatch.setattr(models, "engines", lambda: {"dots": SimpleNamespace(CARDS=(CARD,), recipe=dots.recipe)})
+    return CliRunner().invoke(app, ["--home", str(home), "--cache", str(home.parent / "cache"), "--offline", "batch", *words])
+
+
+def test_the_command_makes_a_list_says_what_failed_and_goes_on_with_the_rest(
+    dots: Dots, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "night.csv"
+    table.write_text("prompt,seed\none,1\ntwo,2\nthree,3\n")
+    dots.faults["two"] = StorageFull("The disk is full.")
+    done = command(dots, home, monkeypatch, str(table))
+    assert done.exit_code == 1
+    assert "1 of 3 are made, 1 failed: project “night”" in done.stdout
+    assert "3  failed: The disk is full." in done.stderr
+    dots.faults.clear()
+    again = command(dots, home, monkeypatch, "--go-on", "night")
+    assert "4  done in" in again.stdout
+    assert again.exit_code == 1
+    assert dots.drawn == ["one", "three"]
+
+
+def test_the_command_refuses_in_words(dots: Dots, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("one\n\n" + "x" * 5000)
+    for given, said in (
+        ((str(words),), "Line 3: Prompt is 5,000 characters long"),
+        ((str(words), "--task", "inpaint"), "A list can ask for text_to_image, music, write"),
+        ((str(tmp_path / "none.csv"),), "cannot be read"),
+        (("--go-on", "nothing"), "no batch of that name"),
+        ((), "Give a file"),
+    ):
+        refused = command(dots, home, monkeypatch, *given)
+        assert refused.exit_code == 1
+        assert said in refused.stderr
+    assert dots.begun == []
