@@ -69,7 +69,7 @@ def examine(
     if beside is not None:
         raise InvalidInput("Neither of these files is a signed statement about a text: give one file, or a document with its signed file.")
     signature = _signature(data, suffix, identity)
-    mark, number = _mark(data, file, suffix, identity) if suffix not in TEXTS else (origin_texts.in_words(data, search), "")
+    mark, number = _mark(file, suffix, identity) if suffix not in TEXTS else (origin_texts.in_words(data, search), "")
     creation, kept = _library(data, number, library, owner, session)
     found, told = _record(data, suffix)
     findings = [kept, signature, mark, told, *_source_type(data, suffix)]
@@ -125,7 +125,7 @@ def _signature(data: bytes, suffix: str, identity: Identity) -> Finding:
             return Finding("Signature", "warning", "It holds a signature that cannot be read: ask for another copy of the file.")
 
 
-def _mark(data: bytes, file: Path, suffix: str, identity: Identity) -> tuple[Finding, str]:
+def _mark(file: Path, suffix: str, identity: Identity) -> tuple[Finding, str]:
     """What the invisible mark says, and its number as five hexadecimal digits, or ''."""
     from studio.provenance.watermark import ODDS
 
@@ -136,9 +136,10 @@ def _mark(data: bytes, file: Path, suffix: str, identity: Identity) -> tuple[Fin
 
             marked = picture_mark.detect(read_picture(file).pixels, identity.secret)
         elif suffix in SOUNDS:
-            from studio.provenance import sound_mark, sounds
+            from studio.music import apart, files
+            from studio.provenance import sound_mark
 
-            marked = sound_mark.detect(sounds.beginning(data, SEARCHED_SECONDS), identity.secret)
+            marked = sound_mark.detect(files.mono(apart.read(file, SEARCHED_SECONDS, beginning=True)), identity.secret)
         else:
             return Finding("Invisible mark", "nothing", "This kind of file holds no invisible mark."), ""
     except StudioError as error:

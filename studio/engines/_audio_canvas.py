@@ -74,9 +74,9 @@ def laid(task: Compose, rate: int, channels: int, longest: float) -> Canvas | No
     """
     if not task.reference:
         return None
-    from studio.music import files
+    from studio.music import apart, files
 
-    sound = files.resampled(files.read(Path(task.reference)), rate)
+    sound = files.resampled(apart.read(Path(task.reference)), rate)
     samples = (files.mono(sound) if channels == 1 else files.stereo(sound)).samples
     new = round((task.duration or NEW_SECONDS) * rate)
     start = round((task.region_start or 0) * rate)

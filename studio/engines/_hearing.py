@@ -24,9 +24,9 @@ FFT, HOP = 2**14, 4096
 
 def read(file: Path, rate: int, channels: int) -> NDArray[np.float32]:
     """The sound in a file as (channels, samples) at `rate`. Raises MediaUnreadable."""
-    from studio.music import files  # brings a sound library, which the first page does without
+    from studio.music import apart, files  # bring a sound library, which the first page does without
 
-    sound = files.resampled(files.read(file), rate)
+    sound = files.resampled(apart.read(file), rate)
     return (files.mono(sound) if channels == 1 else files.stereo(sound)).samples
 
 

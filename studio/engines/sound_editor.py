@@ -45,21 +45,21 @@ def working_bytes(task: Task) -> int:
 
 def check(card: ModelCard, task: Task) -> None:
     """Refuse a file that is no sound, and a region that lies beyond its end. Raises MediaUnreadable or InvalidInput."""
-    from studio.music import files
+    from studio.music import apart
 
     assert isinstance(task, Compose)
-    sound = files.read(Path(task.reference))
+    sound = apart.read(Path(task.reference))
     if (task.region_start or 0) >= sound.seconds:
         raise InvalidInput(f"Choose a stretch within the {sound.seconds:.2f} seconds of this sound.", "region_start")
 
 
 def _edited(task: Task, report: Report) -> Iterator[Take]:
     """The pipeline: one take, since an edit leaves nothing to chance."""
-    from studio.music import files, finish, loops
+    from studio.music import apart, finish, loops
 
     assert isinstance(task, Compose)
     report(Progress("running", note="cutting"))
-    sound = files.read(Path(task.reference))
+    sound = apart.read(Path(task.reference))
     start, end = task.region_start or 0.0, min(task.region_end or sound.seconds, sound.seconds)
     facts: dict[str, Json] = {}
     if task.way == "trim":

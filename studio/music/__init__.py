@@ -47,6 +47,9 @@ From a score to sound
 
 Sound
     files.py             sound files in and out: hostile input, resampling, FLAC, WAV, MP3, OGG, Opus
+    decoding.py          a sound file of any origin as samples: what is let in, and how much of it
+    apart.py             the same for what strangers hand in: packed formats in a child process
+    apart_child.py       that process
     views.py             waveforms as numbers, spectrograms as pictures
     tempo.py             the beats heard in a sound
     tonality.py          the key heard in a sound

@@ -19,23 +19,30 @@ from scipy import signal
 
 from studio.creations import Sound
 from studio.errors import InvalidInput, MediaUnreadable
+from studio.music.decoding import CHANNELS, DAMAGED, RATES, SHORTEST, decoded
 from studio.music.views import peaks, spectrogram_png
-from studio.provenance.tags import Tags, cut_off, with_id3, with_info, with_source
+from studio.provenance.tags import Tags, with_id3, with_info, with_source
 
-__all__ = ["Tags", "blocks", "encode", "mono", "peaks", "quantised", "read", "resampled", "spectrogram_png", "stereo"]
+__all__ = [
+    "CHANNELS",
+    "RATES",
+    "SHORTEST",
+    "Tags",
+    "blocks",
+    "encode",
+    "mono",
+    "peaks",
+    "quantised",
+    "read",
+    "resampled",
+    "spectrogram_png",
+    "stereo",
+]
 
 BLOCK = 1 << 16
 """Samples of each channel that are read or written at once. libsndfile's Vorbis encoder overflows its stack on minutes at once."""
-SHORTEST = 0.1
-"""Seconds; less than this is no reference."""
-RATES = (4_000, 192_000)
-CHANNELS = 8
 FULL_SCALE_24 = 1 << 23
-UNKNOWN_LENGTH = 1 << 62
-"""libsndfile's count of samples for a stream that does not tell."""
 
-_FIELD = "reference"
-_DAMAGED = "This sound file is damaged or cut off: use another copy of it."
 _FORMATS = {
     "flac": ("FLAC", "PCM_24"),
     "wav16": ("WAV", "PCM_16"),
@@ -48,29 +55,8 @@ _MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_
 
 
 def read(path: Path, limit_seconds: float = 600) -> Sound:
-    """The sound in a WAV, FLAC, OGG, Opus, MP3, AIFF or CAF file of any origin, at its own rate, with one or two channels.
-
-    More than two channels are averaged into one; floats beyond 1 are scaled so that the loudest is 1. Read block by block, so
-    that a header that lies costs nothing. Raises MediaUnreadable with the field `reference` for what is none of
-    these, empty, damaged, cut off, silent about its rate, too long or too short, has more than eight channels or holds values that
-    are no numbers.
-    """
-    try:
-        if path.is_dir():
-            raise MediaUnreadable("This is a folder: choose one sound file.", _FIELD)
-        if not path.is_file():
-            raise MediaUnreadable("This sound file is not there: choose it again.", _FIELD)
-        with path.open("rb", buffering=0) as file:  # libsndfile goes on from where the descriptor stands
-            _refuse_strangers(file.read(16))
-            if cut_off(file):
-                raise MediaUnreadable(_DAMAGED, _FIELD)
-            file.seek(0)
-            with soundfile.SoundFile(file.fileno(), closefd=False) as sound:
-                return _read(sound, limit_seconds)
-    except OSError:
-        raise MediaUnreadable("This sound file cannot be opened: choose it again.", _FIELD) from None
-    except soundfile.LibsndfileError:
-        raise MediaUnreadable(_DAMAGED, _FIELD) from None
+    """The sound in a file of the studio's own, as `decoding.decoded` gives it: what strangers hand in is read by `apart.read`."""
+    return decoded(path, limit_seconds)
 
 
 def blocks(data: bytes | Path) -> Iterator[NDArray[np.int32]]:
@@ -88,9 +74,9 @@ def blocks(data: bytes | Path) -> Iterator[NDArray[np.int32]]:
                     break
                 yield block.T >> 8 if whole else quantised(Sound(block.T, sound.samplerate))
             if done != sound.frames:
-                raise MediaUnreadable(_DAMAGED)
+                raise MediaUnreadable(DAMAGED)
     except (OSError, soundfile.SoundFileError):
-        raise MediaUnreadable(_DAMAGED) from None
+        raise MediaUnreadable(DAMAGED) from None
 
 
 def quantised(sound: Sound) -> NDArray[np.int32]:
@@ -143,53 +129,6 @@ def mono(sound: Sound) -> Sound:
 def stereo(sound: Sound) -> Sound:
     """Two channels: a single one twice, the first two of more."""
     return Sound(np.repeat(sound.samples, 2, axis=0) if sound.samples.shape[0] == 1 else sound.samples[:2], sound.rate)
-
-
-def _refuse_strangers(start: bytes) -> None:
-    """Only formats that are meant reach libsndfile, which knows many more."""
-    if not start:
-        raise MediaUnreadable("This sound file is empty: choose another one.", _FIELD)
-    known = (
-        start[:4] in (b"fLaC", b"OggS", b"caff", b"RF64", b"riff")
-        or (start[:4] == b"RIFF" and start[8:12] == b"WAVE")
-        or (start[:4] == b"FORM" and start[8:12] in (b"AIFF", b"AIFC"))
-        or start[:3] == b"ID3"
-        or (len(start) > 1 and start[0] == 0xFF and start[1] & 0xE6 in (0xE2, 0xE4, 0xE6))  # MPEG audio, a layer that exists
-    )
-    if not known:
-        raise MediaUnreadable("This is no sound that can be read here: use a WAV, FLAC, OGG, MP3 or Opus file.", _FIELD)
-
-
-def _read(sound: soundfile.SoundFile, limit_seconds: float) -> Sound:
-    rate, channels, claimed = sound.samplerate, sound.channels, sound.frames
-    if not RATES[0] <= rate <= RATES[1]:
-        raise MediaUnreadable(f"This sound says that it has {rate:,} samples a second: save it again at 44,100 or 48,000.", _FIELD)
-    if not 1 <= channels <= CHANNELS:
-        raise MediaUnreadable(f"This sound has {channels} channels: mix it down to stereo first.", _FIELD)
-    if claimed >= UNKNOWN_LENGTH:
-        raise MediaUnreadable("This sound does not say how long it is: save it again as a file instead of a stream.", _FIELD)
-    if claimed > limit_seconds * rate:
-        raise MediaUnreadable(f"This sound is longer than {_minutes(limit_seconds)}: cut out the part that matters and use that.", _FIELD)
-    parts, done = list[NDArray[np.float32]](), 0
-    while True:
-        block: NDArray[Any] = sound.read(BLOCK, "float32", always_2d=True)
-        done += len(block)
-        if not len(block):
-            break
-        if not np.isfinite(block).all():
-            raise MediaUnreadable("This sound holds values that are no numbers: export it again as 16 or 24 bit.", _FIELD)
-        parts.append(block.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32) if channels > 2 else block)
-    if done != claimed:
-        raise MediaUnreadable(_DAMAGED, _FIELD)
-    if done < SHORTEST * rate:
-        raise MediaUnreadable("This sound is shorter than a tenth of a second: choose a longer one.", _FIELD)
-    samples = np.ascontiguousarray(np.concatenate(parts).T)
-    loudest = max(float(samples.max()), -float(samples.min()))
-    return Sound(samples / np.float32(loudest) if loudest > 1 else samples, rate)
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:g} minutes" if seconds >= 120 else f"{seconds:g} seconds"
 
 
 def _written(sound: Sound, format: str, tags: Tags) -> bytes:  # noqa: A002 - as above
