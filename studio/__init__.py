@@ -25,6 +25,7 @@ Reading order:
     peaks.py             how much memory runs really took
     residency.py         what is in memory, and what came and went, as plain data
     residents.py         parts brought, kept and let go
+    planning.py          which way a job goes, and what memory it is promised
     turns.py             who has the device next
     ahead.py             parts of the next job, loaded while one runs
     manager.py           lease, load, share, evict

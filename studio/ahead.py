@@ -117,7 +117,7 @@ class Ahead:
             return None
         ticket = queue[1]
         needed = {key: 0 for one in queue for key in one.keys}
-        for part in self.residents.missing(ticket.recipe.components.values()):
+        for part in self.residents.missing(ticket.parts):
             if not part.beside or (id(ticket), part.key) in self._tried:
                 continue
             self._tried.add((id(ticket), part.key))

@@ -67,7 +67,7 @@ def made(
 
 def loaded(manager: Manager, recipe: Recipe, task: Task, report: Report, *, owner: str = "") -> None:
     """Load what the recipe needs, and run nothing; once more where memory ran out."""
-    ways = tuple(replace(way, build=_still) for way in recipe.ways)
+    ways = tuple(replace(way, build=_still, first=None) for way in recipe.ways)
     for _ in made(manager, replace(recipe, build=_still, ways=ways, key=""), task, report, owner=owner):
         pass
 

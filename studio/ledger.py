@@ -42,6 +42,9 @@ class Ledger:
         self.working = 0
         self._resident = 0
         self._holdings: dict[str, Holding] = {}  # the least recently used first
+        self._loose: dict[str, int] = {}  # bytes of those that may go, in the same order
+        self._slack = 0  # their sum
+        self._pins = set[str]()
 
     @property
     def holdings(self) -> Mapping[str, Holding]:
@@ -56,7 +59,7 @@ class Ledger:
     @property
     def fixed(self) -> int:
         """Bytes that nobody may take back now: of what jobs use, of what is pinned, and of their work."""
-        return self.working + sum(holding.bytes for holding in self._holdings.values() if holding.leases or holding.pinned)
+        return self.working + self._resident - self._slack
 
     @property
     def loaded(self) -> int:
@@ -79,22 +82,23 @@ class Ledger:
         free = self.free if budget is None else self.free + budget - self.budget
         if free >= need:
             return []
-        wanted, later, chosen = set(keys), awaited(), list[Holding]()
-        for waits in (False, True):
-            for holding in self._holdings.values():
-                if holding.leases or holding.pinned or holding.key in wanted or (holding.key in later) is not waits:
-                    continue
-                chosen.append(holding)
-                free += holding.bytes
-                if free >= need:
-                    return chosen
-        kept = sum(h.bytes for h in self._holdings.values() if h.pinned and h.leases == 0 and h.key not in wanted)
-        way = "release a model under Models, or choose" if free + kept >= need else "choose"
-        short = need - free
-        words = f"{short / 1e9:.1f} GB" if short >= 1e9 else f"{max(short / 1e6, 1):.0f} MB"
-        raise NotEnoughMemory(
-            f"This needs {words} more memory than the studio may use: {way} a smaller size, fewer pictures or a smaller model."
-        )
+        wanted = set(keys)
+        most = free + self._slack - sum(self._loose.get(key, 0) for key in wanted)
+        if most < need:
+            raise self._refusal(wanted, need - most)
+        later = awaited() - wanted
+        order = dict(self._loose)
+        for key in wanted:
+            order.pop(key, None)
+        if later:
+            order |= {key: order.pop(key) for key in list(order) if key in later}
+        chosen = list[Holding]()
+        for holding in map(self._holdings.__getitem__, order):
+            chosen.append(holding)
+            free += holding.bytes
+            if free >= need:
+                break
+        return chosen
 
     def reserve(self, sizes: Mapping[str, int], working: int) -> None:
         """Give each component of `sizes` (key to bytes) a place and a lease, and `working` bytes to the job, all at once."""
@@ -108,6 +112,7 @@ class Ledger:
             self._holdings[key] = Holding(key, size)
         for key in sizes:
             self._holdings[key].leases += 1
+            self._hold(key)
 
     def release(self, keys: Iterable[str], working: int) -> None:
         """Undo `reserve` after a job; a component that was never loaded loses its place once nobody waits for it."""
@@ -118,11 +123,43 @@ class Ledger:
             holding.used = time.monotonic()
             if holding.value is None and holding.leases == 0:
                 self._resident -= holding.bytes
+                self._pins.discard(key)
             else:
                 self._holdings[key] = holding
+                self._loosen(holding)
 
     def remove(self, key: str) -> Holding:
         """Take a component's place away."""
+        self._hold(key)
+        self._pins.discard(key)
         holding = self._holdings.pop(key)
         self._resident -= holding.bytes
         return holding
+
+    def pin(self, key: str, pinned: bool) -> None:
+        """Keep what has a place until somebody unloads it, or no longer; it is as old as its last use."""
+        self._holdings[key].pinned = pinned
+        (self._pins.add if pinned else self._pins.discard)(key)
+        self._loose, self._slack = {}, 0
+        for holding in self._holdings.values():
+            self._loosen(holding)
+
+    def _loosen(self, holding: Holding) -> None:
+        """It may go, if it may; it is the last in use."""
+        if not holding.leases and not holding.pinned:
+            self._loose[holding.key] = holding.bytes
+            self._slack += holding.bytes
+
+    def _hold(self, key: str) -> None:
+        """It may not go any more."""
+        self._slack -= self._loose.pop(key, 0)
+
+    def _refusal(self, wanted: Set[str], short: int) -> NotEnoughMemory:
+        """Where so many bytes are lacking even when all has gone that may go."""
+        pins = [self._holdings[key] for key in self._pins - wanted]
+        kept = sum(holding.bytes for holding in pins if holding.leases == 0)
+        way = "release a model under Models, or choose" if kept >= short else "choose"
+        words = f"{short / 1e9:.1f} GB" if short >= 1e9 else f"{max(short / 1e6, 1):.0f} MB"
+        return NotEnoughMemory(
+            f"This needs {words} more memory than the studio may use: {way} a smaller size, fewer pictures or a smaller model."
+        )

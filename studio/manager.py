@@ -7,10 +7,10 @@ whoever uses it. Knows no model family, no page and no file.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Set
+from collections.abc import Callable, Generator, Iterable, Mapping, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from studio import shortage
 from studio.ahead import Ahead
@@ -18,14 +18,17 @@ from studio.creations import Media, Progress, Report
 from studio.device import Device
 from studio.errors import NotEnoughMemory
 from studio.ledger import Holding
-from studio.peaks import GRAIN, MARGIN, Peaks
-from studio.recipes import Component, Pipeline, Recipe, Way
+from studio.peaks import Peaks
+from studio.planning import Planner, Route, parts_of
+from studio.recipes import Component, Pipeline, Recipe, Way, sizes_of
 from studio.residency import Plan, Status
 from studio.residents import Residents
 from studio.tasks import Task
 from studio.turns import PATIENCE, Ticket, Turns
 
 __all__ = ["Component", "Manager", "Pipeline", "Recipe", "Way"]
+
+Taken = TypeVar("Taken")
 
 
 class Manager:
@@ -36,10 +39,10 @@ class Manager:
 
     def __init__(self, device: Device, idle_seconds: float = 0, peaks: Peaks | None = None, ahead: bool | None = None) -> None:
         self._device = device
-        self._peaks = peaks or Peaks()
         self._lock = threading.RLock()
         self._turns = Turns(self._lock)
         self._residents = Residents(device, self._lock)
+        self._planner = Planner(device, self._residents, peaks or Peaks())
         self._ahead = Ahead(self._turns, self._residents)
         self._looks_ahead = ahead
         self._closed = threading.Event()
@@ -60,36 +63,41 @@ class Manager:
         """Everything the job needs, for as long as the block runs; nothing of it is evicted meanwhile.
 
         Waits for the device, reporting how many are ahead; loads what is missing, reporting bytes. Owners take turns. The recipe goes the
-        first way that fits the device at all and is not in `skip`; `told` hears which, before anything is loaded. Raises NotEnoughMemory
-        before anything is evicted if no way fits, and Cancelled from `report`. The pipeline ends with the block.
+        first way that fits the device at all and is not in `skip`; `told` hears which, before anything is loaded. What comes first in
+        that way is done before the block begins. Raises NotEnoughMemory before anything is evicted if no way fits, and Cancelled from
+        `report`. The pipeline ends with the block.
         """
-        sizes = recipe.sizes
-        ticket = Ticket(owner, recipe)
+        ticket, held = Ticket(owner, self._foreseen(recipe, task, skip)), _Held()
         self._look_ahead()
         with self._turns.turn(ticket, report):
-            plan, way = self._admit(ticket, task, skip, report)
             lent = _Lent()
             try:
+                route = self._admit(ticket, recipe, task, skip, report, held)
+                way = route.way
                 if told is not None:
-                    told(plan)
-                lent.pipeline = way.build(self._loaded(recipe, report))
+                    told(route.plan)
+                if route.first is not None:
+                    route.first.run(self._loaded(route.first.components, report), task, report)
+                    self._go_on(ticket, recipe, task, way, report, held)
+                lent.pipeline = way.build(self._loaded(recipe.parts(way), report))
                 self._turns.loaded(ticket)
                 before = self._ahead.settled()
                 grown = self._device.watch() if recipe.key else None
                 yield lent
-                if grown is not None and before is not None and before == self._ahead.settled():
-                    self._learn(recipe, task, way, grown())
+                peak = grown() if grown is not None and before is not None and before == self._ahead.settled() else None
+                if peak is not None:
+                    self._planner.learn(recipe, task, way, peak)
             except BaseException as error:
                 shortage.let_go(error)
                 raise
             finally:
                 lent.pipeline = None
-                self._residents.release(sizes, plan.working)
+                self._residents.release(held.sizes, held.working)
 
     def plan(self, recipe: Recipe, task: Task, skip: Set[str] = frozenset()) -> Plan:
         """What `lease` would do now. Raises NotEnoughMemory if it would."""
         with self._lock:
-            return self._planned(recipe, task, skip)[0]
+            return self._planner.route(recipe, task, skip, self._awaited).plan
 
     def room(self) -> int:
         """Bytes that models may take on the device all in all, as other programs leave them now."""
@@ -116,13 +124,14 @@ class Manager:
         """
         self._ahead.give_way()
         self._residents.look_again()
-        sizes = recipe.sizes
-        freed = self._residents.unload(lambda holding: holding.key not in sizes)
+        gone = next(other for other in (recipe.own, *recipe.ways) if other.name == way)
+        sizes = sizes_of(recipe.parts(gone))
+        kept = {**sizes, **(gone.first.sizes if gone.first else {})}
+        freed = self._residents.unload(lambda holding: holding.key not in kept)
         self._residents.give_back()
         if task is not None and recipe.key:
-            gone = next(other for other in (recipe.own, *recipe.ways) if other.name == way)
             most = self.room() - sum(sizes.values()) if freed else None
-            self._peaks.short(self._name(recipe, task, gone), self._working(recipe, task, gone), most)
+            self._planner.short(recipe, task, gone, most)
         return freed
 
     def pin(self, key: str, pinned: bool = True) -> bool:
@@ -135,16 +144,50 @@ class Manager:
         self._ahead.stop()
         self.unload()
 
-    def _admit(self, ticket: Ticket, task: Task, skip: Set[str], report: Report) -> tuple[Plan, Way]:
-        """The way that is gone, with its memory. What is loaded ahead for others gives way where this job comes short by it."""
-        recipe = ticket.recipe
+    def _foreseen(self, recipe: Recipe, task: Task, skip: Set[str]) -> tuple[Component, ...]:
+        """The parts of the way that the job would go now; others may wait by the time that it goes."""
+        if all(way.components is None and way.first is None for way in recipe.ways):
+            return tuple(recipe.components.values())
+        with self._lock:
+            try:
+                route = self._planner.route(recipe, task, skip, self._awaited)
+            except NotEnoughMemory:
+                return ()  # it will be told when it has the device
+        return parts_of(recipe, route.way, route.first)
+
+    def _admit(self, ticket: Ticket, recipe: Recipe, task: Task, skip: Set[str], report: Report, held: _Held) -> Route:
+        """The way that is gone, with the memory of what comes first in it; all that comes after it will fit."""
+
+        def take() -> Route | None:
+            route = self._planner.route(recipe, task, skip, self._awaited)
+            if route.plan.way and self._ahead.give_way(ticket):
+                return None
+            ticket.parts = parts_of(recipe, route.way, route.first)
+            held.take(self._residents, *self._planner.stage(recipe, task, route.way, route.first), route.victims)
+            return route
+
+        return self._taken(take, ticket, report)
+
+    def _go_on(self, ticket: Ticket, recipe: Recipe, task: Task, way: Way, report: Report, held: _Held) -> None:
+        """What came first is done: its parts may go, and the rest gets its memory, at one instant."""
+
+        def take() -> bool:
+            self._residents.release(held.sizes, held.working)
+            held.sizes, held.working = {}, 0
+            sizes, working = self._planner.stage(recipe, task, way, None)
+            victims, _ = self._residents.victims(sizes, working, self._awaited)
+            held.take(self._residents, sizes, working, victims)
+            return True
+
+        self._taken(take, ticket, report)
+
+    def _taken(self, take: Callable[[], Taken | None], ticket: Ticket, report: Report) -> Taken:
+        """What `take` gives, under the lock. What is loaded ahead for others gives way where this job comes short by it."""
         while True:
             with self._lock:
                 try:
-                    plan, way, victims = self._planned(recipe, task, skip)
-                    if not plan.way or not self._ahead.give_way(ticket):
-                        self._residents.reserve(recipe.sizes, plan.working, victims)
-                        return plan, way
+                    if (taken := take()) is not None:
+                        return taken
                 except NotEnoughMemory:
                     if not self._ahead.give_way(ticket):
                         raise
@@ -156,55 +199,36 @@ class Manager:
         if self._turns.queue and (self._device.kind != "cpu" if self._looks_ahead is None else self._looks_ahead):
             self._ahead.start()
 
-    def _planned(self, recipe: Recipe, task: Task, skip: Set[str]) -> tuple[Plan, Way, list[Holding]]:
-        """The first way that fits once everything has gone that may go."""
-        sizes = recipe.sizes
-        refusal = NotEnoughMemory("This machine has too little memory for it: choose a smaller size, fewer pictures or a smaller model.")
-        for way in (recipe.own, *recipe.ways):
-            if way.name in skip:
-                continue
-            working = self._working(recipe, task, way)
-            try:
-                victims, loads = self._residents.victims(sizes, working, self._awaited)
-            except NotEnoughMemory as error:
-                refusal = error
-                continue
-            evicts = tuple(victim.key for victim in victims)
-            return Plan(loads, evicts, working, way.name, way.title, sum(sizes.values()) + working), way, victims
-        raise refusal
-
     def _awaited(self) -> Set[str]:
         return frozenset[str]().union(*(ticket.keys for ticket in self._turns.queue))
 
-    def _name(self, recipe: Recipe, task: Task, way: Way) -> str:
-        return " ".join((self._device.kind, recipe.key, way.name or "-", recipe.shape(task)))
-
-    def _working(self, recipe: Recipe, task: Task, way: Way) -> int:
-        formula = way.working_bytes(task)
-        if not recipe.key:
-            return formula
-        return self._peaks.working(self._name(recipe, task, way), formula, at_least=self._device.kind == "cpu")
-
-    def _learn(self, recipe: Recipe, task: Task, way: Way, peak: int | None) -> None:
-        """What ran has fitted: never is so much learned that the same run would be refused."""
-        if peak is not None:
-            most = self._residents.account.budget - sum(recipe.sizes.values())
-            self._peaks.learn(self._name(recipe, task, way), min(peak, int(most / MARGIN) - GRAIN))
-
-    def _loaded(self, recipe: Recipe, report: Report) -> dict[str, Any]:
-        missing = self._residents.missing(recipe.components.values())
+    def _loaded(self, parts: Mapping[str, Component], report: Report) -> dict[str, Any]:
+        missing = self._residents.missing(parts.values())
         done, total = 0, sum(component.bytes for component in missing)
         for number, component in enumerate(missing, 1):
             report(Progress("loading", done, total, "bytes", number, len(missing)))
             self._residents.bring(component, report)
             done += component.bytes
-        return self._residents.values(recipe.components)
+        return self._residents.values(parts)
 
     def _sweep(self, idle_seconds: float) -> None:
         while not self._closed.wait(min(idle_seconds, 30)):
             for resident in self.status().residents:
                 if resident.idle >= idle_seconds and not resident.pinned:
                     self.unload(resident.key)
+
+
+@dataclass(eq=False)
+class _Held:
+    """What a lease holds of the device at the moment."""
+
+    sizes: Mapping[str, int] = field(default_factory=dict[str, int])
+    working: int = 0
+
+    def take(self, residents: Residents, sizes: Mapping[str, int], working: int, victims: Iterable[Holding]) -> None:
+        """A place for each part, and the memory to work with."""
+        residents.reserve(sizes, working, victims)
+        self.sizes, self.working = sizes, working
 
 
 @dataclass(eq=False)

@@ -29,16 +29,37 @@ class Component:
 
 
 @dataclass(frozen=True)
+class First:
+    """What a way does before all else, over parts that it needs for nothing after it: when the rest is loaded they may have gone.
+
+    What `run` finds out it leaves in a value that the way's own components have too. `done` looks at those of its parts that are in
+    memory, by role, and says whether they hold it already: then nothing of this is loaded. It is asked often, and must be quick.
+    """
+
+    components: Mapping[str, Component]
+    working_bytes: Callable[[Task], int]
+    run: Callable[[Mapping[str, Any], Task, Report], None]
+    done: Callable[[Mapping[str, Any], Task], bool]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each component, by key."""
+        return sizes_of(self.components)
+
+
+@dataclass(frozen=True)
 class Way:
     """One way to run a recipe in less memory, slower, or not the same to the last pixel.
 
-    `name` is a stable id, `title` what the page says of it.
+    `name` is a stable id, `title` what the page says of it. `components` are its own, None: the recipe's; `first` comes before them.
     """
 
     name: str
     title: str
     working_bytes: Callable[[Task], int]
     build: Callable[[Mapping[str, Any]], Pipeline]
+    components: Mapping[str, Component] | None = None
+    first: First | None = None
 
 
 def _alike(_: Task) -> str:
@@ -49,8 +70,8 @@ def _alike(_: Task) -> str:
 class Recipe:
     """A pipeline over components, by role. `build` reads no weight; `working_bytes` is memory beside the weights while a task runs.
 
-    `ways` are others with the same components, in the order in which they are tried where this one does not fit. `key` names what a
-    measured peak belongs to (model and kind), '' where nothing is learned; tasks of equal `shape` take about equal memory.
+    `ways` are others to the same end, in the order in which they are tried where this one does not fit. `key` names what a measured
+    peak belongs to (model and kind), '' where nothing is learned; tasks of equal `shape` take about equal memory.
     """
 
     components: Mapping[str, Component]
@@ -68,4 +89,13 @@ class Recipe:
     @property
     def sizes(self) -> dict[str, int]:
         """Bytes of each component, by key."""
-        return {component.key: component.bytes for component in self.components.values()}
+        return sizes_of(self.components)
+
+    def parts(self, way: Way) -> Mapping[str, Component]:
+        """The components that a way keeps while it runs, by role."""
+        return self.components if way.components is None else way.components
+
+
+def sizes_of(components: Mapping[str, Component]) -> dict[str, int]:
+    """Bytes of each component, by key."""
+    return {component.key: component.bytes for component in components.values()}

@@ -65,8 +65,13 @@ class Residents:
     def victims(self, sizes: Mapping[str, int], working: int, awaited: Callable[[], Set[str]]) -> tuple[list[Holding], int]:
         """Who must go so that `sizes` and `working` bytes fit, and the bytes to load. Raises NotEnoughMemory where nothing would do."""
         with self._lock:
-            loads = sum(size for key, size in sizes.items() if key not in self.account.holdings)
+            loads = self.lacking(sizes)
             return self.account.victims(sizes, loads + working, awaited, self.room()), loads
+
+    def lacking(self, sizes: Mapping[str, int]) -> int:
+        """Bytes of those that have no place."""
+        held = self.account.holdings
+        return sum(size for key, size in sizes.items() if key not in held)
 
     def reserve(self, sizes: Mapping[str, int], working: int, victims: Iterable[Holding]) -> None:
         """Let the victims go, and give a job its places and its working memory, all at once; `release` undoes it.
@@ -114,6 +119,13 @@ class Residents:
         with self._lock:
             return {role: self.account.holdings[component.key].value for role, component in components.items()}
 
+    def present(self, components: Mapping[str, Component]) -> dict[str, Any]:
+        """Those that are wholly there, by role."""
+        with self._lock:
+            held = self.account.holdings
+            found = {role: held[part.key].value for role, part in components.items() if part.key in held}
+            return {role: value for role, value in found.items() if value is not None}
+
     def evict(self, holdings: Iterable[Holding], why: str) -> int:
         """Let them go, one after the other; returns the bytes freed."""
         with self._lock:
@@ -152,7 +164,7 @@ class Residents:
             holding = self.account.holdings.get(key) if self._ledger is not None else None
             if holding is None or holding.value is None:
                 return False
-            holding.pinned = pinned
+            self.account.pin(key, pinned)
             return True
 
     def status(self) -> Status:

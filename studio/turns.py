@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from studio.creations import Progress, Report
-from studio.recipes import Recipe
+from studio.recipes import Component
 
 PATIENCE = 0.25
 """Seconds between two looks of a waiting job: each tells how many are ahead, and ends the job where it was stopped."""
@@ -16,19 +16,20 @@ PATIENCE = 0.25
 
 @dataclass(eq=False)
 class Ticket:
-    """A job in the queue, whose it is and what it needs. It goes in round `round`: one job of each owner goes in a round.
+    """A job in the queue, whose it is and the parts it needs. It goes in round `round`: one job of each owner goes in a round.
 
     It is `loaded` once it has the device and all that it needs.
     """
 
     owner: str
-    recipe: Recipe
+    parts: tuple[Component, ...]
     round: int = 0
     loaded: bool = False
-    keys: frozenset[str] = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.keys = frozenset(component.key for component in self.recipe.components.values())
+    @property
+    def keys(self) -> frozenset[str]:
+        """Of its parts."""
+        return frozenset(part.key for part in self.parts)
 
 
 class Turns:

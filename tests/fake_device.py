@@ -19,6 +19,7 @@ from typing import Any
 from studio.creations import Media, Passage, Progress, Report
 from studio.device import Device
 from studio.manager import Component, Manager, Pipeline, Recipe, Way
+from studio.recipes import First
 from studio.tasks import Task, Write
 
 POINTS = ("load", "place", "loaded", "build", "begin", "run", "drop", "release")
@@ -178,14 +179,20 @@ def recipe(
     media: int = 1,
     kind: Callable[[Host, str, int], Any] = Weights,
     beside: bool = False,
+    apart: Iterable[str] = (),
 ) -> Recipe:
-    """A recipe over components of `sizes`; `ways` are others by name, with the working bytes of each."""
+    """A recipe over components of `sizes`; `ways` are others by name, with the working bytes of each.
+
+    `apart` are components that the last way, of that name, reads first and needs no more afterwards.
+    """
 
     def builder(needed: int) -> Callable[[Mapping[str, Any]], Pipeline]:
         return lambda values: _pipeline(host, values, needed, steps, media)
 
     parts = {key: component(host, key, size, kind, beside) for key, size in sizes.items()}
     others = tuple(Way(name, name, lambda _, needed=needed: needed, builder(needed)) for name, needed in (ways or {}).items())
+    if apart:
+        others = (*others, _apart(host, parts, tuple(apart), min([working, *(ways or {}).values()]), (steps, media)))
     return Recipe(parts, builder(working), lambda _: working, others)
 
 
@@ -206,9 +213,36 @@ def task(prompt: str = "x") -> Task:
     return Write(prompt=prompt)
 
 
-def _pipeline(host: Host, values: Mapping[str, Any], working: int, steps: int, media: int) -> Pipeline:
+@dataclass(frozen=True)
+class _Read:
+    """What was read from a component that has gone since."""
+
+    key: str
+    numbers: str
+
+
+def _apart(host: Host, parts: Mapping[str, Component], apart: tuple[str, ...], working: int, counts: tuple[int, int]) -> Way:
+    read = dict[str, _Read]()
+
+    def reading(values: Mapping[str, Any], asked: Task, report: Report) -> None:
+        del asked
+        host.at("begin", "")
+        with host.using((value.key for value in values.values()), 1):
+            report(Progress("running", note="reading"))
+            _look(host, values, "read")
+            read.update({role: _Read(value.key, value.numbers) for role, value in values.items()})
+
+    first = First({role: parts[role] for role in apart}, lambda _: 1, reading, lambda values, asked: len(read) == len(apart))
+    rest = {role: part for role, part in parts.items() if role not in apart}
+    return Way("apart", "apart", lambda _: working, lambda values: _pipeline(host, values, working, *counts, read), rest, first)
+
+
+def _pipeline(
+    host: Host, values: Mapping[str, Any], working: int, steps: int, media: int, read: Mapping[str, _Read] | None = None
+) -> Pipeline:
     host.at("build", "")
     _look(host, values, "put together")
+    known = {**(read or {}), **values}
 
     def work(asked: Task, report: Report) -> Iterable[Media]:
         host.at("begin", "")
@@ -218,7 +252,7 @@ def _pipeline(host: Host, values: Mapping[str, Any], working: int, steps: int, m
                     report(Progress("running", step, steps, item=number + 1, items=media))
                     host.at("run", "")
                     _look(host, values, "run")
-                seen = "+".join(f"{role}={value.numbers}" for role, value in sorted(values.items()))
+                seen = "+".join(f"{role}={value.numbers}" for role, value in sorted(known.items()))
                 yield Passage(f"{seen} {asked} {number}", 1, 1)
 
     return work
