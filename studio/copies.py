@@ -35,16 +35,17 @@ def picture(creation: Creation, suffix: str, marks: Marks) -> bytes:
 
 
 def sound(take: Path, kind: str, marks: Marks) -> bytes:
-    """A take's file in another of `tasks.SOUND_FORMATS`, its record inside as in `picture`, where the format has room for it."""
+    """A take's file in another of `tasks.SOUND_FORMATS`, its record inside as in `picture`, and its cover, where there is room."""
     from studio.music import files
-    from studio.provenance import sounds
+    from studio.provenance import covers, sounds
 
     record = sounds.read_record(take)
     if record is None:
         raise MediaUnreadable("This sound carries no record: it was not made here, so download it as it is.")
     samples = files.read(take, SECONDS)
+    cover = covers.picture_in(take) or b""
     suffix = ".wav" if kind.startswith("wav") else f".{kind}"
-    return _sealed(lambda entry: sounds.encode_copy(samples, kind, entry), sounds.read_record, suffix, record, marks)
+    return _sealed(lambda entry: sounds.encode_copy(samples, kind, entry, cover=cover), sounds.read_record, suffix, record, marks)
 
 
 def _sealed(encode: Callable[[Record], bytes], read: Callable[[bytes], Record | None], suffix: str, record: Record, marks: Marks) -> bytes:

@@ -44,13 +44,13 @@ def kept(media: Media, run: Run, device: str, seconds: float, library: Library, 
     """The saved creation. `seconds` is how long it took on that device."""
     # 1. The record, then the invisible mark, which the record tells of.
     given = {name: (path.read_bytes(), path.suffix) for name, path in run.files.items()}
-    sources = [(name, *given[name]) for name in given if name != "mask"]
-    parents = library.originals.creations([str(getattr(run.task, name)) for name, _, _ in sources], run.owner, run.within)
+    sources = [(name, *given[name]) for name in given if name not in ("mask", "artwork")]
+    parents = library.originals.creations([str(getattr(run.task, name)) for name in given if name != "mask"], run.owner, run.within)
     kind = next((source_type(content) for _, content, _ in sources), "")
     entry = _with_words(record.compose(run.task, run.asked, run.card, media, device, seconds, parents, kind), run)
     media, entry = marks.marked(media, entry, [content for _, content, _ in sources], run.like)
     # 2. The file with the record inside, signed last.
-    encode, suffix = _encoder(media)
+    encode, suffix = _encoder(media, run.files.get("artwork"))
     data, entry = marks.sealed(encode, suffix, entry, sources)
     # 3. The file and what belongs to it, all of it or nothing.
     companions = {} if isinstance(media, Passage) else dict(media.attachments)
@@ -65,14 +65,15 @@ def _with_words(entry: Record, run: Run) -> Record:
     return entry if read == typed else entry.model_copy(update={"facts": {**entry.facts, "read": read}})
 
 
-def _encoder(media: Media) -> tuple[Callable[[Record], bytes], str]:
-    """What makes the medium's file of its record, and the file's suffix."""
+def _encoder(media: Media, artwork: Path | None) -> tuple[Callable[[Record], bytes], str]:
+    """What makes the medium's file of its record, and the file's suffix; `artwork` is a sound's cover."""
     match media:
         case Picture():
             return lambda entry: pictures.encode_png(media.pixels, entry, media.icc), ".png"
         case Passage():
             return lambda _: media.text.encode(), ".txt"
         case Take():
-            from studio.provenance import sounds  # brings a sound library, which the first page does without
+            from studio.provenance import covers, sounds  # brings a sound library, which the first page does without
 
-            return lambda entry: sounds.encode_flac(media.sound, entry), ".flac"
+            cover = b"" if artwork is None else covers.prepared(artwork)
+            return lambda entry: sounds.encode_flac(media.sound, entry, cover=cover), ".flac"

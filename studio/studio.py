@@ -388,6 +388,10 @@ class Studio:
             from studio.inpaint import edit  # brings an image library, which the first page does without
 
             edit.check(worded)
+        if isinstance(worded, Compose) and worded.artwork:
+            from studio.provenance import covers
+
+            covers.prepared(Path(worded.artwork))
         if (check := getattr(self._engines[card.engine], "check", None)) is not None:
             check(card, worded)
 

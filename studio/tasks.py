@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from studio.errors import InvalidInput
+from studio.music import segments as timeline
 from studio.music.score import Key, Meter
 
 PROMPT_LIMIT = 4_000
@@ -300,12 +301,13 @@ class Compose(Task):
     """Words become music. Empty fields are read from the words, or are the model's own.
 
     `reference` is a file of sound or MIDI; `reference_use` is one of `REFERENCE_USES`. `region_start` and `region_end` are seconds of it.
-    `duration` is in seconds; `bpm` counts beats (dotted quarters in 6/8 and 12/8). What a model does not use is refused, never ignored.
+    `duration` is in seconds; `bpm` counts beats (dotted quarters in 6/8 and 12/8). `segments` is a timeline as studio/music/segments.py
+    reads it. What a model does not use is refused, never ignored.
     """
 
     kind: ClassVar[str] = "music"
     medium: ClassVar[str] = "sound"
-    files: ClassVar[tuple[str, ...]] = ("reference",)
+    files: ClassVar[tuple[str, ...]] = ("reference", "artwork")
 
     prompt: Asked = Field(min_length=1, max_length=PROMPT_LIMIT, title="Prompt", description="What the music is like")
     negative_prompt: Words = Field(default="", max_length=PROMPT_LIMIT, title="Negative prompt", description="What to avoid")
@@ -330,7 +332,7 @@ class Compose(Task):
     steps: Whole | None = Field(default=None, ge=1, le=250, title="Steps", description="Denoising steps")
     reference: Text = Field(default="", max_length=PROMPT_LIMIT, title="Reference", description="Sound or MIDI to start from: a file")
     reference_use: Text = Field(
-        default="", max_length=20, title="Use it for", description="melody, continue, lead, repaint, cover, trim, loop or fade"
+        default="", max_length=20, title="Use it for", description="melody, continue, lead, repaint, cover, trim, loop, fade or picture"
     )
     reference_strength: Real | None = Field(default=None, ge=0, le=1, title="Strength", description="How far from the reference to go")
     region_start: Real | None = Field(default=None, ge=0, le=36_000, title="Region start", description="Seconds")
@@ -339,6 +341,11 @@ class Compose(Task):
     loudness: Text = Field(default="-14", max_length=10, title="Loudness", description="LUFS: -14, -16 or -23; or as is")
     retries: Whole = Field(default=0, ge=0, le=3, title="Retries", description="Further attempts when a take misses the brief")
     format: Text = Field(default="flac", max_length=10, title="Format", description="Of the download: wav16, wav24, flac, mp3, ogg or opus")
+    context: Real = Field(default=0, ge=0, le=60, title="Context", description="Seconds it hears of what it goes on from; 0: its own")
+    segments: Text = Field(
+        default="", max_length=PROMPT_LIMIT, title="Timeline", description="Segments, one a line: seconds, a colon, their own words"
+    )
+    artwork: Text = Field(default="", max_length=PROMPT_LIMIT, title="Cover picture", description="Goes with the sound: a picture file")
 
     @property
     def way(self) -> str:
@@ -351,12 +358,25 @@ class Compose(Task):
             return {name: field.default for name, field in type(self).model_fields.items() if name not in READ_BY_EDITS}
         return {"reference_use": self.way if self.reference else ""}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _lasting(cls, values: Any) -> Any:
+        """A timeline says how long the piece is, where nothing else does."""
+        lines = values.get("segments") if isinstance(values, dict) else None
+        if not isinstance(lines, str) or not lines.strip() or values.get("duration") is not None:
+            return values
+        try:
+            return {**values, "duration": timeline.seconds(lines.replace("\r", "\n"))}
+        except InvalidInput:
+            return values  # refused below, in words
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         """What one field alone cannot say."""
         try:
             Key.read(self.key or "C")
             Meter.read(self.time_signature or "4/4")
+            lasts = timeline.seconds(self.segments)
         except InvalidInput as error:
             _refuse(error.field or "", "{words}", words=str(error))
         for name, known in (("energy", ENERGIES), ("loudness", LOUDNESS), ("format", SOUND_FORMATS), ("reference_use", REFERENCE_USES)):
@@ -369,15 +389,24 @@ class Compose(Task):
             _refuse("reference", "Reference is missing: choose the sound or MIDI file that this is about.")
         if self.region_start is not None and self.region_end is not None and self.region_start >= self.region_end:
             _refuse("region_end", "Region end must come after its start.")
-        if self.way in ("repaint", *EDITS) and self.region_end is None:
+        if self.way in ("repaint", *CUTS) and self.region_end is None:
             _refuse("region_end", "Nothing is selected: mark the stretch that is meant on the waveform.")
+        if self.way == "picture" and not self.artwork:
+            _refuse("artwork", "Cover picture is missing: choose, paste or drop a picture.")
+        if lasts and self.way not in EDITS:
+            if self.way not in ("make", "continue"):
+                _refuse("segments", "A timeline is for new music, or for going on from a reference: empty it for this.")
+            if self.duration is not None and abs(self.duration - lasts) > 0.01:
+                _refuse("duration", "The timeline lasts {lasts} seconds: leave Duration empty.", lasts=f"{lasts:g}")
         return self
 
 
-EDITS = ("trim", "loop", "fade")
-"""Uses of a reference that cut what is there and make nothing new."""
+CUTS = ("trim", "loop", "fade")
+"""Uses of a reference that cut what is there."""
+EDITS = (*CUTS, "picture")
+"""Uses of a reference that make nothing new."""
 READ_BY_EDITS = (
-    "prompt", "model", "seed", "bpm", "time_signature", "reference", "reference_use", "region_start", "region_end", "format",
+    "prompt", "model", "seed", "bpm", "time_signature", "reference", "reference_use", "region_start", "region_end", "format", "artwork",
 )  # fmt: skip
 """What such an edit has a use for, or keeps as the title of its result."""
 PADS = "MP3 and Opus pad what they hold, so a loop would not close: choose WAV, FLAC or OGG."
@@ -398,6 +427,7 @@ REFERENCE_USES = {
     "trim": "Keep a region",
     "loop": "Make a region a loop",
     "fade": "Fade over a region",
+    "picture": "Give it a cover picture",
 }
 """What a reference is used for, with titles."""
 

@@ -1,4 +1,4 @@
-"""Small pictures of creations for a grid: the picture itself, or the waveform of a sound. Kept beside the library, made again when gone.
+"""Small pictures of creations for a grid: the picture itself, a sound's cover or waveform. Kept beside the library, made again when gone.
 
 Knows files of pictures and sounds; knows no index and no page.
 """
@@ -63,7 +63,7 @@ def draw(path: Path) -> bytes:
     if not path.exists():
         raise NotFound("The file of this creation is gone from the disk: make it again from its settings, or choose another.")
     try:
-        picture = _small(path) if path.suffix in PICTURES else _waveform(path)
+        picture = _small(path) if path.suffix in PICTURES else _cover(path) or _waveform(path)
         out = io.BytesIO()
         picture.save(out, "WEBP", quality=80, method=2)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
@@ -90,7 +90,15 @@ def _place(home: Path, name: str) -> Path:
     return home / "thumbs" / name[:2] / f"{name}.webp"
 
 
-def _small(path: Path) -> Image.Image:
+def _cover(path: Path) -> Image.Image | None:
+    """The picture that a sound was given, if it was."""
+    from studio.provenance import covers
+
+    jpeg = covers.picture_in(path)
+    return None if jpeg is None else _small(io.BytesIO(jpeg))
+
+
+def _small(path: Path | io.BytesIO) -> Image.Image:
     with Image.open(path, formats=["PNG", "JPEG", "WEBP"]) as picture:
         picture.draft("RGB", (2 * SIZE, 2 * SIZE))  # JPEG alone: decoded at a fraction of its size
         small = picture.convert("RGBA" if picture.has_transparency_data else "RGB")

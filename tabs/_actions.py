@@ -14,23 +14,23 @@ import gradio as gr
 from studio.creations import Creation
 from studio.errors import StudioError
 from studio.provenance import record
+from studio.tasks import EDITS
 from tabs import _form, _player, _scripts, _status, _takes
 from tabs._form import QUIET, Form
 
 BUTTONS = {
     "extend": "Extend", "lead": "Lead in", "cover": "Another style", "again": "Use these settings",
     "repaint": "Redo selection", "trim": "Keep selection", "loop": "Loop selection", "fade": "Fade selection",
+    "picture": "Put the cover on",
 }  # fmt: skip
 """Buttons under the player, with their labels."""
 ACTIONS: Mapping[str, tuple[str, bool]] = {
     "extend": ("continue", False), "lead": ("lead", False), "repaint": ("repaint", True), "cover": ("cover", False),
-    "trim": ("trim", True), "loop": ("loop", True), "fade": ("fade", True),
+    "trim": ("trim", True), "loop": ("loop", True), "fade": ("fade", True), "picture": ("picture", False),
 }  # fmt: skip
 """What they use the chosen take for, and whether a region must be selected."""
 BORROWED = ("reference", "reference_use", "region_start", "region_end", "model")
 """Fields that such a button fills for one run."""
-EDITS = ("trim", "loop", "fade")
-"""Ways that are no model's: the studio's own editor is taken, whatever model is chosen."""
 
 
 def wire(form: Form, view: dict[str, Any], stage: gr.HTML, done: Any) -> None:
@@ -51,6 +51,8 @@ def wire(form: Form, view: dict[str, Any], stage: gr.HTML, done: Any) -> None:
     def again(data: Any, request: gr.Request) -> list[Any]:
         creation = _picked(form, data, request)
         values = record.task_of(record.Record.model_validate(creation.record)).model_dump()
+        if values.get("segments"):
+            values["duration"] = None  # which the timeline says
         return [None if name in form.task.files else list(v) if isinstance(v := values[name], tuple) else v for name in fields]
 
     def stems(data: Any, kind: str | None, request: gr.Request) -> Any:
@@ -81,6 +83,7 @@ def _using(form: Form, way: str, *, region: bool) -> Callable[..., tuple[Any, ..
         prompt = words if (words or "").strip() else str(record.Record.model_validate(creation.record).task.get("prompt"))
         taken = _form.show(creation.path, f"{_takes.name(creation)}{creation.path.suffix}")
         before = [file, used, begin, stop, model]
+        end = None if way == "picture" else end  # the picture is for all of it
         return secrets.token_hex(4), "", before, prompt, taken, way, start if region else None, end, "" if way in EDITS else model
 
     return use

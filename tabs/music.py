@@ -15,7 +15,7 @@ from tabs._form import QUIET, Form
 
 NAME = "Music"
 TASK = Compose
-ACCEPTS: Mapping[str, str] = {"text": "prompt", "sound": "reference"}
+ACCEPTS: Mapping[str, str] = {"text": "prompt", "sound": "reference", "picture": "artwork"}
 
 PROMPTS = (
     "calm rainy-night lo-fi piano, 72 bpm, A minor, loop",
@@ -87,9 +87,15 @@ def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
                                       file_types=["audio", ".mid", ".midi", ".flac", ".npz"]))  # fmt: skip
         uses = [("Automatic", ""), *((title, name) for name, title in REFERENCE_USES.items())]
         form.add("reference_use", _fields.choice(TASK, "reference_use", uses))
+        form.add("context", _fields.slider(TASK, "context", info=TASK.model_fields["context"].description, step=0.5))
         with gr.Row():
             form.add("region_start", _fields.number(TASK, "region_start", placeholder="its start", min_width=110))
             form.add("region_end", _fields.number(TASK, "region_end", placeholder="its end", min_width=110))
+    with gr.Accordion("Timeline", open=False):
+        form.add("segments", _fields.text(TASK, "segments", lines=3, placeholder="8: soft piano alone"))
+    with gr.Accordion("Cover picture", open=False) as sleeve:
+        picture = form.add("artwork", gr.File(label=TASK.model_fields["artwork"].title, type="filepath", height=90, file_types=["image"]))
+    picture.change(lambda file: gr.Accordion(open=True) if file else gr.skip(), picture, sleeve, **QUIET)
     with gr.Accordion("Advanced", open=False):
         form.add("negative_prompt", _fields.text(TASK, "negative_prompt", lines=2, placeholder="What to keep out"))
         form.add("lyrics", _fields.text(TASK, "lyrics", lines=3, placeholder="[verse] …"))
@@ -108,7 +114,7 @@ def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
 def _answer() -> dict[str, Any]:
     player = _player.Player(_spectrogram)
     actions: dict[str, gr.Button] = {}
-    for row in (("extend", "lead", "cover", "again"), ("repaint", "trim", "loop", "fade")):
+    for row in (("extend", "lead", "cover", "picture", "again"), ("repaint", "trim", "loop", "fade")):
         with gr.Row(elem_classes="actions"):
             for name in row:
                 actions[name] = gr.Button(_actions.BUTTONS[name], size="sm", min_width=100)

@@ -476,3 +476,37 @@ def test_kept_codes_that_claim_to_be_huge_are_refused_without_being_made(tmp_pat
         archive.writestr("codes.npy", b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + b"\0" * 100)
     with pytest.raises(MediaUnreadable, match="continue the take's sound instead"):
         _hearing.read_codes(file, 4, 64, 32_000, 640)
+
+
+TIMELINE = "1.5: soft piano\n2: wild drums"
+
+
+def test_a_timeline_is_one_track_whose_segments_have_words_of_their_own(make: Any) -> None:
+    (take,) = make(segments=TIMELINE, duration=None)
+    assert take.sound.seconds == pytest.approx(3.5, abs=0.011)
+    assert take.facts["segments"] == [
+        {"start": 0.0, "seconds": 1.5, "words": "soft piano"},
+        {"start": 1.5, "seconds": 2.0, "words": "wild drums"},
+    ]
+    (again,), (other,) = make(segments=TIMELINE, duration=None), make(segments="1.5: soft piano\n2: a quiet flute", duration=None)
+    assert np.array_equal(codes_of(again), codes_of(take))
+    assert np.array_equal(codes_of(other)[:, :75], codes_of(take)[:, :75])
+    assert not np.array_equal(codes_of(other)[:, 75:], codes_of(take)[:, 75:])
+
+
+def test_a_stop_in_a_timeline_keeps_the_segments_that_were_made(make: Any) -> None:
+    (whole,), (take,) = make(segments=TIMELINE, duration=None), make(report=stopping(2.5), segments=TIMELINE, duration=None)
+    assert take.finish == "stopped"
+    assert np.array_equal(codes_of(take), codes_of(whole)[:, :125])
+
+
+def test_what_is_gone_on_with_is_heard_as_far_as_the_context_goes(make: Any, tmp_path: Path) -> None:
+    one, two = tone(tmp_path / "a.wav", 220, 4.0), tmp_path / "b.wav"
+    samples, _ = soundfile.read(one, dtype="float32")
+    samples[: 2 * RATE] *= 0.1  # the first half is another one
+    soundfile.write(two, samples, RATE, subtype="FLOAT")
+    ask = {"reference_use": "continue", "duration": 1.0}
+    near = [codes_of(make(reference=str(file), context=1.0, **ask)[0])[:, 50:] for file in (one, two)]
+    far = [codes_of(make(reference=str(file), context=4.0, **ask)[0])[:, 200:] for file in (one, two)]
+    assert np.array_equal(*near)
+    assert not np.array_equal(*far)

@@ -165,7 +165,7 @@ def _stable_audio_3(pipe: Any, asked: Asked) -> dict[str, Any]:
     return told | {"mask_start_seconds": start, "mask_end_seconds": end}
 
 
-_NOT_SAMPLED = ("form", "energy", "temperature", "top_k", "top_p", "bank")
+_NOT_SAMPLED = ("form", "energy", "temperature", "top_k", "top_p", "bank", "segments")
 _NOT_SUNG = (*_NOT_SAMPLED, "key", "time_signature", "lyrics")
 ACE_STEP = Family(
     dict.fromkeys(("make", "repaint", "continue", "lead", "cover"), "AceStepPipeline"),
@@ -177,7 +177,7 @@ STABLE_AUDIO = Family(
     dict.fromkeys(("make", "cover"), "StableAudioPipeline"),
     _stable_audio,
     ("genre", "mood", "instruments", "bpm"),
-    (*_NOT_SUNG, "region_start", "region_end"),
+    (*_NOT_SUNG, "region_start", "region_end", "context"),
     512,
     old_callback=True,
 )

@@ -64,22 +64,29 @@ def write(
     sampling: Sampling,
     window: tuple[int, int],
     step: Callable[[], None],
+    end: int | None = None,
+    heard: int | None = None,
 ) -> int:
-    """Fill `codes` to their end, calling `step` after each column; what it raises passes, and what is done by then stays in `codes`.
+    """Fill `codes` to frame `end` (None: to their end), calling `step` after each column; what it raises passes, and what is done by then
+    stays in `codes`.
 
     `window` is (frames the model oversees, frames it moves on by): windows lie at multiples of the second, so that a piece that was
-    stopped goes on as if it had not been. Returns how many windows it took.
+    stopped goes on as if it had not been. With `heard` each window begins so many frames before what is still to come instead. Returns
+    how many windows it took.
     """
     import torch
 
     length, stride = window
-    total = codes.values.shape[-1]
+    total = codes.values.shape[-1] if end is None else end
     draw = _Draw(seeds, codes.values.shape[1], sampling, codes.values.device)
     windows = 0
     try:
         with torch.inference_mode():
             while codes.done < total:
-                begin = max(0, -(-(codes.done + 1 - length) // stride)) * stride  # the first window that reaches beyond what is done
+                if heard is None:
+                    begin = max(0, -(-(codes.done + 1 - length) // stride)) * stride  # the first window that reaches beyond what is done
+                else:
+                    begin = max(0, codes.done - heard)
                 _fill(model, codes, begin, min(begin + length, total), condition(begin), draw, step)
                 windows += 1
     finally:

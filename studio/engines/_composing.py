@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from studio import components
 from studio.creations import Json, Preview, Progress, Report, Sound, Take
-from studio.engines import _codec, _codes, _hearing
+from studio.engines import _codec, _codes, _hearing, _stretches
 from studio.errors import Cancelled, InvalidInput, ModelUnavailable
 from studio.models import ModelCard
 from studio.tasks import SEED_LIMIT, Compose, Task
@@ -95,28 +95,29 @@ class Composer:
         plays = self._plays
         # 1. What the model is told, and what the piece begins with.
         report(Progress("running", 0, task.duration or SECONDS, "seconds", items=task.count, note="Reading"))
-        said, drawn = _said(task), sampling(task)
+        drawn = sampling(task)
         melody = self._recording(task, mono=True) if task.way == "melody" else None
         opening = self._opening(task)
         known = opening.codes.shape[1]
-        total = known + max(1, self._frames(task.duration or SECONDS))
+        stretches = _stretches.of(task, known, self._frames(task.duration or SECONDS), self._frames)
         seeds = [seed_of(task, item) for item in range(task.count)]
         # 2. Column after column; `report` raises to stop.
-        values = torch.zeros(task.count, plays.books, total, dtype=torch.long)
+        values = torch.zeros(task.count, plays.books, stretches[-1][1], dtype=torch.long)
         values[..., :known] = torch.from_numpy(opening.codes)
         codes = _codes.Codes(values.to(plays.device), known)
         player = _Player(codes, _codec.Stream(plays.parts(), plays.stereo), (plays.rate, plays.step), opening, report)
         finish: Literal["end", "stopped"] = "end"
         with components.memory_in_words(f"{self._card.name} needs more memory than is free: ask for fewer takes or a smaller model."):
             try:
-                told = plays.condition(said, melody, drawn.guided, task.count, self._window[0] * plays.step)
-                _codes.write(plays, codes, told, seeds, drawn, self._window, player.heard)
+                for words, end in stretches:
+                    told = plays.condition(words, melody, drawn.guided, task.count, self._window[0] * plays.step)
+                    _codes.write(plays, codes, told, seeds, drawn, self._window, player.heard, end, self._heard(task))
             except Cancelled:
                 if codes.done <= known:
                     raise
                 finish = "stopped"
             # 3. The sound, once from all codes.
-            facts = self._facts(task, said, drawn, known)
+            facts = self._facts(task, drawn, known)
             for row, seed in enumerate(seeds):
                 kept = codes.values[row, :, : codes.done]
                 samples = self._sound(kept, player, row, finish)
@@ -137,15 +138,19 @@ class Composer:
         if Path(task.reference).suffix.lower() == ".npz":
             return _Opening(_hearing.read_codes(Path(task.reference), plays.books, plays.choices, plays.rate, plays.step))
         recording = self._recording(task, mono=not plays.stereo)
-        frames = min(self._window[0] - self._window[1], recording.shape[1] // plays.step)
+        most = self._heard(task) or self._window[0] - self._window[1]
+        frames = min(most, recording.shape[1] // plays.step)
         if not frames:
             raise InvalidInput("The reference is too short to go on from: choose a longer one.", "reference")
         return _Opening(plays.encoded(recording[:, -frames * plays.step :]), recording)
 
+    def _heard(self, task: Compose) -> int | None:
+        return _stretches.heard(task, self._window, self._frames(task.context), self._frames(_stretches.LEAST_NEW_SECONDS))
+
     def _recording(self, task: Compose, *, mono: bool) -> NDArray[np.float32]:
         return _hearing.read(Path(task.reference), self._plays.rate, 1 if mono else 2)
 
-    def _facts(self, task: Compose, said: str, sampling: _codes.Sampling, known: int) -> dict[str, Json]:
+    def _facts(self, task: Compose, sampling: _codes.Sampling, known: int) -> dict[str, Json]:
         facts: dict[str, Json] = {
             "dtype": self._plays.dtype,
             "guidance_scale": sampling.guidance,
@@ -154,8 +159,7 @@ class Composer:
             "top_p": sampling.top_p,
             "batch": task.count,
         }
-        if said != task.prompt:
-            facts["words"] = said
+        facts |= _stretches.facts(task)
         if known:
             facts["continued_codes"] = known
         return facts
@@ -211,19 +215,6 @@ class _Player:
             sound = samples if opening is None else np.concatenate([opening, samples], axis=-1)
             if sound.size:
                 self._report(Preview(sound=Sound(sound, self._rate), item=item))
-
-
-def _said(task: Compose) -> str:
-    """The prompt, and what was filled in beside it in the words the model was trained with (audiocraft's merged descriptions)."""
-    beside = {
-        "bpm": f"{task.bpm:g}" if task.bpm else "",
-        "key": task.key,
-        "genre": task.genre,
-        "moods": task.mood,
-        "instrument": ", ".join(task.instruments),
-    }
-    words = [f"{name}: {value}" for name, value in beside.items() if value]
-    return ". ".join([task.prompt.rstrip(" ."), *words]) if words else task.prompt
 
 
 def seed_of(task: Compose, item: int) -> int:

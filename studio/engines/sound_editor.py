@@ -1,4 +1,4 @@
-"""Atelier Sound Editor: keeps a stretch of a sound, makes a loop of it, or fades over it. No model: samples that stay are the same samples.
+"""Atelier Sound Editor: keeps, loops or fades a stretch of a sound, gives it a picture. No model: samples that stay are the same samples.
 
 The method is in studio/music/loops.py: this file only joins it to tasks and reports.
 """
@@ -33,6 +33,10 @@ CARDS = (
 )
 
 
+CARRIED = ("plan", "score", "bank", "loop", "loudness", "checks", "measured", "segments", "title")
+"""Facts of a take that stay true while its samples do."""
+
+
 def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     """Nothing to load."""
     return Recipe({}, lambda values: _edited, working_bytes)
@@ -62,6 +66,9 @@ def _edited(task: Task, report: Report) -> Iterator[Take]:
     sound = apart.read(Path(task.reference))
     start, end = task.region_start or 0.0, min(task.region_end or sound.seconds, sound.seconds)
     facts: dict[str, Json] = {}
+    if task.way == "picture":
+        yield _pictured(task, sound, report)
+        return
     if task.way == "trim":
         made = loops.trim(sound, start, end)
     elif task.way == "fade":
@@ -70,6 +77,21 @@ def _edited(task: Task, report: Report) -> Iterator[Take]:
         made, facts = _loop(task, sound, start, end)
     heard = finish.heard(made, loop=task.way == "loop", report=report)
     yield Take(made, task.seed or 0, facts={**heard, **facts})
+
+
+def _pictured(task: Compose, sound: Sound, report: Report) -> Take:
+    """The same samples; of a take made here what is known of it, too: its notes, its plan, what was measured."""
+    from studio.music import finish, midi, packed
+    from studio.provenance import sounds
+
+    try:
+        record = sounds.read_record(Path(task.reference))
+    except StudioError:
+        record = None
+    told: dict[str, Json] = {name: record.facts[name] for name in CARRIED if name in record.facts} if record is not None else {}
+    line = told.get("score")
+    notes = {"score.mid": midi.to_midi(packed.unpack(line), task.prompt[:80])} if isinstance(line, str) else {}
+    return Take(sound, task.seed or 0, facts=told or finish.heard(sound, loop=False, report=report), attachments=notes)
 
 
 def _faded(sound: Sound, start: float, end: float) -> Sound:

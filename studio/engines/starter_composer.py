@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from studio.creations import Json, Preview, Progress, Report, Take
 from studio.device import Device
+from studio.engines import _notes
 from studio.engines._composing import seed_of
 from studio.errors import InvalidInput, ModelUnavailable
 from studio.manager import Component, Recipe
 from studio.models import Bundled, ModelCard
-from studio.music import going_on
+from studio.music import going_on, segments
 from studio.tasks import PADDED, PADS, Compose, Task
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from studio.music.genres import Genre
     from studio.music.plan import Plan
     from studio.music.reference import Reference
-    from studio.music.score import Score
 
 CARDS = (
     ModelCard(
@@ -89,6 +89,8 @@ def plan(task: Compose) -> Mapping[str, Json]:
     """
     task = going_on.like(task, going_on.given(task)) if Path(task.reference).is_file() else task
     found = [_facts(_plan(task.model_copy(update={"seed": seed}))) for seed in (range(SEEDS) if task.seed is None else (task.seed,))]
+    if task.segments.strip():
+        found = [{name: value for name, value in facts.items() if name != "form"} for facts in found]
     agreed = {name: value for name, value in found[0].items() if all(other[name] == value for other in found)}
     if "instruments" not in agreed:
         players = [list(cast("list[Json]", facts["instruments"])) for facts in found]
@@ -107,6 +109,8 @@ def check(card: ModelCard, task: Task) -> None:
     if task.bank:
         banks.bank_named(task.bank, _soundfont(card))
     given = going_on.given(task)
+    if task.way == "lead" and task.context:
+        raise InvalidInput("It leads in without hearing what comes after: leave Context at 0.", "context")
     if task.way in ("continue", "lead", "repaint") and given.score is None:
         raise InvalidInput("A MIDI file is a melody here: use it as one, or go on from a take of the composer.", "reference_use")
     task = going_on.like(task, given)
@@ -161,9 +165,14 @@ class _Player:
         from studio.music import finish, midi, packed, render
 
         # 1. words to a plan, a plan to notes
-        plan = _plan(task.model_copy(update={"seed": seed}))
+        drawn = task.model_copy(update={"seed": seed})
+        plan = _plan(drawn)
         genre = _genres()[plan.genre]
-        score = packed.settled(self._score(task, plan, genre, given, seed, report))
+        score, parts = _notes.score(self._composer, drawn, plan, _genres(), given, report)
+        stopped = len(parts) < len(segments.read(task.segments))
+        if stopped:
+            plan, report = replace(plan, loop=False), finish.unstopped(report)
+        score = packed.settled(score)
         # 2. notes to sound
         bank = _bank(task, genre, self._soundfont)
         sound = render.render(score, bank, report=report)
@@ -180,45 +189,20 @@ class _Player:
             "score": packed.pack(score),
             "bank": {"name": bank.name, "licence": bank.licence},
             **({"attempt": attempt} if attempt > 1 else {}),
+            **({"segments": parts} if parts else {}),
             **facts,
         }
-        return missed, Take(sound, task.seed or 0, facts=told, attachments={"score.mid": midi.to_midi(score, task.prompt[:80])})
-
-    def _score(self, task: Compose, plan: Plan, genre: Genre, given: Reference, seed: int, report: Report) -> Score:
-        """The notes: new ones, or new ones where the reference has none or may lose them."""
-        from studio.music import arrange, packed
-
-        if task.way in ("melody", "cover") and given.lead is not None:
-            return arrange.arrange(going_on.fitting(plan, given.lead), given.lead, genre, seed)
-        if given.score is None:
-            return self._new(plan, genre, seed, task, report)
-        old = given.score
-        plan = going_on.at(plan, old)
-        open_ended = replace(plan, loop=True)  # what goes over into more comes to no end, as a loop does not
-        if task.way == "repaint":
-            first, bars = going_on.bars(old, task)
-            head, tail = packed.cut(old, 0, first) if first else None, old.bars - first - bars
-            plan = replace(open_ended if tail else plan, sections=(going_on.section(plan, old, first, bars),))
-            new = self._new(plan, genre, seed, task, report)
-            middle = packed.joined(head, new) if head is not None else new
-            return packed.joined(middle, packed.cut(old, first + bars, tail)) if tail else middle
-        if task.way == "lead":
-            return packed.joined(self._new(open_ended, genre, seed, task, report), old)
-        return packed.joined(going_on.kept(old, task), self._new(plan, genre, seed, task, report))
-
-    def _new(self, plan: Plan, genre: Genre, seed: int, task: Compose, report: Report) -> Score:
-        from studio.music import arrange
-
-        ask = arrange.ask(plan, genre, seed)
-        top_p = ask.top_p if task.top_p is None else task.top_p
-        ask = replace(ask, temperature=task.temperature or ask.temperature, top_p=top_p)
-        return arrange.arrange(plan, self._composer.lead(ask, report), genre, seed)
+        notes = {"score.mid": midi.to_midi(score, task.prompt[:80])}
+        return missed, Take(sound, task.seed or 0, "stopped" if stopped else "end", told, notes)
 
 
 def _plan(task: Compose) -> Plan:
     from studio.music import plan as planning
+    from studio.music import timeline
 
-    return planning.read(task, _genres())
+    if not task.segments.strip():
+        return planning.read(task, _genres())
+    return timeline.whole(task, timeline.plans(task, _genres()), _genres())
 
 
 def _facts(plan: Plan) -> dict[str, Json]:

@@ -15,11 +15,14 @@ From words to a plan
     casting.py           who plays which role
     form.py              sections, bars and energy
     plan.py              from words to a plan
+    segments.py          a timeline as text: seconds and words, line by line
+    timeline.py          a plan for each segment of a timeline
     going_on.py          what a task takes over from notes that it starts from
 
 From a plan to a score
     composer.py          melody and chords from the trained model: Ask, Composer
     writer.py            bar after bar from the model
+    heard.py             what stands before, in the model's own bars
     grammar.py           what may follow what, and how likely a rule makes it
     tokens.py            notes and chords as numbers
     meters.py            the meters the model knows, and those made of them

@@ -18,6 +18,7 @@ from studio.creations import Progress, Report
 from studio.errors import InvalidInput
 from studio.music.decoder import Decoder
 from studio.music.grammar import Grammar, Range
+from studio.music.heard import bars_of
 from studio.music.meters import Writing, writing
 from studio.music.score import MODES, Chord, Lead, Meter, Section
 from studio.music.tokens import DENSITIES, FAMILIES, METERS, Setting
@@ -44,6 +45,7 @@ class Ask:
     others): they begin at 0, may be shorter than the section and are then repeated; what is not given the model chooses. `close`: end on
     the tonic, chord and note; without it the piece may lead back to its beginning (loops). `outside` is how freely notes leave the scale
     and the chord: 0 never, 1 as the model likes. `lowest` and `highest` bound the melody (MIDI numbers from 48 to 91, at least 16 apart).
+    `heard` is what stands before it, in C and of the same meter: it is heard as if it had been written first, and not part of the answer.
     """
 
     sections: tuple[Section, ...]
@@ -59,6 +61,7 @@ class Ask:
     outside: float = 0.2
     lowest: int = 57
     highest: int = 84
+    heard: Lead | None = None
 
     @property
     def bars(self) -> int:
@@ -91,6 +94,12 @@ class Composer:
         followed: dict[tuple[str, int], str] = {}
         bars: list[Bar] = []
         parts = _parts(ask, form)
+        if ask.heard is not None:
+            before = bars_of(ask.heard, form, Range(ask.lowest, ask.highest))
+            energy = ask.sections[0].energy
+            writer.begin(_setting(ask, form, mode, energy), _rate(ask, energy), len(before), 0, False)
+            for bar in before:
+                writer.bar(bar.ticks, (), False, bar)
         for at, part in enumerate(parts):
             following = parts[at + 1].name if at + 1 < len(parts) else ""
             known = written.get(part.key, [])

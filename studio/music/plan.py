@@ -151,6 +151,11 @@ def read(task: Compose, genres: Mapping[str, Genre]) -> Plan:
     return Plan(genre.name, name, bpm, key, meter, players, sections, curve, loop, swing, round(density, 3), register, bank)
 
 
+def mentions(text: str, genres: Mapping[str, Genre]) -> list[tuple[Genre, str]]:
+    """The genres that words name, in order, each with the words that name it."""
+    return _mentions(text, {word: genre for genre in genres.values() for word in (*genre.words, genre.name)})
+
+
 def _without(text: str, absent: str) -> str:
     for words in absent.split(" ; "):
         if words.strip():
@@ -175,7 +180,7 @@ def _genre(
             if asked in (genre.name, genre.title.casefold(), *genre.words):
                 return genre, asked
         raise InvalidInput(f"The genre '{task.genre.strip()}' is not known: choose one of {', '.join(genres)}.", "genre")
-    found = _mentions(text, {word: genre for genre in genres.values() for word in (*genre.words, genre.name)})
+    found = mentions(text, genres)
     if found:
         return next(((genre, word) for genre, word in found if not genre.broad), found[0])
     if hints := _mentions(text, {word: genre for genre in genres.values() for word in genre.scenes}):

@@ -7,6 +7,7 @@ Reading order:
     infotext.py      settings in A1111's words, which other programs read and write
     pictures.py      pixels and record in, bytes out, and the record back
     tags.py          a sound file without its samples: title, comment and the like
+    covers.py        the picture of a sound file, which players show
     sounds.py        samples and record in, bytes out, and the record back
 
   Settings of other programs

@@ -19,7 +19,7 @@ from pydantic import JsonValue
 from studio.creations import Sound
 from studio.errors import MediaUnreadable
 from studio.music import files
-from studio.provenance import tags
+from studio.provenance import covers, tags
 from studio.provenance.record import SIZE_LIMIT, SOURCE_TYPES, Record, parse, to_json
 from studio.provenance.tags import Tags
 
@@ -29,25 +29,26 @@ OPUS_LIMIT = 48_000
 """Bytes of a comment; libsndfile 1.2.2 cannot read its own Opus files where the tags need a second Ogg page."""
 
 
-def encode_flac(sound: Sound, record: Record, title: str = "") -> bytes:
-    """A 24-bit FLAC of `sound` that carries `record`. It decodes to exactly `files.quantised(sound)`.
+def encode_flac(sound: Sound, record: Record, title: str = "", cover: bytes = b"") -> bytes:
+    """A 24-bit FLAC of `sound` that carries `record` and a picture, as `covers.prepared` gives it. It decodes to exactly
+    `files.quantised(sound)`.
 
     A 30 s stereo piece at 48 kHz takes about 0.2 s on one core.
     """
-    return files.encode(sound, "flac", _tags(record, title, to_json(record)))
+    return _covered(files.encode(sound, "flac", _tags(record, title, to_json(record))), "flac", cover)
 
 
-def encode_copy(sound: Sound, format: str, record: Record, title: str = "") -> bytes:  # noqa: A002 - the word of the task
-    """A copy for download in one of tasks.SOUND_FORMATS, with its record.
+def encode_copy(sound: Sound, format: str, record: Record, title: str = "", cover: bytes = b"") -> bytes:  # noqa: A002 - the task's word
+    """A copy for download in one of tasks.SOUND_FORMATS, with its record, and its picture where the format has a place for one.
 
     The record's `facts.copy` names the format and whether the samples are exact to 24 bits. Where a record is too long for Opus it
     goes without the engine's facts, then without `asked`; `facts.copy.left_out` names them.
     """
     if format == "flac":
-        return encode_flac(sound, record, title)
+        return encode_flac(sound, record, title, cover)
     copy: dict[str, JsonValue] = {"format": format, "lossless": format == "wav24"}
     comment = _fitting(record, copy, OPUS_LIMIT if format == "opus" else SIZE_LIMIT)
-    return files.encode(sound, format, _tags(record, title, comment))
+    return _covered(files.encode(sound, format, _tags(record, title, comment)), format, cover)
 
 
 def check(data: bytes | Path) -> None:
@@ -101,6 +102,10 @@ def _averaged(sound: soundfile.SoundFile, left: int) -> Iterator[NDArray[np.floa
             return
         left -= len(block)
         yield block.mean(axis=1, dtype=np.float64)
+
+
+def _covered(data: bytes, kind: str, cover: bytes) -> bytes:
+    return covers.covered(data, kind, cover) if cover else data
 
 
 def _tags(record: Record, title: str, comment: str) -> Tags:
