@@ -80,12 +80,13 @@ class Form(Desk):
     """The form of one tab while the page is built.
 
     `fields` maps the task's field names to components; `inlets` maps a medium to the component that takes it and to what makes its
-    value of a text or a served path, where that is not the field itself.
+    value of a text or a served path, where that is not the field itself. `follows` says which runs a page that opens goes on to show.
     """
 
     task: type[Task] = Task
     fields: dict[str, Any] = field(default_factory=dict[str, Any])
     inlets: dict[str, tuple[Any, Callable[[str], Any]]] = field(default_factory=dict[str, tuple[Any, Callable[[str], Any]]])
+    follows: Callable[[Task], bool] = lambda _: True
 
     def __post_init__(self) -> None:
         """Make what the browser remembers: made outside the tabs, since a tab's own parts exist only once it was opened."""
@@ -113,6 +114,18 @@ class Form(Desk):
             api_description=(self.task.__doc__ or "").split("\n")[0], trigger_mode="once", js=js, **self.device_limits,
         )  # fmt: skip
 
+    def started(self, asked: Task, request: gr.Request) -> Run:
+        """A run for who asks. At home it goes on when its page is left, and a reload finds it; a program that leaves has had enough."""
+        stays = not self.studio.settings.public and _of_a_page(request)
+        events = self.studio.run(asked, *self.owner(request), stays=stays, address=_owners.from_where(request))
+        return Run(asked, events, request)
+
+    def watched(
+        self, begun: Callable[[], Run], width: int, draw: Callable[[Shown], Sequence[Any]], request: gr.Request
+    ) -> Iterator[tuple[Any, ...]]:
+        """What a run shows, `width` outputs and the stage, moment by moment. Raises gr.Error at the end of one that failed."""
+        yield from self._drawn(begun, width, draw, *self.owner(request), page=_of_a_page(request))
+
     @property
     def device_limits(self) -> dict[str, Any]:
         """Equal on every event of the device: Gradio applies the lowest limit that it meets."""
@@ -132,13 +145,9 @@ class Form(Desk):
     def _handler(self, outputs: Sequence[Any], draw: Callable[[Shown], Sequence[Any]]) -> Callable[..., Iterator[Any]]:
         def handler(request: gr.Request, **values: Any) -> Iterator[Any]:
             def begun() -> Run:
-                asked = self.task.checked(values)
-                owner, session = self.owner(request)
-                return Run(
-                    asked, self.studio.run(asked, owner, session, stays=self._stays(request), address=_owners.from_where(request)), request
-                )
+                return self.started(self.task.checked(values), request)
 
-            yield from self._drawn(begun, len(outputs), draw, *self.owner(request), page=_of_a_page(request))
+            yield from self.watched(begun, len(outputs), draw, request)
 
         named = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in self.fields]
         request = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=gr.Request)
@@ -151,7 +160,7 @@ class Form(Desk):
 
         def follow(request: gr.Request) -> Iterator[Any]:
             found = self.studio.join(self.task.kind, *self.owner(request))
-            if found is None:
+            if found is None or not self.follows(found[0]):
                 yield (gr.skip(),) * (len(outputs) + 1)
                 return
             asked, events, age = found
@@ -159,10 +168,6 @@ class Form(Desk):
             yield from self._drawn(lambda: run, len(outputs), draw, self.owner(request)[0])
 
         return follow
-
-    def _stays(self, request: gr.Request) -> bool:
-        """Whether a run goes on when its page is left: at home, where a reload finds it again. A program that leaves has had enough."""
-        return not self.studio.settings.public and _of_a_page(request)
 
     def _drawn(
         self,

@@ -65,7 +65,8 @@ class Interrupted:
 
     def _jobs(self, request: gr.Request) -> tuple[Job, ...]:
         owner, session = self._form.seen(request)
-        return self._form.studio.library.journal.untold(self._form.task.kind, 10, owner, session)
+        jobs = self._form.studio.library.journal.untold(self._form.task.kind, 50, owner, session)
+        return tuple(job for job in jobs if job.task.get("turns") is None)  # a conversation shows itself which message has no answer
 
     def _files(self, job: Job) -> bool:
         return any(job.task.get(name) for name in self._form.task.model_fields if name in self._form.task.files)

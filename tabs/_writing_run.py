@@ -134,7 +134,7 @@ class Runs:
         if moment.over:
             self._takes.pop(moment.run, None)
         listed = [takes[item] for item in sorted(takes)]
-        text = moment.asked.document + (listed[0]["text"] if listed else "")
+        text = ("" if moment.asked.turns is not None else moment.asked.document) + (listed[0]["text"] if listed else "")
         return text, self._value(moment.run, known, listed, moment) if seen else gr.skip()
 
     def cited(self, written: str, request: gr.Request) -> Any:
