@@ -43,13 +43,15 @@ Reading order:
 
   Where weights come from
     stocking.py          the models that a public studio's owner chose
-    sources.py           assets, package index, Hub, folder, single file: `locate`, `fetch`, `ready`
+    sources.py           assets, package index, Hub, address, folder, single file: `locate`, `fetch`, `ready`
     weights.py           what a weight file may hold, and what is refused
     finite.py            weights that are no numbers are found before they are used
     packages.py          one member of a wheel, by pip
+    addresses.py         one file from an address, by its SHA-256
     hub.py               a repository of the Hub at a commit
     hub_child.py         the process that downloads it, so that Stop acts at once
     pickles.py           a named pickle becomes safetensors, in a process of its own
+    torchscript.py       the same for TorchScript archives, whose programs are never opened
     child.py             what such a process does first: bounds, and an end with its parent
     fetching.py          what all downloads share: locks, room on the disk, marks, memory of failures
 

@@ -20,7 +20,7 @@ from studio.creations import Creation
 from studio.device import Device
 from studio.errors import InvalidInput
 from studio.make_commands import commands
-from studio.models import ModelCard, Package
+from studio.models import Address, ModelCard, Package
 from studio.settings import Settings, prepare_environment
 from studio.starter.own import OwnSets
 from studio.studio import places as places_of
@@ -197,7 +197,7 @@ def _fetch(cards: Iterable[ModelCard], settings: Settings) -> None:
 def _size(card: ModelCard, places: sources.Places) -> str:
     if (path := sources.locate(card.source, places)) is not None:
         size = path.stat().st_size if path.is_file() else sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
-    elif isinstance(card.source, Package):
+    elif isinstance(card.source, Package | Address):
         size = card.source.bytes
     elif card.download_gb is not None:
         size = card.download_gb * 1e9
@@ -211,7 +211,7 @@ def _state(card: ModelCard, places: sources.Places, device: Device) -> str:
         return "here"
     if not card.starter and card.memory_gb is not None and card.memory_gb * 1e9 > device.memory:
         return f"needs {'a GPU with ' if device.kind == 'cpu' else ''}{card.memory_gb:g} GB"
-    return "needs download" if card.source.kind in ("hub", "package") else "not here"
+    return "needs download" if card.source.kind in ("hub", "package", "url") else "not here"
 
 
 if __name__ == "__main__":

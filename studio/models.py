@@ -79,6 +79,15 @@ class SingleFile(_Data):
     sha256: Sha256 | None = None
 
 
+class Address(_Data):
+    """One weight file at an address, named by its SHA-256 and its size; a pickle or TorchScript archive is kept as safetensors alone."""
+
+    kind: Literal["url"] = "url"
+    url: str = Field(pattern=r"^https://[^/?#\s]+/[^?#\s]*\.\w+$")
+    sha256: Sha256
+    bytes: int = Field(gt=0)
+
+
 class Endpoint(_Data):
     """A model that runs elsewhere, at the base address `url` of a service; `model` is its name there."""
 
@@ -87,7 +96,7 @@ class Endpoint(_Data):
     model: str
 
 
-Source = Annotated[Bundled | Package | Hub | Folder | SingleFile | Endpoint, Field(discriminator="kind")]
+Source = Annotated[Bundled | Package | Hub | Folder | SingleFile | Address | Endpoint, Field(discriminator="kind")]
 
 
 class ModelCard(_Data):

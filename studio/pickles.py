@@ -1,6 +1,7 @@
 """The one way a pickle gets in: named by a card with its SHA-256, read without running code, in a child process, into safetensors.
 
-The child limits its own memory before it reads; torch's `weights_only` unpickler builds tensors and plain containers alone.
+The child limits its own memory before it reads; torch's `weights_only` unpickler builds tensors and plain containers alone, and so does
+that of torchscript.py for the archives that torch would run.
 """
 
 from __future__ import annotations
@@ -64,18 +65,23 @@ def main(pickle: str, sha256: str, target: str) -> int:
         if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
             return DIFFERENT
         import pickle as pickles
+        from zipfile import BadZipFile
 
         import torch
         from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType] (its path type is left open)
+
+        from studio import torchscript
 
         torch.set_num_threads(1)
         _limit_memory(os.fstat(file.fileno()).st_size)
         file.seek(0)
         try:
-            loaded: object = torch.load(file, map_location="cpu", weights_only=True)
+            loaded: object = (
+                torchscript.tensors(file) if torchscript.is_archive(file) else torch.load(file, map_location="cpu", weights_only=True)
+            )
         except MemoryError:
             return TOO_LARGE
-        except (pickles.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError, TypeError, AttributeError, IndexError) as error:
+        except (pickles.UnpicklingError, RuntimeError, ValueError, EOFError, LookupError, TypeError, AttributeError, BadZipFile) as error:
             return TOO_LARGE if "allocate memory" in str(error) else UNSAFE
     weights = {name: tensor.detach().clone().contiguous() for name, tensor in _tensors(loaded, torch.Tensor)}
     if not weights:

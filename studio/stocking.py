@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from studio import models, sources
 from studio.creations import Event
 from studio.errors import Cancelled, InvalidInput, StudioError
-from studio.models import Bundled, Hub, ModelCard, Package, Source
+from studio.models import Address, Bundled, Hub, ModelCard, Package, Source
 from studio.settings import Settings, on_zero_gpu
 
 log = logging.getLogger("atelier")
@@ -32,7 +32,7 @@ def admitted(cards: Iterable[ModelCard]) -> tuple[ModelCard, ...]:
     taken = tuple(cards)
     for card in taken:
         for source in (card.source, *card.companions.values()):
-            if not isinstance(source, Bundled | Package | Hub):
+            if not isinstance(source, Bundled | Package | Hub | Address):
                 raise InvalidInput(
                     f"{card.name} lies in a folder, a file or a service, which a public studio does not use: {_REPOSITORY}", "models"
                 )
@@ -108,4 +108,4 @@ _REPOSITORY = "name a repository of the Hub at a commit."
 
 def _lies_here(source: Source, places: sources.Places) -> bool:
     """Whether a model is on this machine already, at a place that a public studio uses."""
-    return isinstance(source, Bundled | Package | Hub) and sources.locate(source, places) is not None
+    return isinstance(source, Bundled | Package | Hub | Address) and sources.locate(source, places) is not None

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from studio.creations import Media, Passage, Picture, Take
 from studio.errors import InvalidInput, MediaUnreadable
-from studio.models import Endpoint, Hub, ModelCard, Package, SingleFile, Source
+from studio.models import Address, Endpoint, Hub, ModelCard, Package, SingleFile, Source
 from studio.tasks import TASKS, Compose, Task
 
 VERSION = "0.1.0"
@@ -196,6 +196,8 @@ def _origin(source: Source) -> str:
         return f"package:{source.name}"
     if isinstance(source, Endpoint):
         return f"endpoint:{source.model}"
+    if isinstance(source, Address):
+        return f"url:{source.url}"
     return f"{source.kind}:{Path(source.path).name}"
 
 
@@ -225,7 +227,7 @@ def _files(card: ModelCard) -> Iterator[tuple[str, str | int]]:
 def _hash_or_size(file: Path, source: Source) -> str | int:
     if isinstance(source, Package):
         return f"sha256:{source.member_sha256}"
-    if isinstance(source, SingleFile) and source.sha256:
+    if isinstance(source, SingleFile | Address) and source.sha256:
         return f"sha256:{source.sha256}"
     stored = file.resolve().name  # the Hub's cache names large files by their SHA-256
     if re.fullmatch(r"[0-9a-f]{64}", stored):
