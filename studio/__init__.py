@@ -95,6 +95,7 @@ Reading order:
     settings.py          options and environment
     passwords.py         the login file
     visitors.py          who comes without a login, and since when they are gone
+    administration.py    what whoever looks after a studio sees and does
     admission.py         who may begin a run now, and how much each may have a day
     audit.py             what was refused and what was done to others, in lines that are only added
 

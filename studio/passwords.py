@@ -22,12 +22,16 @@ SALT_BYTES, HASH_BYTES = 16, 32
 MEMORY_LIMIT = 256 << 20
 SHORTEST, LONGEST = 8, 1000  # characters of a password
 _NAME = re.compile(r"[^\s:#][^:\n\r\t]{0,99}")
+_TAKEN = re.compile(r"hf/.*|guest|local|(visitor|passing)-.*")
+"""Names of owners without a login, and of those of the Hub: a login of such a name would be taken for them."""
 
 
 def line(name: str, password: str) -> str:
     """The line of the file for this name and password; InvalidInput says what a name or password may not be."""
     if not _NAME.fullmatch(name) or name != name.strip():
         raise InvalidInput("A name has 1 to 100 characters, no colon, and does not begin with # or a space.", "name")
+    if _TAKEN.fullmatch(name):
+        raise InvalidInput(f"{name} is a name that the studio uses itself: choose another.", "name")
     if not SHORTEST <= len(password) <= LONGEST:
         raise InvalidInput(f"A password has {SHORTEST} to {LONGEST} characters: choose another.", "password")
     salt = secrets.token_bytes(SALT_BYTES)
@@ -60,6 +64,8 @@ def read(file: Path) -> dict[str, str]:
         name, colon, stored = text.strip().partition(":")
         if not colon or not re.fullmatch(r"scrypt(\$\d+){3}(\$[A-Za-z0-9+/=]+){2}", stored):
             raise InvalidInput(f"Line {number} of {file.name} is not usable: make it with `python -m studio password`.", "auth_file")
+        if _TAKEN.fullmatch(name):
+            raise InvalidInput(f"Line {number} of {file.name} has a name that the studio uses itself: choose another.", "auth_file")
         if name in found:
             raise InvalidInput(f"Line {number} of {file.name} names {name} a second time: keep one of the lines.", "auth_file")
         found[name] = stored

@@ -6,6 +6,9 @@ The cookie's header is written by hand, since Python's own library refuses `Part
 
 from __future__ import annotations
 
+import re
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +22,9 @@ from tabs._limits import address_of
 
 VISITOR, OWNER = "atelier.visitor", "atelier.owner"
 """Keys of a request's scope: who asks, and whose things they are (another name where a session tells browsers without a cookie apart)."""
+HUB = "hf/"
+"""What the owner's name of an account of the Hub begins with: no login of the studio's own file can be taken for one."""
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 PLAIN, SECURE = "atelier", "__Host-atelier"
 """The cookie's name over http and over https."""
 
@@ -59,7 +65,19 @@ def is_secure(scope: Scope) -> bool:
 
 def owner_of(request: Any) -> str:
     """Whose run a Gradio request asks for: the login, else the visitor; '' for a request that came by no guarded door."""
-    return str(getattr(request, "username", None) or scope_of(request).get(OWNER, "") or "")
+    scope = scope_of(request)
+    return str(getattr(request, "username", None) or hub_name(scope) or scope.get(OWNER, "") or "")
+
+
+def hub_name(scope: Mapping[str, Any]) -> str:
+    """Who is logged in with an account of the Hub, as 'hf/NAME'; '' for nobody. Gradio signs the session that tells it."""
+    session = scope.get("session")
+    info = session.get("oauth_info") if isinstance(session, Mapping) else None
+    if not isinstance(info, Mapping) or float(info.get("expires_at") or 0) < time.time():
+        return ""
+    user = info.get("userinfo")
+    name = str(user.get("preferred_username", "")) if isinstance(user, Mapping) else ""
+    return f"{HUB}{name}" if _NAME.fullmatch(name) else ""
 
 
 def from_where(request: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ from studio.errors import StudioError
 from studio.provenance.identity import Identity
 from studio.settings import Settings, on_spaces
 from studio.visitors import Visitors
-from tabs import _answers, _health, _look, _metrics, _owners
+from tabs import _admin, _answers, _health, _look, _metrics, _owners
 from tabs._apart import Bonds, Files
 from tabs._calls import Calls
 from tabs._guard import Door, Guard
@@ -47,7 +47,11 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "footer_links": ["api"],
         "app_kwargs": {
             "middleware": [Middleware(Guard, door=door), Middleware(_answers.Answers)],
-            "routes": [*_health.routes(), *(_metrics.routes(door.limits, login) if settings.metrics else ())],
+            "routes": [
+                *_health.routes(),
+                *_admin.routes(door.calls.files, _forgotten(door)),
+                *(_metrics.routes(door.limits, login) if settings.metrics else ()),
+            ],
             "lifespan": _Life(door),
         },
         "allowed_paths": [],
@@ -75,6 +79,11 @@ def door_of(settings: Settings) -> Door:
     named = frozenset(name for name in settings.hosts if name not in ("localhost", "127.0.0.1", "::1"))
     calls = Calls(Files(settings.web_temp, bonds), bonds)
     return Door(settings.hosts, named, Limits(settings.public), visitors, calls, on_spaces())
+
+
+def _forgotten(door: Door) -> Callable[[str], None]:
+    """What lets go of a visitor's name."""
+    return door.visitors.left if door.visitors is not None else lambda _: None
 
 
 @dataclass(frozen=True)
