@@ -157,6 +157,14 @@ def asked(data: object, text: str) -> Asked:
     return Asked(start=low, end=high + inside, place=place, **words)
 
 
+def part(data: object, text: str) -> str:
+    """What a browser's `start` and `end` say of a text, '' if they are no place in it."""
+    units = Units(text)
+    start, end = _range(data, units.length)
+    (low, _), (high, inside) = units.point(max(0, start)), units.point(max(0, end))
+    return text[low : high + inside]
+
+
 def id_of(data: object, name: str = "document") -> str:
     """The id that a browser sent, '' if it is none."""
     value = data.get(name) if isinstance(data, Mapping) else None

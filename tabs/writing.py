@@ -16,6 +16,7 @@ from studio.writing.prose import SAMPLERS
 from studio.writing_presets import WritingPreset, writing_presets
 from tabs import (
     _asking,
+    _chat,
     _context,
     _editor,
     _editor_answers,
@@ -61,6 +62,7 @@ def build(form: Form) -> None:
             parts |= _writing_files.build()
         with gr.Column(elem_classes="right"):
             parts |= _ask(form, kinds)
+            chat = _chat.build(form)
             read = gr.Column()
             parts |= _writing_settings.build(form, parts["stage"])
             for name in ("document", "passages", "turns"):  # filled for a run alone, and over HTTP
@@ -75,6 +77,7 @@ def build(form: Form) -> None:
     form.outbox["text"] = parts["taken"]
     _wire(form, parts, _writing_run.Runs(form, known, context, sources))
     _wire_kinds(form, kinds, parts)
+    _chat.wire(form, chat, parts["manuscript"])
 
 
 def _ask(form: Form, kinds: Mapping[str, WritingPreset]) -> dict[str, Any]:
