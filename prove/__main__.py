@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from prove import killing, leaving, load, suites
+from prove import creeping, killing, leaving, load, suites
 from prove.table import Row, printed
 from studio.settings import Settings
 
@@ -24,7 +24,7 @@ def main() -> int:
     """Measure, print, and say whether all of it holds."""
     parser = argparse.ArgumentParser(prog="python -m prove", description="Measure what is claimed of a studio among strangers.")
     parser.add_argument("--quick", action="store_true", help="a fifth of it, without the tests")
-    parser.add_argument("--only", choices=("load", "leaving", "killing", "suites"), help="one part alone")
+    parser.add_argument("--only", choices=("load", "creeping", "leaving", "killing", "suites"), help="one part alone")
     parser.add_argument("--write", action="store_true", help="keep the table in docs/proof.md")
     options = parser.parse_args()
     rows = [row for name, part in _parts(options.quick).items() if options.only in (None, name) for row in part()]
@@ -52,6 +52,7 @@ def _parts(quick: bool) -> dict[str, Callable[[], Iterator[Row]]]:
 
     return {
         "load": served(lambda folder: load.measured(cache, folder, *((10, 24) if quick else (50, 120)))),
+        "creeping": served(lambda folder: creeping.measured(cache, folder, 60 if quick else 300)),
         "leaving": served(lambda folder: leaving.measured(cache, folder, 40 if quick else 200)),
         "killing": served(lambda folder: killing.measured(cache, folder, 10 if quick else 50)),
         "suites": tests,

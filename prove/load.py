@@ -1,4 +1,4 @@
-"""Many users at once on the starters: nobody gets an error but "busy", waits stay fair, the page stays quick, memory does not creep."""
+"""Many users at once on the starters: nobody gets an error but "busy", waits stay fair, the page stays quick."""
 
 from __future__ import annotations
 
@@ -34,7 +34,6 @@ class Seen:
 
     waits: list[float] = field(default_factory=list[float])
     events: list[float] = field(default_factory=list[float])
-    memory: list[float] = field(default_factory=list[float])
     busy: int = 0
     errors: list[str] = field(default_factory=list[str])
 
@@ -53,15 +52,10 @@ def asked(client: httpx.Client, endpoint: str, values: dict[str, Any]) -> str:
     return str(json.loads(ended[-1].removeprefix("data: "))) if ended else "nothing"
 
 
-def resident(process: int) -> float:
-    """Megabytes of memory that a process holds."""
-    return int(Path(f"/proc/{process}/status").read_text().partition("VmRSS:")[2].split()[0]) / 1024
-
-
 def measured(cache: Path, folder: Path, users: int, seconds: float) -> list[Row]:
     """Let `users` ask for `seconds`, each again as soon as they were answered."""
     seen, lock = Seen(), threading.Lock()
-    with running(cache, folder, "--max-queue", str(max(32, users))) as (url, process):
+    with running(cache, folder, "--max-queue", str(max(32, users))) as (url, _):
         with httpx.Client(base_url=url, timeout=600) as client:
             for endpoint, values in ASKED:  # every model is loaded before the clock runs
                 asked(client, endpoint, values)
@@ -75,7 +69,7 @@ def measured(cache: Path, folder: Path, users: int, seconds: float) -> list[Row]
                     began = time.monotonic()
                     said = asked(client, endpoint, {**values, "seed": chance.randrange(2**32)})
                     with lock:
-                        _note(seen, said, time.monotonic() - began, process)
+                        _note(seen, said, time.monotonic() - began)
 
         def look() -> None:
             with httpx.Client(base_url=url, timeout=600) as client:
@@ -96,10 +90,9 @@ def measured(cache: Path, folder: Path, users: int, seconds: float) -> list[Row]
         return _rows(seen, users, time.monotonic() - began)
 
 
-def _note(seen: Seen, said: str, took: float, process: int) -> None:
+def _note(seen: Seen, said: str, took: float) -> None:
     if not said:
         seen.waits.append(took)
-        seen.memory.append(resident(process))
     elif any(word in said.casefold() for word in BUSY):
         seen.busy += 1
     else:
@@ -109,13 +102,10 @@ def _note(seen: Seen, said: str, took: float, process: int) -> None:
 def _rows(seen: Seen, users: int, took: float) -> list[Row]:
     jobs = len(seen.waits)
     service = took / max(jobs, 1)
-    settled = np.array(seen.memory[jobs // 3 :] or [0.0])
-    slope = float(np.polyfit(np.arange(settled.size), settled, 1)[0]) * 100 if settled.size > 30 else 0.0
     page = float(np.percentile(seen.events, 95)) if seen.events else 0.0
     return [
         none_of(f"{users} users for {took:.0f} s: errors other than busy", seen.errors, jobs + seen.busy + len(seen.errors)),
         Row("jobs done, and told to wait", f"{jobs:,} and {seen.busy:,}", "some done", jobs > 0),
         at_most(f"largest wait (2 x {service:.2f} s x {users} waiting)", max(seen.waits, default=0), 2 * service * users, " s"),
         at_most("a page's event meanwhile, 95th percentile", page, PAGE, " s"),
-        at_most(f"memory creeping, MB in 100 jobs (over {settled.size} of them)", slope, 1.0),
     ]
