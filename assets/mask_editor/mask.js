@@ -227,12 +227,17 @@
 
     // --- tools ---------------------------------------------------------------------------------------------------------------
 
-    // A round brush along a line, in picture coordinates. hardness and opacity are 0..1; `away` takes from the mask.
-    line(x0, y0, x1, y1, radius, hardness, opacity, away) {
-      const pieces = Math.max(1, Math.ceil(Math.hypot(x1 - x0, y1 - y0) / (2 * radius + 8))); // short pieces: small boxes
+    // A round brush along a line, in picture coordinates. hardness and opacity are 0..1; `away` takes from the mask. Radius and opacity
+    // change evenly from those of `before`, where they were others.
+    line(x0, y0, x1, y1, radius, hardness, opacity, away, before = { radius, opacity }) {
+      const short = 2 * Math.min(radius, before.radius) + 8; // short pieces: small boxes
+      const swells = Math.max(2 * Math.abs(radius - before.radius), 32 * Math.abs(opacity - before.opacity));
+      const pieces = Math.max(1, Math.ceil(Math.hypot(x1 - x0, y1 - y0) / short), Math.ceil(swells));
+      const between = (from, to, part) => from + (to - from) * part;
       for (let i = 0; i < pieces; i += 1) {
         const [a, b] = [i / pieces, (i + 1) / pieces];
-        this.#piece(x0 + (x1 - x0) * a, y0 + (y1 - y0) * a, x0 + (x1 - x0) * b, y0 + (y1 - y0) * b, radius, hardness, opacity, away);
+        const tip = [between(before.radius, radius, b), hardness, between(before.opacity, opacity, b)];
+        this.#piece(between(x0, x1, a), between(y0, y1, a), between(x0, x1, b), between(y0, y1, b), ...tip, away);
       }
     }
 

@@ -79,6 +79,9 @@
       <div class="settings">
         ${slider("hardness", "Hardness", "How sharp the edge of the brush is", 0, 100, 100)}
         ${slider("opacity", "Opacity", "How strongly a stroke marks; less lets the picture keep more of itself there", 5, 100, 100)}
+        <label class="number" title="What a pen changes by pressing more or less">Pen pressure <select data-part="pressure" aria-label="Pen pressure">
+          <option value="radius">changes the size</option><option value="opacity">changes the opacity</option><option value="">changes nothing</option>
+        </select></label>
       </div>
       <div class="row">
         ${words("background", "Select background", "Everything but the main thing in the picture")}

@@ -9,6 +9,8 @@
   const ACTIONS = { i: "invert", s: "subject", "+": "into", "=": "into", "-": "out", 0: "fit", delete: "clear", backspace: "clear" };
   const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   const SECOND_FINGER = 350; // ms in which a second finger turns a touch into a zoom and takes back what the first has painted
+  const LIGHTEST = 0.05; // share of the brush that the lightest touch of a pen leaves
+  const PEN_ERASER = 32; // the bit of `buttons`, and 5 as `button`, for the other end of a pen
   const JOIN = 1200; // ms in which moves of the mask are one step
 
   class Tools {
@@ -77,10 +79,24 @@
 
     // --- brush and eraser ----------------------------------------------------------------------------------------------------
 
-    #brush(from, to, away = this.name === "eraser") {
-      const [hardness, opacity] = [this.parts.hardness.value / 100, this.parts.opacity.value / 100];
-      this.editor.mask.line(...from, ...to, this.size / 2, hardness, opacity, away);
+    // `event` is what led it, where a pen may have pressed more or less, or with its other end.
+    #brush(from, to, event = null) {
+      const hardness = this.parts.hardness.value / 100;
+      const away = this.name === "eraser" || Boolean(event && event.buttons & PEN_ERASER);
+      const now = this.#tip(event);
+      this.editor.mask.line(...from, ...to, now.radius, hardness, now.opacity, away, this.stroke !== null ? this.tip : now);
       this.last = to;
+      this.tip = now;
+    }
+
+    // Radius and opacity of the brush under a pen's pressure. A pen that cannot feel it says 0.5 all the time, and counts as pressed fully.
+    #tip(event) {
+      const tip = { radius: this.size / 2, opacity: this.parts.opacity.value / 100 };
+      const scaled = this.parts.pressure.value;
+      if (!scaled || event?.pointerType !== "pen") return tip;
+      this.feels ||= ![0, 0.5, 1].includes(event.pressure);
+      if (this.feels) tip[scaled] = Math.max(scaled === "radius" ? 0.5 : 0, tip[scaled] * Math.max(LIGHTEST, event.pressure));
+      return tip;
     }
 
     // --- shapes --------------------------------------------------------------------------------------------------------------
@@ -158,7 +174,7 @@
       if (this.pointers.size === 2) return this.#pinch();
       if (this.pointers.size > 2 || this.gesture) return;
       if (event.button === 1 || this.space) this.drag = event;
-      else if (event.button === 0) this.#press(event);
+      else if (event.button === 0 || event.button === 5) this.#press(event);
     }
 
     #press(event) {
@@ -166,10 +182,10 @@
       this.pressed = performance.now();
       if (this.name === "flood") return this.#flood(place, event.altKey);
       if (this.#brushes) {
+        this.#brush(event.shiftKey && this.last ? this.last : place, place, event);
         this.stroke = event.pointerId;
-        this.#brush(event.shiftKey && this.last ? this.last : place, place);
       } else {
-        this.#begin(place, event.altKey);
+        this.#begin(place, event.altKey || Boolean(event.buttons & PEN_ERASER));
         this.stroke = event.pointerId;
       }
     }
@@ -180,15 +196,14 @@
       if (this.drag) return this.#dragged(event);
       const place = this.view.place(event);
       if (this.stroke === event.pointerId && this.#brushes) {
-        const events = event.getCoalescedEvents?.() ?? [];
-        for (const each of events.length ? events : [event]) this.#brush(this.last, this.view.place(each));
+        for (const each of every(event)) this.#brush(this.last, this.view.place(each), each);
       } else if (this.stroke === event.pointerId) this.#drawn(event, place);
       this.#hover(event.pointerType === "touch" ? null : place);
     }
 
     #drawn(event, place) {
       const { points } = this.shape;
-      if (this.name === "lasso") points.push(...(event.getCoalescedEvents?.() ?? [event]).map((each) => this.view.place(each)));
+      if (this.name === "lasso") points.push(...every(event).map((each) => this.view.place(each)));
       else points[1] = event.shiftKey ? square(points[0], place) : place;
       this.view.draw("guides");
     }
@@ -269,7 +284,8 @@
     // --- keys ----------------------------------------------------------------------------------------------------------------
 
     #key(event) {
-      const typing = event.target instanceof HTMLInputElement && event.target.type !== "range" && event.target.type !== "checkbox";
+      const written = event.target instanceof HTMLInputElement && event.target.type !== "range" && event.target.type !== "checkbox";
+      const typing = written || event.target instanceof HTMLSelectElement;
       if (typing || event.defaultPrevented) return;
       const key = event.key.toLowerCase();
       if (event.ctrlKey || event.metaKey) {
@@ -394,6 +410,12 @@
       }
     }
   }
+
+  // All places that a pointer went through since the last event: the browser hands over one event a frame.
+  const every = (event) => {
+    const events = event.getCoalescedEvents?.() ?? [];
+    return events.length ? events : [event];
+  };
 
   // The corner that makes a square or a circle.
   const square = ([ax, ay], [bx, by]) => {

@@ -627,6 +627,56 @@ def test_one_finger_paints_and_two_zoom(phone: BrowserContext, address: str) -> 
     assert small == 0
 
 
+def pen(page: Page, *points: tuple[float, float, float], buttons: int = 1) -> None:
+    """A stroke of a pen through (x, y, pressure)."""
+    page.locator(".guide").scroll_into_view_if_needed()
+    hand = page.context.new_cdp_session(page)
+    button = {1: "left", 32: "none"}[buttons]
+    for number, (x, y, force) in enumerate(points):
+        at = place(page, x, y)
+        kind = "mouseMoved" if number else "mousePressed"
+        event = {"type": kind, "x": at[0], "y": at[1], "button": button, "buttons": buttons, "pointerType": "pen", "force": force}
+        hand.send("Input.dispatchMouseEvent", {**event, "clickCount": 0 if number else 1})
+    at = place(page, *points[-1][:2])
+    event = {"type": "mouseReleased", "x": at[0], "y": at[1], "button": button, "buttons": 0, "pointerType": "pen", "clickCount": 1}
+    hand.send("Input.dispatchMouseEvent", event)
+    hand.detach()
+    page.wait_for_function("Number(document.querySelector('.mask-editor').dataset.selected) > 0")
+
+
+def test_a_pen_that_presses_lightly_paints_narrowly_or_faintly_as_the_switch_says(page: Page) -> None:
+    choose(page)
+    pen(page, (100, 60, 0.3), (200, 60, 0.3), (300, 60, 0.3))
+    light = share(page)
+    assert light == pytest.approx((200 * 7 + 38) / (WIDTH * HEIGHT), rel=0.1), "three tenths of 20 px, and a soft pixel around"
+    more(page, "Clear")
+    pen(page, (100, 60, 0.1), (200, 60, 0.6), (300, 60, 1.0))
+    swelling = share(page)
+    assert light < swelling < (200 * 20 + 314) / (WIDTH * HEIGHT)
+    tool(page, "Clear")
+    page.get_by_label("Pen pressure").select_option("changes the opacity")
+    pen(page, (100, 60, 0.4), (300, 60, 0.4))
+    sent = run(page)
+    assert sent["most"] == pytest.approx(0.4 * 255, abs=2)
+    assert sent["grey"] > 200 * 19 and sent["white"] == 0
+    tool(page, "Clear")
+    page.get_by_label("Pen pressure").select_option("changes nothing")
+    pen(page, (100, 60, 0.4), (300, 60, 0.4))
+    assert share(page) == pytest.approx((200 * 20 + 314) / (WIDTH * HEIGHT), rel=0.1)
+    assert run(page)["most"] == 255
+
+
+def test_a_mouse_paints_alike_whatever_a_pen_did(page: Page) -> None:
+    choose(page)
+    drag(page, (100, 60), (300, 60))
+    before = share(page)
+    tool(page, "Undo")
+    pen(page, (100, 60, 0.2), (300, 60, 0.2))
+    tool(page, "Undo")
+    drag(page, (100, 60), (300, 60))
+    assert share(page) == before
+
+
 PASSES = """() => Math.max(...Array.from({ length: 8 }, () => {
   const begun = performance.now();
   const pixels = new Uint8Array(12e6);
