@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from studio.creations import Json, Preview, Progress, Report, Take
+from studio.creations import Json, Preview, Progress, Report, Sound, Take
 from studio.device import Device
 from studio.engines import _notes
 from studio.engines._composing import seed_of
@@ -153,7 +153,7 @@ class _Player:
             one = task.model_copy(update={"seed": seed_of(task, k), "count": 1})
 
             def told(event: Progress | Preview, item: int = k + 1) -> None:
-                report(replace(event, item=item, items=task.count) if isinstance(event, Progress) else event)
+                report(replace(event, item=item, items=task.count) if isinstance(event, Progress) else replace(event, item=item))
 
             def attempt(seed: int, number: int, one: Compose = one, told: Report = told) -> tuple[int, Take]:
                 return self._take(one, seed, number, given, told)
@@ -162,7 +162,7 @@ class _Player:
 
     def _take(self, task: Compose, seed: int, attempt: int, given: Reference, report: Report) -> tuple[int, Take]:
         """One attempt, and how many lines of the brief it misses."""
-        from studio.music import finish, midi, packed, render
+        from studio.music import early, finish, midi, packed, render
 
         # 1. words to a plan, a plan to notes
         drawn = task.model_copy(update={"seed": seed})
@@ -175,7 +175,13 @@ class _Player:
         score = packed.settled(score)
         # 2. notes to sound
         bank = _bank(task, genre, self._soundfont)
-        sound = render.render(score, bank, report=report)
+        target = None if task.loudness == "as is" else float(task.loudness)
+
+        def play(sound: Sound) -> None:
+            if not task.retries:  # else what is heard might not be what is kept
+                report(Preview(sound=sound))
+
+        sound = early.rendered(score, bank, target, report, play)
         if plan.loop:
             sound = render.fold(sound, score.seconds)
         # 3. loudness, and what was asked beside what is heard

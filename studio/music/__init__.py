@@ -39,6 +39,7 @@ From a plan to a score
 From a score to sound
     banks.py             what plays notes, and its licence
     render.py            a score becomes sound: mix, stems, loops
+    early.py             its first bars before the rest, to be heard at once
     soundfont.py         a part played by a soundfont
     synth.py             a part played by the studio's own synthesiser
     patches.py           its patches, and the General MIDI programs they play
