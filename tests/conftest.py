@@ -6,12 +6,13 @@ With CI=true a missing Chromium or starter fails the tests that need it, elsewhe
 from __future__ import annotations
 
 import atexit
+import gc
 import ipaddress
 import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -50,6 +51,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     }
     browser = ROOT / "tests" / "browser"
     items.sort(key=lambda item: long.get(item.path, len(long) if browser in item.path.parents else len(long) + 1))
+
+
+@pytest.fixture(scope="module")
+def small_heap() -> Iterator[None]:
+    """An eviction collects garbage: what pytest and its plugins hold is none, and takes most of that time."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from studio.errors import Cancelled, StudioError
 from studio.manager import Manager
 from tests import fake_device as fake
 
+pytestmark = pytest.mark.usefixtures("small_heap")
+
 BUDGET = 100
 SIZES = {"encoder": 12, "unet": 38, "vae": 6, "transformer": 55, "writer": 23}
 DAY: tuple[tuple[tuple[str, ...], int], ...] = (
@@ -69,15 +71,6 @@ class Injected:
     def report(self, event: object) -> None:
         """A report of a run, for the point "report"."""
         self("report", "")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def a_small_heap_for_the_collector() -> Iterator[None]:
-    """An eviction collects garbage: what pytest and its plugins hold is none, and takes most of that time."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -11,7 +11,6 @@ import sys
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +24,8 @@ from studio.errors import Cancelled, NotEnoughMemory
 from studio.manager import Manager
 from studio.residency import Plan
 from tests import fake_device as fake
+
+pytestmark = pytest.mark.usefixtures("small_heap")
 
 BUDGET = 100
 SIZES = {"encoder": 12, "unet": 38, "other unet": 41, "vae": 6, "transformer": 55, "writer": 23, "player": 30, "too large": 130}
@@ -64,17 +65,6 @@ RUNS = st.builds(
     stop=st.integers(1, 8),
 )
 OTHERS = st.builds(Job, what=st.sampled_from(("plan", "unload", "unload one", "pin", "unpin", "relieve")), recipe=st.integers(0, 7))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def a_small_heap_for_the_collector() -> Iterator[None]:
-    """An eviction collects garbage: what pytest and its plugins hold is none, and takes most of that time."""
-    import gc
-
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @given(st.lists(st.one_of(RUNS, RUNS, OTHERS), max_size=25), st.sampled_from((fake.Weights, fake.Module)))

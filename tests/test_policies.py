@@ -5,25 +5,15 @@ benchmarks/residency.py does the same with eight days and prints the table.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-
 import pytest
 
 from benchmarks._days import GB, JOBS, PARTS, PIPELINES, day
 from benchmarks._policies import Atomic, Belady, ComfyUI, ComponentsManager, InvokeAI, OneByOne, Policy, Swap, WholeAtomic, WholeBelady
 from benchmarks._simulation import Ours
 
+pytestmark = pytest.mark.usefixtures("small_heap")
+
 SEEDS = (1, 2)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def a_small_heap_for_the_collector() -> Iterator[None]:
-    """An eviction collects garbage: what pytest and its plugins hold is none, and takes most of that time."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def stall(make: type[Policy], budget: int, copies: bool = False, jobs: int = JOBS) -> float:
