@@ -1,7 +1,8 @@
 """The tabs of the studio, one module each, layout only. Modules that begin with an underscore serve them all.
 
 A tab module has `NAME` (its title), `TASK` (what it asks for, or None for a tab that asks for nothing), `build(form)` (its layout) and
-`ACCEPTS` (medium to field: what other tabs may send here). Tabs never import one another.
+`ACCEPTS` (medium to field: what other tabs may send here). Where it has `here(studio)`, only studios
+where that is so get the tab. Tabs never import one another.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import importlib
 import pkgutil
 from types import ModuleType
 
-ORDER = ("text_to_image", "inpainting", "music", "writing", "narration", "library", "models")
+ORDER = ("text_to_image", "inpainting", "music", "writing", "narration", "library", "batches", "models")
 """Known tabs in the order of the page; any further ones follow by name."""
 
 

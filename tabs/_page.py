@@ -25,7 +25,8 @@ def page(studio: Studio) -> Page:
     with Page(title="Atelier", analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
         demo.studio = studio
         gr.HTML('<header class="masthead"><h1>Atelier</h1><p>A studio for pictures, music and words</p></header>')
-        desks = [(module, Form(studio, demo, task=module.TASK) if module.TASK else Desk(studio, demo)) for module in tabs.discover()]
+        found = [module for module in tabs.discover() if not hasattr(module, "here") or module.here(studio)]
+        desks = [(module, Form(studio, demo, task=module.TASK) if module.TASK else Desk(studio, demo)) for module in found]
         built: list[tuple[ModuleType, Desk, Any]] = []
         with gr.Tabs() as bar:
             for module, desk in desks:
