@@ -17,7 +17,9 @@ from studio.writing_presets import WritingPreset, writing_presets
 from tabs import (
     _asking,
     _chat,
+    _chat_asked,
     _context,
+    _documents_asked,
     _editor,
     _editor_answers,
     _fields,
@@ -78,6 +80,8 @@ def build(form: Form) -> None:
     _wire(form, parts, _writing_run.Runs(form, known, context, sources))
     _wire_kinds(form, kinds, parts)
     _chat.wire(form, chat, parts["manuscript"])
+    _chat_asked.wire(form)
+    _documents_asked.wire(form)
 
 
 def _ask(form: Form, kinds: Mapping[str, WritingPreset]) -> dict[str, Any]:

@@ -135,6 +135,76 @@ def test_writing_reads_notes_and_cards_and_gives_every_take_with_its_words(clien
     assert ["".join(word for word, *_ in take["words"]) for take in takes] == [take["text"] for take in takes]
 
 
+def test_a_conversation_goes_on_over_plain_http(url: str) -> None:
+    said = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Name a colour."}]
+    last, data = call(url, "chat", messages=said, max_new_tokens=24, seed=1)
+    texts = [row[0] for row in data if isinstance(row, list) and isinstance(row[0], str)]
+    made = data[-1][1] if isinstance(data[-1], list) else data[-2][1]
+    assert last == "complete" and len({*texts}) > 2 and texts[-1].startswith(texts[-3])
+    assert made["model"] == "SmolLM2 135M" and made["seed"] == 1 and len(made["creation"]) == 26
+    more = [*said, {"role": "assistant", "content": texts[-1]}, {"role": "user", "content": "And another."}]
+    _, data = call(url, "chat", messages=more, document="Red is a colour.", max_new_tokens=8, seed=1)
+    read = data[-1][1]["read"] if isinstance(data[-1], list) else data[-2][1]["read"]
+    assert read["turns"] > 0 and read["document"] > 0
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [],
+        "hello",
+        [{"role": "assistant", "content": "x"}],
+        [{"role": "user", "content": "x"}, {"role": "user", "content": "y"}],
+        [{"role": "user", "content": 5}],
+        [{"role": "system", "content": "x"}],
+        [["user", "x"]],
+    ],
+)
+def test_what_is_no_list_of_messages_gets_its_sentence(client: Client, messages: Any) -> None:
+    with pytest.raises(AppError, match="system first if at all, then user and assistant by turns"):
+        client.predict(messages, api_name="/chat")
+
+
+def test_documents_are_begun_changed_and_taken_along(client: Client) -> None:
+    begun = client.predict("Harbour", "One. Two.", api_name="/document_new")
+    changed = client.predict(
+        begun["document"], begun["version"], splices=[{"start": 5, "end": 8, "text": "Zwei"}], api_name="/document_change"
+    )
+    assert changed["text"] == "One. Zwei." and changed["version"] != begun["version"]
+    with pytest.raises(AppError, match="has changed since that version: read it again"):
+        client.predict(begun["document"], begun["version"], text="Lost?", api_name="/document_change")
+    found = client.predict(begun["document"], api_name="/document")
+    assert (found["text"], found["title"], found["version"]) == ("One. Zwei.", "Harbour", changed["version"])
+    named = client.predict(begun["document"], found["version"], title="Port", api_name="/document_change")
+    assert named["title"] == "Port" and named["text"] == "One. Zwei."
+    (path,) = client.predict(begun["document"], "md", api_name="/document_export")
+    assert Path(path).name == "port.md" and "One. Zwei." in Path(path).read_text("utf-8")
+    listed = client.predict(api_name="/documents")
+    assert listed[0]["document"] == begun["document"] and listed[0]["words"] == 2
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "values", "words"),
+    [
+        ("/document", {"document": "../../etc/passwd"}, "not kept here"),
+        ("/document", {"document": 7}, "must be text"),
+        ("/document_new", {"text": "a\x00b"}, "invisible control character"),
+        ("/document_export", {"format": "exe"}, "Format must be one of md, txt, html, docx, epub"),
+        ("/document_change", {"base": "x", "text": "y"}, "read it again"),
+        ("/document_change", {}, "either the whole text or a list"),
+        ("/document_change", {"text": "a", "splices": []}, "either the whole text or a list"),
+        ("/document_change", {"splices": [{"start": 0, "end": 99, "text": "a"}]}, "outside the document"),
+        ("/document_change", {"splices": [{"start": True, "end": 1, "text": "a"}]}, "either the whole text or a list"),
+    ],
+)
+def test_each_bad_wish_about_a_document_gets_its_sentence(client: Client, endpoint: str, values: dict[str, Any], words: str) -> None:
+    made = client.predict("", "Text", api_name="/document_new")
+    usual = {} if endpoint == "/document_new" else {"document": made["document"]}
+    usual |= {"base": made["version"]} if endpoint == "/document_change" else {}
+    with pytest.raises(AppError, match=words):
+        client.predict(**{**usual, **values}, api_name=endpoint)
+
+
 def test_an_answer_has_the_form_that_was_asked_for(client: Client) -> None:
     schema = '{"type": "object", "properties": {"name": {"type": "string", "maxLength": 20}}, "required": ["name"]}'
     text = client.predict("Name a cat.", output_schema=schema, seed=1, api_name="/write")[0]
