@@ -51,7 +51,7 @@ format: $(VENV)/.installed-dev ## bring the code into the house's format
 bench: $(VENV)/.installed-dev $(VENV)/.starters ## measure the claims; each script prints ratios from one run
 	for script in benchmarks/[a-z]*.py; do PYTHONPATH=. $(PYTHON) "$$script" || exit 1; done
 
-space: $(VENV)/.installed-dev ## write the folder of a Hugging Face Space into build/space and check it; OPTIONS="--models FILE --name OWNER/NAME"
+space: $(VENV)/.installed-dev ## write the folder of a Hugging Face Space into build/space and check it; OPTIONS="--models FILE --name OWNER/NAME --login"
 	$(PYTHON) -m gate.space $(OPTIONS)
 
 prove: $(VENV)/.installed-dev $(VENV)/.starters ## attack it, load it, leave it, kill it: one table of what holds

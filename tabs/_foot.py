@@ -23,6 +23,9 @@ ALONE = (
 )
 
 
+ADMIN = '<p><a href="/admin">Look after the studio</a></p>'
+
+
 class Starters:
     """Fetches missing starters once, in the background, after the first page was served."""
 
@@ -73,6 +76,8 @@ def build(demo: gr.Blocks, studio: Studio) -> None:
 
     if studio.settings.public:
         _visits(demo, studio)
+    if studio.settings.hub_login:
+        gr.LoginButton(size="sm", variant="secondary", elem_classes="hub-login")
     demo.load(report, None, banner, concurrency_limit=20, **PRIVATE)
 
 
@@ -82,7 +87,8 @@ def _where(studio: Studio) -> str:
         return "on this machine"
     if studio.settings.auth_file is not None:
         return "in your own library here, until you delete it"
-    return "for you alone for 24 hours after your last visit, by a cookie of this browser, then it is deleted"
+    kept = "for you alone for 24 hours after your last visit, by a cookie of this browser, then it is deleted"
+    return f"{kept}; who signs in keeps it as long as this Space has its disk" if studio.settings.hub_login else kept
 
 
 def _visits(demo: gr.Blocks, studio: Studio) -> None:
@@ -92,7 +98,11 @@ def _visits(demo: gr.Blocks, studio: Studio) -> None:
     def arrive(request: gr.Request) -> str:
         owner = _owners.owner_of(request) or GUEST
         left = studio.admission.left(owner, _owners.from_where(request)).words
-        return (ALONE if _owners.passes(owner) else "") + (f'<p class="left">{left}</p>' if left else "")
+        return (
+            (ALONE if _owners.passes(owner) else "")
+            + (f'<p class="left">{left}</p>' if left else "")
+            + (ADMIN if owner in studio.settings.admin_names else "")
+        )
 
     def leave(request: gr.Request) -> None:
         owner = _owners.owner_of(request) or GUEST

@@ -76,8 +76,8 @@ def hub_name(scope: Mapping[str, Any]) -> str:
     if not isinstance(info, Mapping) or float(info.get("expires_at") or 0) < time.time():
         return ""
     user = info.get("userinfo")
-    name = str(user.get("preferred_username", "")) if isinstance(user, Mapping) else ""
-    return f"{HUB}{name}" if _NAME.fullmatch(name) else ""
+    name = user.get("preferred_username") if isinstance(user, Mapping) else None
+    return f"{HUB}{name}" if isinstance(name, str) and _NAME.fullmatch(name) else ""
 
 
 def from_where(request: Any) -> str:

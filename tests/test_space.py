@@ -139,8 +139,9 @@ def test_the_owners_models_go_along(tmp_path: Path, capsys: pytest.CaptureFixtur
         '[card.source]\nkind = "hub"\n'
         f'repo = "someone/mine"\nrevision = "{COMMIT}"\nallow = ["model.safetensors", "config.json"]\n'
     )
-    assert command.main(["--out", str(tmp_path / "out"), "--models", str(listed), "--name", "me/studio"]) == 0
+    assert command.main(["--out", str(tmp_path / "out"), "--models", str(listed), "--name", "me/studio", "--login"]) == 0
     card = checks.front_matter((tmp_path / "out/README.md").read_text("utf-8"))
+    assert card["hf_oauth"] is True and card["hf_oauth_expiration_minutes"] == 480
     assert card["models"] == ["someone/mine"]
     assert card["preload_from_hub"] == [f"someone/mine model.safetensors,config.json {COMMIT}"]
     assert [one.name for one in models.read_cards(tmp_path / "out/models.toml")] == ["Mine"]

@@ -21,10 +21,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=contents.ROOT / "build" / "space", help="folder to write")
     parser.add_argument("--models", type=Path, help="TOML file with the operator's models, which goes along")
     parser.add_argument("--name", default="OWNER/atelier", help="name of the Space on the Hub")
+    parser.add_argument("--login", action="store_true", help="let visitors sign in with an account of the Hub")
     asked = parser.parse_args(arguments)
     try:
         own = admitted(models.read_cards(asked.models)) if asked.models else ()
-        names = contents.write(asked.out, own, asked.models)
+        names = contents.write(asked.out, own, asked.models, login=asked.login)
     except StudioError as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -115,6 +115,8 @@ def _front_matter(out: Path) -> Iterator[str]:
         "short_description": len(str(card.get("short_description", ""))) <= 60,
         "colorFrom": card.get("colorFrom") in COLOURS,
         "colorTo": card.get("colorTo") in COLOURS,
+        "hf_oauth": isinstance(card.get("hf_oauth", False), bool),
+        "hf_oauth_expiration_minutes": card.get("hf_oauth_expiration_minutes", 480) in range(1, 43_201),
         "models": all(re.fullmatch(r"[\w.-]+/[\w.-]+", str(one)) for one in card.get("models", [])),
         "preload_from_hub": all(re.fullmatch(r"[\w.-]+/[\w.-]+ \S+ [0-9a-f]{40}", str(one)) for one in card.get("preload_from_hub", [])),
     }

@@ -51,20 +51,26 @@ def requirements(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in (*taken, *ADDED))
 
 
-def readme(text: str, cards: Iterable[ModelCard] = ()) -> str:
+LOGIN = ("hf_oauth: true", "hf_oauth_expiration_minutes: 480")
+"""What a Space's README says so that visitors may sign in with an account of the Hub, for eight hours."""
+
+
+def readme(text: str, cards: Iterable[ModelCard] = (), *, login: bool = False) -> str:
     """The README with the operator's models in its front matter: `models` for the page on the Hub, `preload_from_hub` for the build.
 
-    A card is preloaded where it names its files and its commit, since that is all the Hub fetches by; others come at the first start.
+    A card is preloaded where it names its files and its commit, since that is all the Hub fetches by; others come at the first start. With
+    `login` visitors may sign in with an account of the Hub.
     """
     hub = [card.source for card in cards if isinstance(card.source, Hub)]
     plain = [one for one in hub if one.revision and one.allow and not any(set(name) & set("*?[") for name in one.allow)]
     lines = ["models:", *(f"  - {repo}" for repo in sorted({one.repo for one in hub}))] if hub else []
     lines += ["preload_from_hub:", *(f"  - {one.repo} {','.join(one.allow)} {one.revision}" for one in plain)] if plain else []
+    lines += LOGIN if login else ()
     front, mark, body = text.removeprefix("---\n").partition("\n---\n")
     return "\n".join(["---", front, *lines]) + mark + body
 
 
-def write(out: Path, cards: Iterable[ModelCard] = (), models: Path | None = None, root: Path = ROOT) -> list[str]:
+def write(out: Path, cards: Iterable[ModelCard] = (), models: Path | None = None, root: Path = ROOT, *, login: bool = False) -> list[str]:
     """Make the folder anew; returns the names of its files. Raises InvalidInput where `out` is something else than such a folder."""
     if out.exists() and any(out.iterdir()) and not (out / "app.py").is_file():
         raise InvalidInput(f"{out} holds something else than a Space: name another folder.", "out")
@@ -72,7 +78,7 @@ def write(out: Path, cards: Iterable[ModelCard] = (), models: Path | None = None
     for name in wanted(tracked(root)):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / name, out / name)
-    (out / "README.md").write_text(readme((OWN / "README.md").read_text("utf-8"), cards), "utf-8")
+    (out / "README.md").write_text(readme((OWN / "README.md").read_text("utf-8"), cards, login=login), "utf-8")
     (out / "requirements.txt").write_text(requirements(roots(root / "requirements.txt")), "utf-8")
     shutil.copyfile(OWN / "gitattributes", out / ".gitattributes")
     if models is not None:
