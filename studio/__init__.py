@@ -79,6 +79,7 @@ Reading order:
     findings.py          what is found out about where a file comes from
     copies.py            a creation in another format
     archive.py           a selection as one zip
+    incoming.py          an exported zip comes back
     backup.py            a whole home as one zip
     fsck.py              a library held against its disk
 

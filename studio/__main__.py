@@ -30,6 +30,7 @@ app = typer.Typer(help="Atelier on the command line.", no_args_is_help=True, add
 app.add_typer(commands(), name="make")
 app.add_typer(style_commands.commands(), name="styles")
 app.command("batch")(library_commands.batch)
+app.command("import")(library_commands.bring)
 
 
 @app.callback()

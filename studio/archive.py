@@ -1,5 +1,7 @@
 """A selection of creations as one zip: their files under names that speak, their records as JSON, and a contact sheet.
 
+`library.json` says which file is which, and how they lay on the shelf (stars, tags, projects): studio/incoming.py brings all of it back.
+
 A private one has the works alone: written anew without prompt, record and companions. Knows creations and their files; knows no index
 and no page.
 """
@@ -25,10 +27,13 @@ from studio import thumbs
 from studio.creations import Creation
 from studio.errors import InvalidInput, MediaUnreadable, NotFound
 from studio.provenance.record import TRAINED
+from studio.shelf import Item
 from studio.storage import storing
 
 NAME_LIMIT = 60
 """Characters of a name in the zip, beside its number and suffix."""
+LIST = "library.json"
+LIST_VERSION = 1
 SHEET = 60
 """Creations on one contact sheet."""
 CELL = (200, 230)
@@ -38,7 +43,8 @@ _README = """{count} from Atelier, made by machine.
 
 contact-sheet.jpg shows them at a glance. {beside}
 {missing}"""
-_BESIDE = "records/ says for each how it was made: model, settings, seed; the folders hold what was made along with it."
+_BESIDE = """records/ says for each how it was made: model, settings, seed; the folders hold what was made along with it.
+A studio takes all of it in again: Import, in its library, or `python -m studio import FILE`."""
 _PRIVATE = """This is a private export:
 pictures and sounds were written anew without metadata, so they carry no prompt, no settings and no signature; records, companion
 files and names made of prompts were left out. That they were made by machine is still said in them."""
@@ -57,8 +63,12 @@ class _Entry:
     name: str
 
 
-def pack(creations: Sequence[Creation], out: Path, private: bool = False, titles: Mapping[str, str] | None = None) -> Path:
+def pack(
+    creations: Sequence[Creation], out: Path, private: bool = False, titles: Mapping[str, str] | None = None, shelf: Sequence[Item] = ()
+) -> Path:
     """Write the zip `out`, all of it or nothing, and return it. `titles` are names that creations were given, by id.
+
+    `shelf` says how they lie on the shelf; a private zip tells nothing of that.
 
     What is gone or damaged on the disk is left out and named in README.txt. Raises InvalidInput without any creation, NotFound if no
     file is left, StorageFull without room.
@@ -70,18 +80,25 @@ def pack(creations: Sequence[Creation], out: Path, private: bool = False, titles
         raise NotFound("The files of these creations are gone from the disk: make them again from their settings, or choose others.")
     entries = [_Entry(each, _name(number, each, private, titles or {})) for number, each in enumerate(whole, 1)]
     lost = [creation.path.name for creation in creations if not creation.path.exists()]
+    items, listed = {item.id: item for item in shelf}, list[dict[str, object]]()
     part = out.with_name(out.name + ".part")
     with storing():
         try:
             with zipfile.ZipFile(part, "w") as file:
                 for entry in entries:
                     try:
+                        names: list[str] = []
                         for name, data in _members(entry, private):
                             _write(file, name, data, entry.creation.created)
+                            names.append(name)
+                        listed.append(_listed(entry.creation, names, items.get(entry.creation.id)))
                     except MediaUnreadable:
                         lost.append(entry.creation.path.name)
                 for number, sheet in enumerate(_sheets(entries), 1):
                     _write(file, "contact-sheet.jpg" if number == 1 else f"contact-sheet-{number}.jpg", sheet)
+                if not private:
+                    values = {"format": "atelier", "version": LIST_VERSION, "creations": listed}
+                    _write(file, LIST, json.dumps(values, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace"))
                 _write(file, "README.txt", _readme(len(creations), lost, private).encode())
             part.replace(out)
         finally:
@@ -104,6 +121,16 @@ def _name(number: int, creation: Creation, private: bool, titles: Mapping[str, s
     kind = creation.kind.replace("_", " ")
     words = "" if private else str(task.get("prompt") or task.get("text") or "")
     return f"{number:03} {plain_name(titles.get(creation.id) or words, plain_name(kind, 'work'))}"
+
+
+def _listed(creation: Creation, names: Sequence[str], item: Item | None) -> dict[str, object]:
+    """What the list says of one creation: its members of the zip (file, record, companions by name), and how it lies on the shelf."""
+    companions = [name for name, path in creation.attachments.items() if path.exists()]
+    placed = {name: getattr(item, name) for name in ("title", "star", "project", "note")} | {"tags": list(item.tags)} if item else {}
+    return {
+        "id": creation.id, "file": names[0], "record": names[1] if len(names) > 1 else "",
+        "companions": dict(zip(companions, names[2:], strict=False)), **placed,
+    }  # fmt: skip
 
 
 def _members(entry: _Entry, private: bool) -> Iterator[tuple[str, bytes]]:

@@ -21,6 +21,7 @@ from studio.batches import Batches
 from studio.creations import Creation, Json
 from studio.drafts import Drafts
 from studio.errors import NotFound, StudioError
+from studio.incoming import Incoming
 from studio.index import Index, known_id, to_text
 from studio.journal import Journal, Outcome
 from studio.meanings import Meanings
@@ -65,6 +66,7 @@ class Library:
         self.meanings = Meanings(self._index)
         self.originals = Originals(self._index, self._store)
         self.manuscripts = Manuscripts(self._index)
+        self.incoming = Incoming(self._index, self._store, self.release)
         self.batches = Batches(self._index, self._store.run)
 
     def keep(

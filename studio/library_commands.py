@@ -10,6 +10,7 @@ import typer
 from studio import batch_lists
 from studio.batches import Batch
 from studio.errors import InvalidInput, NotFound
+from studio.library import Library
 from studio.settings import Settings
 from studio.studio import Studio
 from studio.terminal import opened, sentences
@@ -78,3 +79,14 @@ def _followed(studio: Studio, batch: Batch) -> Batch:
     if found.message:
         typer.echo(found.message, err=True)
     return found
+
+
+def bring(context: typer.Context, file: Annotated[Path, typer.Argument(help="A zip that Export of a library made")]) -> None:
+    """Take in what another library exported, with its stars, tags and projects; all of it or nothing."""
+    settings: Settings = context.obj
+    with sentences():
+        library = Library(settings.home)
+        try:
+            typer.echo(library.incoming.bring(file).words)
+        finally:
+            library.close()

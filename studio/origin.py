@@ -99,6 +99,8 @@ def _library(data: bytes, number: str, library: Library, owner: str, session: st
         return "", Finding("Library", "nothing", "This very file is not in the library.")
     name = plain(item.title or item.words, NAME_LIMIT)
     which = f"{f'“{name}”' if name else item.kind.replace('_', ' ')}, {item.created[:10]}{' (in the trash)' if item.trashed else ''}"
+    if exact and library.shelf.came(item.id, owner, session):
+        return item.id, Finding("Library", "claim", f"This very file is in the library, where it came in a zip: {which}.")
     if exact:
         return item.id, Finding("Library", "proof", f"This very file is in the library: {which}.")
     return item.id, Finding("Library", "nothing", f"This very file is not in the library. Its mark is that of {which}.")

@@ -24,6 +24,8 @@ PROJECT_LIMIT = 100
 TAG_LIMIT = 60
 NOTE_LIMIT = 10_000
 RELATIVES_LIMIT = 100
+IMPORTED = "imported"
+"""Stands in the place of a run where a creation came in a zip."""
 
 
 @dataclass(frozen=True)
@@ -112,22 +114,22 @@ class Shelf:
 
     def rename(self, id: str, title: str, owner: str = "local", session: str = "") -> None:
         """Give it a name of its own; '' takes it away."""
-        if not self._change("title = ?", (_line(title, "Name", TITLE_LIMIT),), [id], owner, session):
+        if not self._change("title = ?", (line(title, "Name", TITLE_LIMIT),), [id], owner, session):
             raise NotFound(_GONE)
 
     def note(self, id: str, words: str, owner: str = "local", session: str = "") -> None:
         """Write beside it what is to be remembered; '' takes the note away."""
-        if not self._change("note = ?", (_short(_plain(words), "Note", NOTE_LIMIT),), [id], owner, session):
+        if not self._change("note = ?", (note(words),), [id], owner, session):
             raise NotFound(_GONE)
 
     def move(self, ids: Sequence[str], project: str, owner: str = "local", session: str = "") -> None:
         """Put them into a project; '' takes them out of theirs. A project is there as long as something is in it."""
-        self._change("project = ?", (_line(project, "Project", PROJECT_LIMIT),), ids, owner, session)
+        self._change("project = ?", (line(project, "Project", PROJECT_LIMIT),), ids, owner, session)
 
     def tag(self, ids: Sequence[str], add: Sequence[str] = (), remove: Sequence[str] = (), owner: str = "local", session: str = "") -> None:
         """Give tags and take tags. Two that differ only in capitals are one."""
-        given = [tag for tag in (_line(tag, "Tag", TAG_LIMIT) for tag in add) if tag]
-        taken = [tag for tag in (_line(tag, "Tag", TAG_LIMIT) for tag in remove) if tag]
+        given = [tag for tag in (line(tag, "Tag", TAG_LIMIT) for tag in add) if tag]
+        taken = [tag for tag in (line(tag, "Tag", TAG_LIMIT) for tag in remove) if tag]
         with self._index.transaction() as index:
             mine = [row["seq"] for row in index.execute(f"SELECT seq {_THESE}", (to_text(list(ids)), owner, session, session))]
             index.executemany("DELETE FROM tags WHERE creation = ? AND tag = ?", [(seq, tag) for seq in mine for tag in taken])
@@ -148,6 +150,11 @@ class Shelf:
     def empty_trash(self, owner: str = "local", session: str = "") -> tuple[str, ...]:
         """The same for all that is in the trash."""
         return self._purge(f"FROM creations WHERE trashed <> '' AND {_MINE}", owner, session, session)
+
+    def came(self, id: str, owner: str = "local", session: str = "") -> bool:
+        """Whether it came in a zip rather than being made here."""
+        mine = (known_id(id), IMPORTED, owner, session, session)
+        return bool(self._index.rows(f"SELECT 1 FROM creations WHERE id = ? AND job = ? AND {_MINE}", *mine))
 
     def lineage(self, id: str, owner: str = "local", session: str = "") -> tuple[tuple[Item, ...], tuple[Item, ...]]:
         """What it came from, the nearest first, and what came of it, the oldest first: at most 100 each, through all generations."""
@@ -204,6 +211,16 @@ class Shelf:
         return ids
 
 
+def line(text: str, what: str, limit: int) -> str:
+    """One line without what a name, a project or a tag cannot hold. Raises InvalidInput for one that is too long."""
+    return _short(" ".join(_plain(text).split()), what, limit)
+
+
+def note(text: str) -> str:
+    """A note without what it cannot hold. Raises InvalidInput for one that is too long."""
+    return _short(_plain(text), "Note", NOTE_LIMIT)
+
+
 _MINE = "+owner = ? AND (? = '' OR session = ?)"  # the + keeps its index out of questions about ids
 _THESE = f"FROM creations WHERE id IN (SELECT value FROM json_each(?)) AND {_MINE}"
 _PLACE = "SELECT coalesce((SELECT seq FROM creations WHERE id = ?1), (SELECT max(seq) + 1 FROM creations WHERE id < ?1), 0) AS seq"
@@ -227,11 +244,6 @@ def _item(row: sqlite3.Row) -> Item:
     tags = tuple(sorted(row["tags"].split("\n"), key=str.casefold)) if row["tags"] else ()
     values = {name: row[name] for name in row.keys() if name not in ("caption", "tags", "star", "missing")}  # noqa: SIM118 - no mapping
     return Item(**values, words=row["caption"], tags=tags, star=bool(row["star"]), missing=bool(row["missing"]))
-
-
-def _line(text: str, what: str, limit: int) -> str:
-    """One line without what a name cannot hold."""
-    return _short(" ".join(_plain(text).split()), what, limit)
 
 
 def _short(text: str, what: str, limit: int) -> str:

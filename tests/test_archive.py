@@ -52,7 +52,7 @@ def test_a_zip_holds_files_records_companions_and_a_contact_sheet(tmp_path: Path
     assert set(found) == {
         *("001 a red apple CON.png", "002 My drums.flac", "003 secretprompt poem.txt"),
         *("records/001 a red apple CON.json", "records/002 My drums.json", "records/003 secretprompt poem.json"),
-        *("001 a red apple CON/a b.svg", "001 a red apple CON/2 a b.svg", "contact-sheet.jpg", "README.txt"),
+        *("001 a red apple CON/a b.svg", "001 a red apple CON/2 a b.svg", "contact-sheet.jpg", "README.txt", "library.json"),
     }
     assert found["001 a red apple CON.png"] == three[0].path.read_bytes()
     assert json.loads(found["records/002 My drums.json"]) == three[1].record
