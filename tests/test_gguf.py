@@ -463,7 +463,7 @@ def test_a_longer_document_is_read_from_where_the_last_one_ended_and_gives_the_s
         for values in asked:
             warm.append(Asked(card_of(tiny_file), pipeline, writer)(**values))
             kept.append(writer._prefix.kept)
-    assert [count % _llama.READ for count in kept] == [0] * len(asked)
+    assert [count % _llama.READ_SMALL for count in kept] == [0] * len(asked)
     assert (kept[0], kept[4]) == (0, 0)
     assert min(kept[1], kept[2], kept[5]) >= 192
     assert 64 <= kept[3] < 192
@@ -479,7 +479,16 @@ def test_what_was_written_is_read_again_when_it_has_become_the_document(tiny: As
     text = tiny(prompt="Say it.", document=document, max_new_tokens=70, temperature=0).text
     read = tiny.writer.opening("", "Say it.") + tiny.writer.tokens(document)
     tiny(prompt="Say it.", document=document + text)
-    assert tiny.writer._prefix.kept == len(read) // _llama.READ * _llama.READ
+    assert tiny.writer._prefix.kept == len(read) // _llama.READ_SMALL * _llama.READ_SMALL
+
+
+def test_of_a_short_instruction_that_is_asked_again_all_whole_readings_are_kept(tiny: Asked) -> None:
+    tiny(prompt="Something else that was asked before.")
+    first = tiny(prompt="Say it once more.")
+    assert tiny(prompt="Say it once more.") == first
+    short = len(tiny.writer.opening("", "Say it once more."))
+    assert short < _llama.READ
+    assert tiny.writer._prefix.kept == (short - 1) // _llama.READ_SMALL * _llama.READ_SMALL > 0
 
 
 def test_a_stop_while_reading_keeps_only_what_was_read(tiny_file: Path) -> None:
@@ -618,9 +627,10 @@ def test_threads_never_exceed_the_quota_and_a_small_model_gets_one(tiny_file: Pa
     large = tmp_path / "large.gguf"
     with large.open("wb") as file:
         file.truncate(_llama.SMALL)
-    for file, count in ((tiny_file, 1), (large, threads())):
+    for file, count, batch in ((tiny_file, 1, _llama.READ_SMALL), (large, threads(), _llama.READ)):
         parameters = _llama._parameters(parameters_of(), (file,), CONTEXT, CPU)
         assert parameters.cpuparams.n_threads == parameters.cpuparams_batch.n_threads == count
+        assert parameters.n_batch == parameters.n_ubatch == batch
 
 
 # Files -----------------------------------------------------------------------------------------------------------------------------
