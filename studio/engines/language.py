@@ -194,7 +194,7 @@ def _working_bytes(task: Task, config: Mapping[str, Any], itemsize: int) -> int:
     text: Mapping[str, Any] = config.get("text_config", config)
     hidden = int(text.get("hidden_size", 4096))
     active = 4 * hidden + 3 * int(text.get("intermediate_size") or 4 * hidden)
-    said = (task.prompt, task.system, task.document, task.notes, task.cards, task.passages, task.author_note)
+    said = (task.prompt, task.system, task.document, task.notes, task.cards, task.passages, task.author_note, *(task.turns or ()))
     read = sum(map(len, said)) // 2 + 64
     tokens = min(read + (task.max_new_tokens or context.LONGEST), int(text.get("max_position_embeddings") or 2048))
     copies = (1 + (task.count > 1)) * (1 + ((task.guidance_scale or 1) > 1))
