@@ -14,7 +14,7 @@ import pytest
 from studio import components
 from studio.creations import Picture, Preview, Progress
 from studio.device import Device
-from studio.engines import _economies, _latents, _schedulers, diffusion
+from studio.engines import _economies, _latents, _painting, _schedulers, diffusion
 from studio.errors import Cancelled, InvalidInput, ModelUnavailable, ModelUnsafe, NotEnoughMemory, StudioError
 from studio.manager import Recipe
 from studio.models import Folder, Hub, ModelCard, SingleFile, resolve
@@ -99,7 +99,7 @@ def test_schedulers_of_the_second_order_count_their_half_steps(folder: Path) -> 
 def test_previews_come_at_most_four_times_a_second(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def shown(pause: float) -> int:
         now = iter(np.arange(0, 1e6, pause))
-        monkeypatch.setattr(diffusion.time, "monotonic", lambda: float(next(now)))  # asked once a step, twice where one is shown
+        monkeypatch.setattr(_painting.time, "monotonic", lambda: float(next(now)))  # asked once a step, twice where one is shown
         events: list[Any] = []
         pictures(card_of(folder), task_of(steps=10), events.append)
         return sum(isinstance(event, Preview) for event in events)

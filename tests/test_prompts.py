@@ -12,6 +12,7 @@ import pytest
 from studio.creations import Picture
 from studio.device import Device
 from studio.engines import _prompts, diffusion
+from studio.errors import NotEnoughMemory
 from studio.models import Folder, ModelCard
 from studio.tasks import Inpaint, TextToImage
 from tests import tiny
@@ -98,3 +99,29 @@ def test_a_list_that_a_pipeline_adds_to_is_kept_as_it_was() -> None:
     assert len(pipe.encode_prompt("x")) == 1
     assert pipe.encode_prompt("x")[0] is pipe.encode_prompt(prompt="x", device="other")[0]
     assert pipe.encode_prompt("x", images=object())[0] is not pipe.encode_prompt("x", images=object())[0]
+
+
+def test_a_pipeline_without_its_encoders_knows_only_what_was_read() -> None:
+    class Encoderless:
+        text_encoder = None
+
+        def encode_prompt(self, prompt: str, device: object = None) -> None:
+            raise AssertionError("nothing could be asked")
+
+    read, pipe = _prompts.Read(), Encoderless()
+    _prompts.remembered(pipe, read)
+    with pytest.raises(NotEnoughMemory, match="as a whole"):
+        pipe.encode_prompt("x")
+
+
+def test_what_was_read_under_a_name_is_known_until_some_of_it_has_gone() -> None:
+    import torch
+
+    read = _prompts.Read(limit=100)
+    assert not read.has("apple")
+    for key in ("yes", "no"):
+        read.get(key, lambda: torch.zeros(10))
+    read.note("apple", ["yes", "no"])
+    assert read.has("apple") and not read.has("pear")
+    read.get("another", lambda: torch.zeros(10))
+    assert not read.has("apple")

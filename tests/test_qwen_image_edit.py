@@ -14,7 +14,7 @@ from PIL import Image
 
 from studio.creations import Picture
 from studio.device import Device
-from studio.engines import diffusion
+from studio.engines import _painting, diffusion
 from studio.errors import ModelUnavailable
 from studio.models import Folder, ModelCard, resolve
 from studio.tasks import Inpaint
@@ -96,7 +96,7 @@ def card_of(folder: Path) -> ModelCard:
 def edited(pipe: Any, **values: Any) -> Picture:
     card = card_of(Path())
     task = resolve(Inpaint.checked({"prompt": "make it red", "seed": 1, "mode": "instruct"} | values), card)
-    painter = diffusion._Painter(pipe, card, diffusion._options(card), NAME)
+    painter = _painting.Painter(pipe, card, diffusion._options(card), NAME)
     (picture,) = painter.edits(task, lambda _: None)
     return picture
 

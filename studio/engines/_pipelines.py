@@ -22,6 +22,8 @@ from studio.models import ModelCard, SingleFile
 
 LEFT_OUT = {"safety_checker", "feature_extractor", "image_encoder", "pe", "pe_tokenizer"}
 """Parts that text-to-image does not need; what may be shown is for the studio's rules to say."""
+READERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
+"""Roles of text encoders."""
 NEEDED = {"scheduler", "vae", "unet", "transformer", "text_encoder", "tokenizer"}
 
 
@@ -80,19 +82,25 @@ def savings(card: ModelCard, found: Layout) -> dict[str, bool]:
     return {"tiles": hasattr(vae, "tiled_decode"), "halves": bool(denoisers & set(_economies.HALVED))}
 
 
+def weights_of(card: ModelCard, found: Layout, variant: str | None) -> dict[str, components.Weights]:
+    """The weight files of each part that has some, by role. Raises ModelUnavailable where a part is not there."""
+    folder = components.files_of(card)
+    for role in found.parts:
+        if not (folder / role).is_dir():
+            raise ModelUnavailable(f"{card.name} lacks its {role}; fetch the model again.")
+    return {
+        role: components.find_weights(card, folder / role, variant)
+        for role in found.parts
+        if (folder / role / "config.json").is_file()
+    }  # fmt: skip
+
+
 def from_folder(card: ModelCard, found: Layout, variant: str | None, dtype: Any, device: Device) -> dict[str, Component]:
     """A component for each part with weights, and one, "small", for the rest (tokenizers, scheduler)."""
     folder = components.files_of(card)
-    small: dict[str, tuple[str, str]] = {}
-    large: dict[str, Component] = {}
-    for role, kind in found.parts.items():
-        if not (folder / role).is_dir():
-            raise ModelUnavailable(f"{card.name} lacks its {role}; fetch the model again.")
-        if (folder / role / "config.json").is_file():
-            weights = components.find_weights(card, folder / role, variant)
-            large[role] = components.module(card, weights, role, kind, dtype, device)
-        else:
-            small[role] = kind
+    found_weights = weights_of(card, found, variant)
+    large = {role: components.module(card, one, role, found.parts[role], dtype, device) for role, one in found_weights.items()}
+    small = {role: kind for role, kind in found.parts.items() if role not in large}
     files = [path for role in small for path in sorted((folder / role).iterdir()) if path.is_file()]
 
     def load(_: Report) -> dict[str, Any]:
@@ -145,12 +153,15 @@ def offered(pipe: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if value is not None and name in known}
 
 
-def assembled(found: Layout, values: Mapping[str, Any]) -> Any:
-    """A pipeline over loaded components. Its scheduler is a copy, since running changes it."""
-    parts = {**values, **values.get("small", {}), **values.get("file", {})}
+def assembled(found: Layout, values: Mapping[str, Any], kind: Any = None) -> Any:
+    """A pipeline over loaded components, of the layout's class or of `kind`. Its scheduler is a copy, since running changes it.
+
+    A text encoder may be left out where what it would say is known.
+    """
+    parts = {**dict.fromkeys(READERS), **values, **values.get("small", {}), **values.get("file", {})}
     roles = {role: parts[role] for role in found.parts}
     roles["scheduler"] = type(roles["scheduler"]).from_config(roles["scheduler"].config)
-    pipe = found.pipeline(**dict.fromkeys(found.absent), **roles, **found.settings)
+    pipe = (kind or found.pipeline)(**dict.fromkeys(found.absent), **roles, **found.settings)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

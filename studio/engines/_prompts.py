@@ -9,10 +9,11 @@ from __future__ import annotations
 import functools
 import inspect
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
 from studio.creations import Report
+from studio.errors import NotEnoughMemory
 from studio.manager import Component
 
 LIMIT = 32 << 20
@@ -27,6 +28,7 @@ class Read:
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
         self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._asked: dict[Hashable, tuple[Hashable, ...]] = {}
 
     @property
     def bytes(self) -> int:
@@ -46,6 +48,14 @@ class Read:
                 self._kept.popitem(last=False)
         return value
 
+    def has(self, name: Hashable) -> bool:
+        """Whether all that was looked at under that name is still kept."""
+        return all(key in self._kept for key in self._asked.get(name, (None,)))
+
+    def note(self, name: Hashable, keys: Iterable[Hashable]) -> None:
+        """These were looked at under that name. What is not kept any more is forgotten."""
+        self._asked = {other: kept for other, kept in self._asked.items() if self.has(other)} | {name: tuple(keys)}
+
 
 def component(parts: Mapping[str, Component]) -> Component:
     """The readings of the encoders among `parts`, as a component."""
@@ -57,23 +67,36 @@ def component(parts: Mapping[str, Component]) -> Component:
     return Component(f"{keys}:prompts", LIMIT, load)
 
 
-def remembered(pipe: Any, read: Read) -> None:
-    """Let `pipe` look among the readings before it asks its encoders. Calls with anything but plain values go through as they are."""
+def remembered(pipe: Any, read: Read, seen: list[Hashable] | None = None, place: Any = None) -> None:
+    """Let `pipe` look among the readings before it asks its encoders. Calls with anything but plain values go through as they are.
+
+    `seen` gets the keys that are looked at; `place` is the device that the encoders are on, where the pipeline would not know it.
+    Raises NotEnoughMemory where the pipeline has no encoders and what they would say is not among the readings.
+    """
     encode = getattr(pipe, "encode_prompt", None)
     if encode is None:
         return
     signature, name = inspect.signature(encode), type(pipe).__name__
 
+    def asked(*given: Any, **named: Any) -> Any:
+        if {getattr(pipe, role) is None for role in ENCODERS if hasattr(pipe, role)} == {True}:
+            raise NotEnoughMemory("This model must be in memory as a whole: choose a smaller model, or unload others under Models.")
+        return encode(*given, **named)
+
     @functools.wraps(encode)
     def looked_up(*given: Any, **named: Any) -> Any:
         bound = signature.bind(*given, **named)
         bound.apply_defaults()
+        if place is not None and "device" in bound.arguments:
+            bound.arguments["device"] = place
         arguments = {key: value for key, value in bound.arguments.items() if key != "device"}
         try:
             key = (name, tuple((key, _frozen(value)) for key, value in arguments.items()))
         except TypeError:
-            return encode(*given, **named)
-        return read.get(key, lambda: encode(*given, **named))
+            return asked(*given, **named)
+        if seen is not None:
+            seen.append(key)
+        return read.get(key, lambda: asked(*bound.args, **bound.kwargs))
 
     pipe.encode_prompt = looked_up
 

@@ -6,58 +6,25 @@ its own, so that jobs and pipelines share weights and nothing else. Knows no man
 
 from __future__ import annotations
 
-import inspect
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pathlib import Path
+from typing import Any
 
 from studio import components
-from studio.creations import Json, Picture, Preview, Progress, Report
 from studio.device import Device
-from studio.engines import _economies, _inpaint, _latents, _pipelines, _prompts, _schedulers
+from studio.engines import _economies, _inpaint, _ladder, _pipelines, _prompts, _reading
 from studio.engines._economies import AS_ASKED, Economy
-from studio.errors import InvalidInput, ModelUnavailable, StudioError
-from studio.manager import Pipeline, Recipe, Way
+from studio.engines._ladder import WHOLE, Keeping, Model
+from studio.engines._painting import Options, Painter
+from studio.errors import InvalidInput, ModelUnavailable
+from studio.manager import Component, Pipeline, Recipe, Way
 from studio.models import ModelCard
+from studio.recipes import First
 from studio.tasks import Inpaint, Task, TextToImage
 
-if TYPE_CHECKING:
-    from studio.inpaint.edit import Region
-
 CARDS = components.cards("diffusion")
-
-PREVIEW_SECONDS = 0.25
-HELD = 0x5EED
-"""Added to the seed for the noise of what is kept, which must not be that of what is drawn."""
-NARROWEST = 8
-"""Editing models know no picture that is longer against its width."""
-
-
-class _Options(BaseModel):
-    """`ModelCard.options` of this engine. `guidance` names the argument that takes the task's guidance scale, `size_step` is pixels,
-    `side` those of the square that a model was trained for, where the card has no size among its defaults.
-    `image_guidance` says how closely an edit by instruction keeps to the picture, where a pipeline asks; `strongest` is the largest
-    strength the model can use.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    pipeline: str = ""
-    variant: str | None = None
-    dtype: Literal["float32", "bfloat16", "float16"] | None = None
-    scheduler: str = ""
-    timestep_spacing: Literal["linspace", "leading", "trailing"] | None = None
-    max_sequence_length: int | None = None
-    guidance: Literal["guidance_scale", "true_cfg_scale"] = "guidance_scale"
-    image_guidance: float | None = None
-    side: int | None = None
-    size_step: int = 8
-    strongest: float = 1.0
 
 
 def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
@@ -68,9 +35,7 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     options = _options(card)
     _check_size(card, task, options)
     files = components.files_of(card)
-    dtype = components.number_format(device, options.dtype)
-    single = files.is_file()
-    folder = _pipelines.config_folder(card) if single else files
+    folder = _pipelines.config_folder(card) if files.is_file() else files
     layout = _pipelines.layout(card, folder, options.pipeline)
     base = layout.pipeline.__name__
     if isinstance(task, Inpaint) and task.mode == "instruct":
@@ -79,186 +44,83 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     elif isinstance(task, Inpaint):
         name = _inpaint.class_name(layout.pipeline, masked=_pipelines.takes_masks(card, folder))
         layout = _pipelines.layout(card, folder, name) if name and name != base else layout
-    if single:
-        parts = _pipelines.from_file(card, layout, dtype, device)
-    else:
-        parts = _pipelines.from_folder(card, layout, options.variant or getattr(card.source, "variant", None), dtype, device)
-
-    def build(values: Mapping[str, Any], economy: Economy) -> Pipeline:
-        pipe = _pipelines.assembled(layout, values)
-        _prompts.remembered(pipe, values["prompts"])
-        painter = _Painter(pipe, card, options, base, economy)
-        return lambda task, report: painter.edits(task, report) if isinstance(task, Inpaint) else painter.pictures(task, report)
-
-    def way(economy: Economy) -> Way:
-        needed = partial(_working_bytes, card=card, layout=layout, dtype=dtype, economy=economy)
-        return Way(economy.name, economy.title, needed, partial(build, economy=economy))
-
-    parts["prompts"] = _prompts.component(parts)
-    ways = map(way, _economies.economies(_pixels(task, card), _batch(task), **_pipelines.savings(card, layout)))
-    asked = way(AS_ASKED)
+    made = _Made(card, options, folder, layout, base, components.number_format(device, options.dtype), device)
+    parts = made.parts(device, made.dtype)
+    asked = made.way(AS_ASKED)
     denoiser = next(parts[role] for role in ("unet", "transformer", "file") if role in parts)
-    return Recipe(parts, asked.build, asked.working_bytes, tuple(ways), f"{denoiser.key} {task.kind}", lambda task: _shape(task, card))
-
-
-class _Painter:
-    """A pipeline of diffusers in use: pictures one after another, so that each is the picture its own seed gives alone."""
-
-    def __init__(self, pipe: Any, card: ModelCard, options: _Options, base: str, economy: Economy = AS_ASKED) -> None:
-        self._pipe, self._card, self._options, self._base, self._economy = pipe, card, options, base, economy
-        self._own = pipe.scheduler  # as it came with the model
-        self._vae_dtype = pipe.vae.dtype
-
-    def pictures(self, task: Task, report: Report) -> Iterator[Picture]:
-        """The pictures of a text-to-image task."""
-        assert isinstance(task, TextToImage)
-        size = {"width": task.width, "height": task.height}
-        arguments = _arguments(self._pipe, task, self._options) | _pipelines.offered(self._pipe, size)
-        facts = self._facts(task.prompt)
-        for item in range(task.count):
-            seed = (task.seed or 0) + item
-            call = _Call(seed, (task.width or 0, task.height or 0), (item + 1, task.count), _note(facts))
-            pixels = self._drawn(task, arguments, call, report)
-            yield Picture(pixels, seed, facts | self._ways())
-
-    def edits(self, task: Task, report: Report) -> Iterator[Picture]:
-        """The variants of an inpainting task: every region drawn in turn, each from the variant's own seed."""
-        from studio.inpaint import edit
-
-        assert isinstance(task, Inpaint)
-        pipe = self._pipe
-        masked = _inpaint.takes_mask(type(pipe))
-        begins = "strength" in inspect.signature(type(pipe).__call__).parameters
-        images = masked or begins or task.mode == "instruct"
-        step = max(self._options.size_step, _inpaint.native_step(pipe))
-        plan = edit.plan(task, _native_side(pipe, self._card), step, soft=not masked)
-        strength = min(task.strength or 1.0, self._options.strongest)
-        if task.mode == "instruct" and any(max(r.size) > NARROWEST * min(r.size) for r in plan.regions):
-            raise InvalidInput(f"Pictures to edit by instruction are at most {NARROWEST} times as long as wide: crop it first.", "image")
-        held = not masked and (not plan.whole or strength < 1)
-        facts = self._facts(task.prompt)
-        for item in range(task.count):
-            seed = (task.seed or 0) + item
-            made: list[NDArray[np.uint8]] = []
-            for number, region in enumerate(plan.regions):
-                place = item * len(plan.regions) + number + 1, task.count * len(plan.regions)
-                given = _inpaint.given(region, strength, images=images)
-                arguments = _arguments(pipe, task, self._options) | _pipelines.offered(pipe, given)
-                call = _Call(seed, region.size, place, _note(facts), region if held else None, strength, begins)
-                made.append(self._drawn(task, arguments, call, report))
-            yield plan.finished(made, seed, facts | self._ways())
-
-    def _drawn(self, task: TextToImage | Inpaint, arguments: Mapping[str, Any], call: _Call, report: Report) -> NDArray[np.uint8]:
-        """One picture (H, W, 3) uint8. Raises StudioError in words for settings that give none."""
-        import torch
-
-        # 1. A scheduler and a generator for this picture alone.
-        pipe, card, steps = self._pipe, self._card, task.steps or 1
-        item, items = call.place
-        report(Progress("running", 0, task.steps or 0, item=item, items=items, note=call.note))
-        name = task.scheduler or self._options.scheduler
-        pipe.scheduler = _schedulers.scheduler(name, self._base, self._own, steps, self._options.timestep_spacing)
-        generator = torch.Generator("cpu").manual_seed(call.seed)
-        hold = None
-        if call.region is not None:
-            noise = torch.Generator("cpu").manual_seed((call.seed + HELD) % 2**63)
-            hold = _inpaint.Hold(call.region, 1.0 if call.begins else call.strength, noise)
-        _watch(pipe, call, hold, report)
-        if call.begins and task.steps and int(task.steps * call.strength) < 1:
-            least = f"{1 / task.steps:.2f}"
-            raise InvalidInput(f"With {task.steps} steps a strength below {least} changes nothing: raise one of them.", "strength")
-        try:
-            # 2. The picture. Numbers that are none: too narrow a number format, or too few steps.
-            exact = self._options.dtype == "float32"
-            with (
-                components.memory_in_words(_too_large(card, call.size)),
-                _economies.applied(pipe, self._economy, call.size, exact=exact),
-            ):
-                pixels = pipe(**arguments, generator=generator, output_type="np").images[0]  # (H, W, 3) in [0, 1]
-            if not np.isfinite(pixels).all():
-                raise StudioError(f"{card.name} found no picture with these settings: try more steps, another scheduler or another model.")
-            return (pixels * 255).round().astype(np.uint8)
-        finally:
-            # 3. Some pipelines widen the VAE's numbers to decode; one that was stopped there left them wide.
-            if pipe.vae.dtype != self._vae_dtype:
-                pipe.vae.to(self._vae_dtype)
-
-    def _facts(self, prompt: str) -> dict[str, Json]:
-        unread = _prompts.unread(self._pipe, prompt)
-        return {"unread": unread} if unread else {}
-
-    def _ways(self) -> dict[str, Json]:
-        return {
-            "pipeline": type(self._pipe).__name__,
-            "scheduler": _schedulers.name_of(self._pipe.scheduler),
-            "dtype": str(self._vae_dtype).removeprefix("torch."),
-        }
+    ways = made.ways(task, parts)
+    return Recipe(parts, asked.build, asked.working_bytes, ways, f"{denoiser.key} {task.kind}", lambda task: _shape(task, card))
 
 
 @dataclass(frozen=True)
-class _Call:
-    """One picture to draw: its seed, its size (width, height), its place (item, items), and the region of an edit that it is.
+class _Made:
+    """What the recipe of one card is made of: its files' layout, the class that the model came with, the number format."""
 
-    `begins` says that the pipeline begins from the region's picture by itself, at `strength`.
-    """
+    card: ModelCard
+    options: Options
+    folder: Path
+    layout: _pipelines.Layout
+    base: str
+    dtype: Any
+    device: Device
 
-    seed: int
-    size: tuple[int, int]
-    place: tuple[int, int]
-    note: str = ""
-    region: Region | None = None
-    strength: float = 1.0
-    begins: bool = False
+    def parts(self, device: Device, dtype: Any) -> dict[str, Component]:
+        """The components by role, on a device."""
+        if self._single:
+            parts = _pipelines.from_file(self.card, self.layout, dtype, device)
+        else:
+            parts = _pipelines.from_folder(self.card, self.layout, self._variant, dtype, device)
+        return {**parts, "prompts": _prompts.component(parts)}
+
+    def way(self, economy: Economy, kept: Keeping = WHOLE) -> Way:
+        """A picture made with one economy, over weights that are kept in one way."""
+        needed = partial(_working_bytes, card=self.card, layout=self.layout, dtype=self.dtype, economy=economy, kept=kept)
+        name, title = "+".join(filter(None, (kept.name, economy.name))), "; ".join(filter(None, (kept.title, economy.title)))
+        return Way(name, title, needed, partial(self._build, economy=economy), kept.parts, kept.first)
+
+    def ways(self, task: Task, parts: Mapping[str, Component]) -> tuple[Way, ...]:
+        """All but the recipe's own, in the order in which they are tried: weights in less memory, then the work, then both."""
+        found = {} if self._single else _pipelines.weights_of(self.card, self.layout, self._variant)
+        model = Model(self.card, self.layout, found, self.dtype, self.device)
+        kept = () if self._single else _ladder.keepings(model, parts, partial(self._reads, task))
+        saving = _economies.economies(_pixels(task, self.card), _batch(task), **_pipelines.savings(self.card, self.layout))
+        last = [self.way(saving[-1], one) for one in kept] if saving else []
+        if self.device.kind != "cpu":
+            host = replace(self.device, wanted="cpu")
+            there = self.parts(host, components.number_format(host, self.options.dtype))
+            last.append(self.way(AS_ASKED, _ladder.processor(model, there)))
+        return (*(self.way(AS_ASKED, one) for one in kept), *map(self.way, saving), *last)
+
+    @property
+    def _single(self) -> bool:
+        return components.files_of(self.card).is_file()
+
+    @property
+    def _variant(self) -> str | None:
+        return self.options.variant or getattr(self.card.source, "variant", None)
+
+    def _build(self, values: Mapping[str, Any], economy: Economy) -> Pipeline:
+        pipe = _pipelines.assembled(self.layout, values)
+        _prompts.remembered(pipe, values["prompts"])
+        painter = Painter(pipe, self.card, self.options, self.base, economy)
+        return lambda task, report: painter.edits(task, report) if isinstance(task, Inpaint) else painter.pictures(task, report)
+
+    def _reads(self, task: Task, parts: Mapping[str, Component]) -> First | None:
+        """What comes first where the readers go after reading; None where words are read together with a picture."""
+        if isinstance(task, Inpaint) and task.mode == "instruct":
+            return None
+        marks = self.options.max_sequence_length, self.options.guidance
+        return _reading.first(self.card, self.folder, self.layout, parts, self.dtype, self._asked, marks)
+
+    def _asked(self, pipe: Any, task: Task) -> Mapping[str, Any]:
+        return Painter(pipe, self.card, self.options, self.base).asked(task)
 
 
-def _native_side(pipe: Any, card: ModelCard) -> int:
-    """The side of the square the model was trained for, in pixels."""
-    sizes = [card.defaults.get(name, card.options.get("side")) for name in ("width", "height")]
-    if all(isinstance(size, int | float) for size in sizes):
-        return round(float(np.prod([float(size) for size in sizes if size is not None])) ** 0.5)
-    own = getattr(pipe, "default_sample_size", None)
-    return int(own) * int(getattr(pipe, "vae_scale_factor", 8)) if isinstance(own, int) else 512
+def _options(card: ModelCard) -> Options:
+    return components.options(card, Options, "pictures")
 
 
-def _note(facts: Mapping[str, Json]) -> str:
-    return "The model does not read the end of this prompt" if "unread" in facts else ""
-
-
-def _watch(pipe: Any, call: _Call, hold: _inpaint.Hold | None, report: Report) -> None:
-    """Reports each step of the pipeline's scheduler, with a preview at most every PREVIEW_SECONDS."""
-    shown = float("-inf")
-    item, items = call.place
-
-    def heard(done: int, steps: int, prediction: Any, result: tuple[Any, ...]) -> None:
-        nonlocal shown
-        report(Progress("running", done, steps, item=item, items=items))
-        if time.monotonic() - shown >= PREVIEW_SECONDS:
-            latents = _latents.denoised(pipe.scheduler, done - 1, prediction, result)
-            report(Preview(_latents.preview(latents, pipe.vae, *call.size), item=item))
-            shown = time.monotonic()
-
-    _inpaint.watched(pipe, hold, heard)
-
-
-def _arguments(pipe: Any, task: TextToImage | Inpaint, options: _Options) -> dict[str, Any]:
-    """Those of the task's fields that the pipeline's `__call__` takes; empty ones are left to the pipeline."""
-    wanted: dict[str, Any] = {
-        "prompt": task.prompt,
-        "negative_prompt": task.negative_prompt or (" " if options.guidance == "true_cfg_scale" else None),
-        "num_inference_steps": task.steps,
-        options.guidance: task.guidance_scale,
-        "image_guidance_scale": options.image_guidance,
-        "max_sequence_length": options.max_sequence_length,
-        "clean_caption": False,  # it would need two more packages
-    }
-    return _pipelines.offered(pipe, wanted)
-
-
-def _options(card: ModelCard) -> _Options:
-    return components.options(card, _Options, "pictures")
-
-
-def _check_size(card: ModelCard, task: Task, options: _Options) -> None:
+def _check_size(card: ModelCard, task: Task, options: Options) -> None:
     for name in ("width", "height"):
         value, step = getattr(task, name, None), options.size_step
         if value is not None and value % step:
@@ -267,10 +129,12 @@ def _check_size(card: ModelCard, task: Task, options: _Options) -> None:
             raise InvalidInput(f"{name.title()} must be a multiple of {step} with {card.name}: try {near}.", name)
 
 
-def _working_bytes(task: Task, card: ModelCard, layout: _pipelines.Layout, dtype: Any, economy: Economy) -> int:
+def _working_bytes(task: Task, card: ModelCard, layout: _pipelines.Layout, dtype: Any, economy: Economy, kept: Keeping) -> int:
     """Peak memory beside the weights. SDXL's decoder runs in float32 where the rest is float16."""
+    if kept.elsewhere:
+        return 0
     widened = "XL" in layout.pipeline.__name__ and str(dtype) == "torch.float16"
-    return economy.working_bytes(_pixels(task, card), _batch(task), dtype.itemsize, 4 if widened else dtype.itemsize)
+    return kept.extra + economy.working_bytes(_pixels(task, card), _batch(task), dtype.itemsize, 4 if widened else dtype.itemsize)
 
 
 def _batch(task: Task) -> int:
@@ -290,8 +154,3 @@ def _pixels(task: Task, card: ModelCard) -> int:
         getattr(given, name, None) or card.defaults.get(name) or card.options.get("side") or 1024 for name in ("width", "height")
     )
     return round(float(width) * float(height))
-
-
-def _too_large(card: ModelCard, size: tuple[int, int]) -> str:
-    words = f"{size[0]} × {size[1]} pixels" if all(size) else "this size"
-    return f"{card.name} needs more memory than is free for {words}: choose a smaller size or a smaller model."
