@@ -32,7 +32,7 @@ def serve(studio: Studio, **options: Any) -> tuple[gr.Blocks, str]:
     from tabs import _page, _web
 
     demo = _page.page(studio)
-    demo.queue(max_size=studio.settings.max_queue * 4, default_concurrency_limit=4, api_open=True)
+    demo.queue(max_size=studio.settings.max_queue * 4, default_concurrency_limit=4, api_open=False)  # no way beside the queue
     # Gradio would ask itself for the page, and end the program where a busy machine takes more than three seconds to answer.
     given: dict[str, Any] = _web.launch_options(studio.settings) | {"_frontend": False} | options
     _, address, _ = demo.launch(**given)

@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -213,7 +213,7 @@ def test_ranges_and_forms_without_end_are_answered_quickly(client: httpx.Client)
 
 
 def test_what_is_too_large_is_refused_and_what_stops_half_way_is_no_upload(client: httpx.Client, served: tuple[str, Path, int]) -> None:
-    before = set((served[1] / "web").glob("*/*"))  # an upload has a folder of its own
+    before = set((served[1] / "web").rglob("*"))
     host, port = served[0].removeprefix("http://").split(":")
     head = f"POST /gradio_api/upload HTTP/1.1\r\nHost: {host}\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: "
     with socket.create_connection((host, int(port)), timeout=60) as large:
@@ -222,10 +222,30 @@ def test_what_is_too_large_is_refused_and_what_stops_half_way_is_no_upload(clien
     with socket.create_connection((host, int(port))) as half:
         begun = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
         half.sendall(f"{head}9000000\r\n\r\n".encode() + begun + bytes(2_000_000))
-        time.sleep(0.3)
-    time.sleep(0.3)
-    assert set((served[1] / "web").glob("*/*")) == before
+        until(lambda: set((served[1] / "web").rglob("*")) != before)
+    until(lambda: set((served[1] / "web").rglob("*")) == before)
     assert client.get("/").status_code == 200
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for a condition, a minute at most."""
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_name_of_an_upload_turns_no_writing_round(client: httpx.Client) -> None:
+    for name, kept in (("photo\u202egnp.exe", "photognp.exe"), ("\u2066a\u2069\u200f.png", "a.png"), ("\u202e", "file")):
+        assert Path(uploaded(client, name, b"x", "image/png")).name == kept
+
+
+@pytest.mark.parametrize("way", ["run", "api"])
+def test_no_run_goes_beside_the_queue(way: str, client: httpx.Client) -> None:
+    answered = client.post(f"/gradio_api/{way}/text_to_image", json={"data": ["a cat"] + [None] * 12})
+    assert answered.status_code == 404 and "join the queue" in answered.text
+    number = next(event["id"] for event in client.get("/config").json()["dependencies"] if event["api_name"] == "text_to_image")
+    assert client.post("/gradio_api/run/predict", json={"fn_index": number, "data": ["a cat"] + [None] * 12}).status_code == 404
 
 
 def test_a_foreign_session_s_name_gives_nothing_of_it(client: httpx.Client) -> None:
