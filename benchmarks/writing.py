@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import statistics
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,10 @@ TOKENS = 128
 ROUNDS = 5
 WHO = ("lighthouse keeper", "mountain guide", "village doctor", "travelling baker", "retired teacher", "young gardener")
 WHAT = ("the sea", "the river", "the winter", "the old bridge", "the letter")
-SAMPLING = {"temperature": 0.7, "top_k": 40, "top_p": 0.95}
 
-Run = Callable[[str, int], int]
+Settings = Mapping[str, float]
+SAMPLING: Settings = {"temperature": 0.7, "top_k": 40, "top_p": 0.95}
+Run = Callable[[str, int, Settings], int]
 
 
 def instructions() -> Iterator[str]:
@@ -43,8 +44,8 @@ def ours(studio: Studio, card: ModelCard) -> Run:
     recipe = studio.recipe(card, Write.checked({"prompt": "-"}))
     pipeline = recipe.build({"writer": recipe.components["writer"].load(lambda _: None)})
 
-    def run(prompt: str, tokens: int) -> int:
-        task = Write.checked({"prompt": prompt, "max_new_tokens": tokens, "seed": 1, "min_p": 0, **SAMPLING})
+    def run(prompt: str, tokens: int, settings: Settings) -> int:
+        task = Write.checked({"prompt": prompt, "max_new_tokens": tokens, "seed": 1, "min_p": 0, **settings})
         [passage] = pipeline(resolve(task, card), lambda _: None)
         assert isinstance(passage, Passage)
         return passage.tokens
@@ -61,24 +62,24 @@ def theirs(file: Path, threads: int | None) -> Run:
     model: Any = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
     usual = torch.get_num_threads()
 
-    def run(prompt: str, tokens: int) -> int:
+    def run(prompt: str, tokens: int, settings: Settings) -> int:
         chat = [{"role": "user", "content": prompt}]
         read = words.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
         torch.set_num_threads(threads or usual)
         torch.manual_seed(1)
-        answer = model.generate(**read, max_new_tokens=tokens, do_sample=True, repetition_penalty=1.1, **SAMPLING)
+        answer = model.generate(**read, max_new_tokens=tokens, do_sample=True, repetition_penalty=1.1, **settings)
         return answer.shape[1] - read["input_ids"].shape[1]
 
     return run
 
 
-def seconds(run: Run, prompt: str, tokens: int) -> tuple[float, int]:
+def seconds(run: Run, prompt: str, tokens: int, settings: Settings = SAMPLING) -> tuple[float, int]:
     """CPU-seconds of one answer, and its tokens."""
     wrote = 0
 
     def work() -> None:
         nonlocal wrote
-        wrote = run(prompt, tokens)
+        wrote = run(prompt, tokens, settings)
 
     return _measure.cpu_seconds(work), wrote
 
