@@ -39,6 +39,9 @@ QUIET: dict[str, Any] = {**PRIVATE, "queue": False}
 DEVICE = "device"
 """One `concurrency_id` for every run; the studio's own queue orders them, so the limit only bounds Gradio's threads."""
 
+WORDS = ("text", "lyrics")
+"""Media that another tab takes as words; the others it takes as files."""
+
 FOLLOWING: dict[str, Any] = {"concurrency_id": "follow", "concurrency_limit": 64}
 """For pages that follow a run begun elsewhere: they take no place of those that begin one."""
 
@@ -47,8 +50,8 @@ FOLLOWING: dict[str, Any] = {"concurrency_id": "follow", "concurrency_limit": 64
 class Desk:
     """What every tab is built on: the studio, the page, and what other tabs may take from here.
 
-    `outbox` maps a medium ("text", "picture", "sound") to the component that other tabs may take it from: text as it is, a picture or
-    a sound as the id of a creation.
+    `outbox` maps a medium ("text", "lyrics", "picture", "sound") to the component that other tabs may take it from: words as they are, a
+    picture or a sound as the id of a creation.
     """
 
     studio: Studio
@@ -267,7 +270,7 @@ def send(source: Desk, target: Form, medium: str, button: Any, bar: gr.Tabs) -> 
         if not value:
             return gr.skip(), gr.skip()
         given = value
-        if medium != "text":
+        if medium not in WORDS:
             path = source.creation(value, request).path
             given = show(path, f"{medium}{path.suffix}")
         return take(given), gr.Tabs(selected=target.task.kind)

@@ -13,6 +13,9 @@ from tabs import _foot, _form
 from tabs._form import Desk, Form
 from tabs._interrupted import Interrupted
 
+VERBS = {"lyrics": "Sing in"}
+"""What a press does with a medium, where it is not just sent."""
+
 
 class Page(gr.Blocks):
     """The page, which knows its studio: the routes beside it ask for that."""
@@ -56,6 +59,8 @@ def _without_spinners(demo: gr.Blocks) -> None:
 def _sends(desk: Desk, target: ModuleType, form: Form, bar: gr.Tabs) -> None:
     """A button for each medium that the one tab has and the other takes."""
     for medium in set(desk.outbox) & set(target.ACCEPTS):
-        button = gr.Button(f"Send to {target.NAME}", size="sm", min_width=120, elem_classes=["send", f"for-{medium}"])
+        button = gr.Button(
+            f"{VERBS.get(medium, 'Send to')} {target.NAME}", size="sm", min_width=120, elem_classes=["send", f"for-{medium}"]
+        )
         form.inlets.setdefault(medium, (form.fields[target.ACCEPTS[medium]], str))
         _form.send(desk, form, medium, button, bar)

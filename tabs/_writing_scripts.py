@@ -40,7 +40,7 @@ TAKEN = "writing-taken"
 TAKE = f"""() => {{
   const take = (event) => {{
     const [field, box] = [document.querySelector(".editor textarea"), document.querySelector("#{TAKEN} textarea")];
-    if (!event.target.closest?.(".for-text") || !field || !box) return;
+    if (!event.target.closest?.(".for-text, .for-lyrics") || !field || !box) return;
     const {{ selectionStart: start, selectionEnd: end, value }} = field;
     box.value = start < end ? value.slice(start, end) : value;
     box.dispatchEvent(new Event("input", {{ bubbles: true }}));

@@ -76,7 +76,7 @@ def build(form: Form) -> None:
             _text_mark.build(form, parts["manuscript"])
     context.others.append(sources)
     form.fields = {name: form.fields[name] for name in TASK.model_fields}
-    form.outbox["text"] = parts["taken"]
+    form.outbox |= {"text": parts["taken"], "lyrics": parts["taken"]}
     _wire(form, parts, _writing_run.Runs(form, known, context, sources))
     _wire_kinds(form, kinds, parts)
     _chat.wire(form, chat, parts["manuscript"])

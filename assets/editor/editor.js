@@ -121,7 +121,18 @@
     }
 
     said(title, text) {
-      this.say(`${title}: ${shared.words(text)} words are in the document.`, { back: () => this.turn("undo") });
+      const sung = title === this.action("lyrics")?.title && document.querySelector(".for-lyrics");
+      const on = sung ? button("Sing in Music", () => this.#handOver(text, sung), { className: "words small" }) : null;
+      this.say(`${title}: ${shared.words(text)} words are in the document.`, { back: () => this.turn("undo"), on });
+    }
+
+    // The page's own button takes these words to another tab.
+    #handOver(text, press) {
+      const box = document.querySelector("#writing-taken textarea");
+      if (!box) return;
+      box.value = text;
+      box.dispatchEvent(new Event("input", { bubbles: true }));
+      setTimeout(() => (press.matches("button") ? press : press.querySelector("button"))?.click(), 100);
     }
 
     async copy(text) {
@@ -201,12 +212,12 @@
 
     // --- what is shown ---------------------------------------------------------------------------------------------------------------
 
-    // One sentence; `back`, a function, takes back what it says.
-    say(sentence, { error = false, back = null } = {}) {
+    // One sentence; `back`, a function, takes back what it says; `on` is a button for what may be done next.
+    say(sentence, { error = false, back = null, on = null } = {}) {
       const { said } = this.parts;
       this.told = performance.now() + (error ? STAYS : 0);
       said.classList.toggle("error", error);
-      said.replaceChildren(...(sentence ? [sentence] : []), ...(back ? [" ", button("Undo", () => back(this.say("")), { className: "words small", "aria-label": "Take it back" })] : []));
+      said.replaceChildren(...(sentence ? [sentence] : []), ...(back ? [" ", button("Undo", () => back(this.say("")), { className: "words small", "aria-label": "Take it back" })] : []), ...(on ? [" ", on] : []));
     }
 
     #tokens(start, end) {
