@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from studio.engines import _llama
 from studio.engines._words import Words
 from studio.errors import InvalidInput
 from studio.tasks import TURNS_LIMIT, Write
 from studio.writing import conversation
 from studio.writing.context import SOURCES, Assembled, assemble
 from tests import tiny
+from tests.test_gguf import card_of, loaded, tiny_model
 
 WORDS = Words(tiny.byte_words(10_000), {})
 TURNS = ("Who is Ana?", "Ana is nine years old.", "And her brother?", "His name is Tom.")
@@ -151,3 +154,25 @@ def test_what_is_no_conversation_gets_a_sentence(given: Any, words: str) -> None
 def test_notes_and_the_like_are_refused_beside_a_conversation() -> None:
     with pytest.raises(InvalidInput, match="leave notes and the like empty"):
         Write.checked({"prompt": "x", "turns": [], "notes": "Ana is nine."})
+
+
+# Read once -------------------------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_said_before_is_not_read_again_and_the_answer_is_the_same(tmp_path: Path) -> None:
+    card = card_of(tiny_model(tmp_path / "tiny.gguf"))
+    asked = {"seed": 1, "max_new_tokens": 12, "temperature": 0, "document": "A lighthouse stood on the rocks."}
+
+    def answer(pipeline: Any, turns: tuple[str, ...]) -> str:
+        (passage,) = pipeline(Write.checked({"prompt": "And then, what did they do?", "turns": turns, **asked}), lambda _: None)
+        return passage.text
+
+    longer = (*TURNS, "And then, what did they do?", "They rowed.")
+    with loaded(card) as (pipeline, writer):
+        answer(pipeline, TURNS)
+        assert writer._prefix.kept == 0
+        again = answer(pipeline, longer)
+        kept = writer._prefix.kept
+    with loaded(card) as (pipeline, _):
+        assert answer(pipeline, longer) == again
+    assert kept >= 2 * _llama.READ, "whole batches of the document and the earlier messages"
