@@ -332,7 +332,7 @@ class Compose(Task):
     steps: Whole | None = Field(default=None, ge=1, le=250, title="Steps", description="Denoising steps")
     reference: Text = Field(default="", max_length=PROMPT_LIMIT, title="Reference", description="Sound or MIDI to start from: a file")
     reference_use: Text = Field(
-        default="", max_length=20, title="Use it for", description="melody, continue, lead, repaint, cover, trim, loop, fade or picture"
+        default="", max_length=20, title="Use it for", description="melody, continue, lead, cover, trim... empty: what fits the file"
     )
     reference_strength: Real | None = Field(default=None, ge=0, le=1, title="Strength", description="How far from the reference to go")
     region_start: Real | None = Field(default=None, ge=0, le=36_000, title="Region start", description="Seconds")
@@ -424,6 +424,9 @@ REFERENCE_USES = {
     "lead": "Lead into its beginning",
     "repaint": "Make a region anew",
     "cover": "Play it in another way",
+    "extract": "Take one instrument out of it",
+    "lego": "Add one instrument to it",
+    "complete": "Add the instruments it lacks",
     "trim": "Keep a region",
     "loop": "Make a region a loop",
     "fade": "Fade over a region",

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("atelier.page")
 
 STYLE = "player/player.css"
-SCRIPTS = tuple(f"player/{part}.js" for part in ("sums", "draw", "sound", "panel", "region", "view", "player", "page"))
+SCRIPTS = tuple(f"player/{part}.js" for part in ("sums", "draw", "sound", "panel", "region", "view", "player", "timeline", "page"))
 """In assets/, in the order in which the page loads them."""
 
 CHOSEN = "(...values) => window.atelierPlayer.collect(values)"
@@ -100,19 +100,20 @@ def take_value(
     loop: bool = False, bpm: float | None = None, meter: str = "4/4", bars: int | None = None, first: float = 0.0,
     sections: Sequence[Mapping[str, Any]] = (), notes: Sequence[Mapping[str, Any]] | None = None, gain: float = 1.0,
     facts: Sequence[Sequence[Any]] = (), run: str = "", spectrogram: str | Path | None = None,
+    cover: str | Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """One take for `opened`.
 
     `path` is a FLAC or WAV in Gradio's upload folder, as `tabs._form.show` gives it; `peaks` are as of `peaks_of`; `first` the seconds
     of the first bar line; `sections` and `notes` as of `sections_of` and `notes_of`; `gain` the factor that makes takes equally loud;
-    `facts` rows of what and value, or what, asked, measured and whether they agree; `run` that of `live_value`; `spectrogram` a served
-    picture.
+    `facts` rows of what and value, or what, asked, measured and whether they agree; `run` that of `live_value`; `spectrogram` and `cover`
+    served pictures.
     """
     return {
         "id": id, "title": title, "file": served(path), "rate": rate, "seconds": seconds, "peaks": [list(peak) for peak in peaks],
         "loop": loop, "bpm": bpm, "meter": meter, "bars": bars, "first": first, "sections": [dict(section) for section in sections],
         "notes": [dict(note) for note in notes] if notes is not None else None, "gain": gain, "facts": [list(row) for row in facts],
-        "run": run, "spectrogram": served(spectrogram) if spectrogram else None,
+        "run": run, "spectrogram": served(spectrogram) if spectrogram else None, "cover": served(cover) if cover else None,
     }  # fmt: skip
 
 

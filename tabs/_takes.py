@@ -17,6 +17,7 @@ from studio.creations import Creation
 from studio.errors import StudioError
 from studio.marks import Marks
 from studio.music import packed
+from studio.provenance import covers
 from studio.tasks import PADDED, SOUND_FORMATS, Compose, Narrate
 from tabs import _asking, _form, _gallery, _player
 from tabs._form import QUIET, Form
@@ -173,6 +174,7 @@ def _take(creation: Creation, run: str, quietest: float | None) -> dict[str, Any
         loop=looped(creation), bpm=score.bpm if score else None, meter=str(score.meter) if score else "4/4",
         bars=score.bars if score else None, sections=_player.sections_of(score) if score else (),
         notes=_player.notes_of(score) if score else None, facts=_rows(facts), run=run, gain=max(MOST_DOWN, gain),
+        cover=_form.show_bytes({"cover.jpg": cover})[0] if (cover := covers.picture_in(creation.path)) else None,
     )  # fmt: skip
 
 

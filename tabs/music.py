@@ -10,7 +10,7 @@ import gradio as gr
 
 from studio.errors import StudioError
 from studio.tasks import ENERGIES, LOUDNESS, REFERENCE_USES, SOUND_FORMATS, Compose
-from tabs import _actions, _fields, _form, _gallery, _models, _player, _status, _takes
+from tabs import _actions, _fields, _form, _gallery, _models, _player, _status, _takes, _timeline
 from tabs._form import QUIET, Form
 
 NAME = "Music"
@@ -32,7 +32,7 @@ def build(form: Form) -> None:
         with gr.Column(elem_classes="ask"):
             ask = _ask(form)
         with gr.Column(elem_classes="answer"):
-            view = _answer()
+            view = _answer(form)
         with gr.Column(elem_classes="tune"):
             ask |= _tune(form, ask["stage"])
     form.fields = {name: form.fields[name] for name in TASK.model_fields}
@@ -87,12 +87,11 @@ def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
                                       file_types=["audio", ".mid", ".midi", ".flac", ".npz"]))  # fmt: skip
         uses = [("Automatic", ""), *((title, name) for name, title in REFERENCE_USES.items())]
         form.add("reference_use", _fields.choice(TASK, "reference_use", uses))
-        form.add("context", _fields.slider(TASK, "context", info=TASK.model_fields["context"].description, step=0.5))
         with gr.Row():
             form.add("region_start", _fields.number(TASK, "region_start", placeholder="its start", min_width=110))
             form.add("region_end", _fields.number(TASK, "region_end", placeholder="its end", min_width=110))
     with gr.Accordion("Timeline", open=False):
-        form.add("segments", _fields.text(TASK, "segments", lines=3, placeholder="8: soft piano alone"))
+        cost = _timeline.build(form)
     with gr.Accordion("Cover picture", open=False) as sleeve:
         picture = form.add("artwork", gr.File(label=TASK.model_fields["artwork"].title, type="filepath", height=90, file_types=["image"]))
     picture.change(lambda file: gr.Accordion(open=True) if file else gr.skip(), picture, sleeve, **QUIET)
@@ -108,16 +107,17 @@ def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
             form.add("loudness", _fields.Dropdown([(t, n) for n, t in LOUDNESS.items()], value="-14", label="Loudness", min_width=140))
             form.add("retries", _fields.number(TASK, "retries", min_width=90))
         form.add("format", _fields.Dropdown([(t, n) for n, t in SOUND_FORMATS.items()], value="flac", label="Format of the download"))
-    return {"seed": seed, "dice": dice, "reuse": reuse}
+    return {"seed": seed, "dice": dice, "reuse": reuse, "cost": cost}
 
 
-def _answer() -> dict[str, Any]:
+def _answer(form: Form) -> dict[str, Any]:
     player = _player.Player(_spectrogram)
     actions: dict[str, gr.Button] = {}
     for row in (("extend", "lead", "cover", "picture", "again"), ("repaint", "trim", "loop", "fade")):
         with gr.Row(elem_classes="actions"):
             for name in row:
                 actions[name] = gr.Button(_actions.BUTTONS[name], size="sm", min_width=100)
+    form.add("context", _fields.slider(TASK, "context", info=TASK.model_fields["context"].description, step=0.5))
     stems = gr.Button("All parts as a zip", size="sm")
     return {
         **_takes.parts(), **actions, "player": player, "picked": gr.JSON(visible="hidden"), "stems": stems,
@@ -138,6 +138,7 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
     ask["dice"].click(None, js="() => Math.floor(Math.random() * 4294967295)", outputs=ask["seed"], api_visibility="private")
     ask["reuse"].click(last_seed, view["take"], ask["seed"], **QUIET)
     _form.estimate(form, ask["estimate"], ("model", "count", "duration", "steps"), {"prompt": "x"})
+    _timeline.wire(form, ask["cost"])
     tuned = _models.Tuned(form, "make")
     fields["model"].change(tuned.updates, [fields["model"], view["before"]], tuned.fields, **QUIET)
     _form.remember(form, done, (*TASK.files, "reference_use", "region_start", "region_end"))
@@ -148,7 +149,7 @@ def _wire_plan(form: Form, ask: dict[str, Any]) -> None:
 
     A press writes it into the fields, to be changed there; the line says why where there is none.
     """
-    names = ("prompt", "model", "duration", "loop", "seed", *PLAN)
+    names = ("prompt", "model", "duration", "loop", "seed", "segments", *PLAN)
 
     def read(values: Sequence[Any], **more: Any) -> tuple[str, Mapping[str, Any]]:
         given = {**more, **{name: value for name, value in zip(names, values, strict=True) if value is not None}}

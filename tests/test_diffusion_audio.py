@@ -13,7 +13,7 @@ import soundfile
 
 from studio.creations import Progress, Sound, Take
 from studio.device import Device
-from studio.engines import _audio_canvas, _audio_codecs, _audio_families, _pipelines, diffusion_audio
+from studio.engines import _ace_tracks, _audio_canvas, _audio_codecs, _audio_families, _pipelines, diffusion_audio
 from studio.errors import Cancelled, InvalidInput, MediaUnreadable, ModelUnavailable
 from studio.models import Folder, ModelCard, resolve
 from studio.tasks import Compose
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
 CPU = Device("cpu")
 KINDS = ("ace", "turbo", "open", "three", "distilled")
 WAYS: dict[str, tuple[str, ...]] = {
-    "ace": ("make", "repaint", "continue", "lead", "cover"),
+    "ace": ("make", "repaint", "continue", "lead", "cover", "extract", "lego", "complete"),
     "turbo": ("make",),
     "open": ("make", "cover"),
     "three": ("make", "repaint", "continue", "lead", "cover"),
@@ -122,7 +122,8 @@ def using(way: str, file: Path) -> dict[str, Any]:
     """The fields of a task that works in that way."""
     if way == "make":
         return {}
-    return {"reference": str(file), "reference_use": way} | ({"region_start": 1.0, "region_end": 2.0} if way == "repaint" else {})
+    region = {"region_start": 1.0, "region_end": 2.0} if way == "repaint" else {}
+    return {"reference": str(file), "reference_use": way, **region, **({"instruments": "drums"} if way in _ace_tracks.WAYS else {})}
 
 
 def samples(takes: list[Take]) -> Any:
@@ -136,7 +137,7 @@ def samples(takes: list[Take]) -> Any:
 def test_every_way_of_every_family_makes_stereo_sound_that_its_seed_repeats(kind: str, way: str, make: Make, tune: Path) -> None:
     (take,) = make(kind, **using(way, tune))
     assert take.sound.rate == RATE
-    seconds = {"make": 1.0, "repaint": 3.0, "cover": 3.0}.get(way, 4.0)
+    seconds = {"make": 1.0, "continue": 4.0, "lead": 4.0}.get(way, 3.0)
     assert take.sound.samples.shape == (2, round(seconds * RATE))
     assert take.sound.samples.dtype == np.float32
     assert 0.005 < take.sound.samples.std() <= 1
@@ -356,6 +357,33 @@ def test_a_cover_hears_its_reference_and_the_strength(kind: str, make: Make, tmp
     assert not np.allclose(cover, samples(make(kind, **using("cover", low), reference_strength=0.9)))
 
 
+@pytest.mark.parametrize("way", _ace_tracks.WAYS)
+def test_single_instruments_hear_the_recording_and_which_one_is_meant(way: str, make: Make, tmp_path: Path) -> None:
+    low, high = written(tmp_path / "low.wav", 2.0, 220), written(tmp_path / "high.wav", 2.0, 700)
+    drums = samples(make(**using(way, low)))
+    assert drums.shape[1] == 2 * RATE
+    assert not np.allclose(drums, samples(make(**using(way, high))))
+    assert not np.allclose(drums, samples(make(**{**using(way, low), "instruments": "bass"})))
+
+
+def test_instruments_are_told_by_the_models_own_names() -> None:
+    ask = {"prompt": "x", "reference": "x.wav"}
+    complete = Compose.checked({**ask, "reference_use": "complete", "instruments": "Grand piano, drum kit, backing_vocals"})
+    assert _ace_tracks.told(complete) == {"task_type": "complete", "complete_track_classes": ["keyboard", "drums", "backing vocals"]}
+    extract = Compose.checked({**ask, "reference_use": "extract", "instruments": "electric guitar"})
+    assert _ace_tracks.told(extract) == {"task_type": "extract", "track_name": "guitar"}
+    assert _ace_tracks.told(Compose.checked({"prompt": "x", "instruments": "piano"})) == {}
+
+
+@pytest.mark.parametrize(("way", "window"), [("continue", (7.0, 11.0)), ("lead", (0.0, 4.0)), ("repaint", (5.0, 9.5))])
+def test_the_context_says_how_much_is_heard_beside_the_region(way: str, window: tuple[float, float], tmp_path: Path) -> None:
+    long = written(tmp_path / "long.wav", 9.0 if way != "repaint" else 20.0)
+    region = {"region_start": 7.0, "region_end": 7.5} if way == "repaint" else {}
+    task = task_of(reference=str(long), reference_use=way, duration=2.0, context=2.0, **region)
+    canvas = _audio_canvas.laid(task, RATE, 2, 60.0)
+    assert canvas is not None and canvas.window == (round(window[0] * RATE), round(window[1] * RATE))
+
+
 @pytest.mark.parametrize("kind", ["open", "three"])
 def test_the_less_strength_the_nearer_the_reference(
     kind: str, make: Make, models: dict[str, dict[str, Any]], tune: Path, monkeypatch: pytest.MonkeyPatch
@@ -442,6 +470,10 @@ def test_takes_that_are_done_stay_when_the_next_is_stopped(folders: dict[str, Pa
     [
         ("ace", {"time_signature": "5/4"}, "time_signature"),
         ("ace", {"key": "D dorian"}, "key"),
+        ("ace", {"use": "extract"}, "instruments"),
+        ("ace", {"use": "lego", "instruments": "drums, bass"}, "instruments"),
+        ("ace", {"use": "complete", "instruments": "drums, kazoo"}, "instruments"),
+        ("ace", {"use": "extract", "instruments": "drums", "region_end": 1.0}, "region_end"),
         ("ace", {"use": "repaint", "region_end": 1.0, "reference_strength": 0.5}, "reference_strength"),
         ("three", {"use": "cover", "negative_prompt": "noise"}, "negative_prompt"),
         ("three", {"use": "cover", "reference_strength": 0}, "reference_strength"),
@@ -525,7 +557,7 @@ def test_fields_and_ways_that_a_card_does_not_know_are_refused(card: ModelCard, 
         resolve(Compose.checked({"prompt": "calm", "duration": 600.0 if card.limits["duration"][1] < 600 else 5.0}), card)
     family = next(f for f in (_audio_families.FAMILIES.values()) if _kin(card, f))
     assert set(family.unused) <= set(card.ignores)
-    assert set(card.modes) == set(family.classes)
+    assert set(card.modes) == set(family.classes) - (set(_ace_tracks.WAYS) if "turbo" in card.name else set())
     melody = Compose.checked({"prompt": "calm", "reference": str(tmp_path), "reference_use": "melody"})
     assert not card.knows(melody)
 
@@ -536,7 +568,8 @@ def test_the_installed_pipelines_take_what_they_are_told(family: Any) -> None:
     import diffusers
 
     said = {
-        "AceStepPipeline": "lyrics bpm keyscale timesignature task_type repainting_start repainting_end src_audio audio_cover_strength",
+        "AceStepPipeline": "lyrics bpm keyscale timesignature task_type repainting_start repainting_end src_audio audio_cover_strength"
+        " track_name complete_track_classes",
         "StableAudioPipeline": "negative_prompt guidance_scale audio_end_in_s latents callback",
         "StableAudio3Pipeline": "negative_prompt guidance_scale duration callback_on_step_end",
         "StableAudio3AudioToAudioPipeline": "audio init_noise_level duration callback_on_step_end",

@@ -20,7 +20,7 @@
 
   const LAYOUT = `
     <p class="blank-words" data-part="blank">What you make plays here.</p>
-    <div class="head"><h3 data-part="title"></h3><p class="line" role="status" aria-live="polite" data-part="line"></p></div>
+    <div class="head"><img class="cover" data-part="cover" alt="" hidden><h3 data-part="title"></h3><p class="line" role="status" aria-live="polite" data-part="line"></p></div>
     <div class="sections" data-part="sections" role="group" aria-label="Sections"></div>
     <div class="stage" data-part="stage">
       <canvas data-part="wave" aria-hidden="true"></canvas>
@@ -70,7 +70,8 @@
   shared.card = (take, group) => {
     const input = element("input", { type: "radio", name: group, value: take.id });
     const facts = [take.growing ? "" : shared.clock(take.seconds), take.loop ? "loop" : ""].filter(Boolean).join(" · ");
-    const card = element("label", { className: "card" }, input, element("canvas", { ariaHidden: "true" }),
+    const cover = take.cover ? [element("img", { className: "cover", src: take.cover.url ?? take.cover, alt: `Cover of ${take.title}` })] : [];
+    const card = element("label", { className: "card" }, input, ...cover, element("canvas", { ariaHidden: "true" }),
       element("span", { className: "name", text: take.title }), element("span", { className: "fact", text: facts }));
     return { card, input, canvas: card.querySelector("canvas") };
   };

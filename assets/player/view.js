@@ -53,6 +53,8 @@
       const { parts, player } = this;
       this.shown = take;
       shared.facts(parts.facts, take.facts ?? []);
+      parts.cover.hidden = !take.cover;
+      if (take.cover) Object.assign(parts.cover, { src: take.cover.url ?? take.cover, alt: `Cover of ${take.title}` });
       const begins = (section) => shared.clock(section.start);
       parts.sections.replaceChildren(...(take.sections ?? []).map((section) => {
         const made = shared.element("button", { type: "button", text: section.name, title: `${section.name}: go to ${begins(section)}` });
@@ -73,7 +75,7 @@
 
     #cards() {
       const { player, parts } = this;
-      const key = JSON.stringify(player.takes.map(({ id, title, seconds, growing }) => [id, title, growing ? 0 : seconds]));
+      const key = JSON.stringify(player.takes.map(({ id, title, seconds, growing, cover }) => [id, title, growing ? 0 : seconds, Boolean(cover)]));
       if (key !== this.key) {
         this.key = key;
         this.cards = player.takes.map((take) => shared.card(take, player.group));
@@ -118,7 +120,7 @@
         for (const [name, value] of Object.entries(values)) parts.seek.setAttribute(`aria-value${name}`, value);
       }
       const { line } = parts;
-      if (player.voice?.waiting && !take.growing.complete) this.say(WAITING);
+      if (player.voice?.waiting && take.growing && !take.growing.complete) this.say(WAITING);
       else if (line.textContent === WAITING) this.say("");
     }
 

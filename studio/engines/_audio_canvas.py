@@ -16,6 +16,8 @@ from studio.tasks import Compose
 
 Samples = NDArray[np.float32]
 
+WHOLE = ("cover", "extract", "lego", "complete")
+"""Ways that take all of a reference and give back all of it."""
 JOIN_SECONDS = 0.02
 """Over which what was there and what was made go over into each other: within a region that is repainted, else within the recording."""
 HEARD_SECONDS = 1.0
@@ -93,14 +95,17 @@ def laid(task: Compose, rate: int, channels: int, longest: float) -> Canvas | No
     whole = samples.shape[1]
     _judge(task, start, end, whole, rate, longest)
     window = min(whole, int(longest * rate))
+    if task.context and task.way not in WHOLE:
+        sides = 2 if task.way == "repaint" else 1
+        window = min(window, end - start + sides * round(max(task.context, HEARD_SECONDS) * rate))
     first = min(max(0, (start + end - window) // 2), whole - window)
-    return Canvas(samples, rate, (start, end), (first, first + window), inside=task.way in ("repaint", "cover"))
+    return Canvas(samples, rate, (start, end), (first, first + window), inside=task.way in ("repaint", *WHOLE))
 
 
 def _judge(task: Compose, start: int, end: int, whole: int, rate: int, longest: float) -> None:
     if end - start < REGION_SECONDS * rate:
         raise InvalidInput("The region lies beyond the end of the sound, or is too short: mark it anew on the waveform.", "region_end")
-    if task.way == "cover" and whole > longest * rate:
+    if task.way in WHOLE and whole > longest * rate:
         raise InvalidInput(f"The reference is longer than this model oversees ({longest:g} seconds): cut out a part of it.", "reference")
     if task.way == "repaint" and end - start > longest * rate:
         raise InvalidInput(f"The region is longer than this model oversees ({longest:g} seconds): mark a shorter one.", "region_end")

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from studio.engines._audio_canvas import Canvas
+from studio.engines import _ace_tracks
+from studio.engines._audio_canvas import WHOLE, Canvas
 from studio.engines._audio_codecs import rate
 from studio.errors import InvalidInput
 from studio.music.score import Key, Meter
@@ -63,8 +64,8 @@ def check(name: str, family: Family, task: Compose) -> None:
             raise InvalidInput(f"{name} does not use {told.title}: leave it as it was, or choose another model.", field)
     if task.reference_strength is not None and task.way != "cover":
         raise InvalidInput(f"{name} uses Strength for covers alone: leave it empty.", "reference_strength")
-    if task.way == "cover" and (task.region_start is not None or task.region_end is not None):
-        raise InvalidInput(f"{name} plays all of a reference in another way: cut out the region first, or repaint it.", "region_end")
+    if task.way in WHOLE and (task.region_start is not None or task.region_end is not None):
+        raise InvalidInput(f"{name} takes all of a reference for this: cut out the region first, or repaint it.", "region_end")
     if task.way == "continue" and task.region_start is not None:
         raise InvalidInput(f"{name} goes on from the region's end: leave its start empty.", "region_start")
     if task.way == "lead" and task.region_end is not None:
@@ -77,6 +78,7 @@ def check(name: str, family: Family, task: Compose) -> None:
 
 def _check_brief(name: str, task: Compose) -> None:
     """What ACE-Step has no word for."""
+    _ace_tracks.check(name, task)
     if task.time_signature and str(Meter.read(task.time_signature)) not in ACE_STEP_METERS:
         raise InvalidInput(f"{name} knows these time signatures: {', '.join(ACE_STEP_METERS)}.", "time_signature")
     if task.key and Key.read(task.key).mode not in ("major", "minor"):
@@ -115,6 +117,8 @@ def _ace_step(pipe: Any, asked: Asked) -> dict[str, Any]:
         frames = told["src_audio"].shape[-1] // pipe.vae.hop_length
         if task.way == "cover":
             told |= {"task_type": "cover", "audio_cover_strength": 1.0 - strength(ACE_STEP, task)}
+        elif task.way in _ace_tracks.WAYS:
+            told |= _ace_tracks.told(task)
         else:
             start, end = _frames(pipe, canvas, pipe.vae.hop_length)
             told |= {"task_type": "repaint", "repainting_start": start, "repainting_end": end}
@@ -168,7 +172,7 @@ def _stable_audio_3(pipe: Any, asked: Asked) -> dict[str, Any]:
 _NOT_SAMPLED = ("form", "energy", "temperature", "top_k", "top_p", "bank", "segments")
 _NOT_SUNG = (*_NOT_SAMPLED, "key", "time_signature", "lyrics")
 ACE_STEP = Family(
-    dict.fromkeys(("make", "repaint", "continue", "lead", "cover"), "AceStepPipeline"),
+    dict.fromkeys(("make", "repaint", "continue", "lead", "cover", *_ace_tracks.WAYS), "AceStepPipeline"),
     _ace_step,
     ("genre", "mood", "instruments"),
     (*_NOT_SAMPLED, "negative_prompt"),

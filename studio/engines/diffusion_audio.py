@@ -140,7 +140,7 @@ class _Maker:
         if not np.isfinite(made).all():
             raise StudioError(f"{self._card.name} found no sound with these settings: try more steps or another model.")
         # 2. Of a region, what it held; else all of it.
-        if canvas is None or task.way == "cover":
+        if canvas is None or task.way in _audio_canvas.WHOLE:
             samples = _quieter(made)
         else:
             start, end = canvas.marked
