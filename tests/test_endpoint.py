@@ -123,6 +123,15 @@ def test_the_words_come_as_they_are_written_and_only_what_was_asked_is_sent(serv
     assert "It is night." in turn and "Write of the sea." in turn and "==========\nOnce\n==========" in turn
 
 
+def test_a_conversation_is_sent_by_turns_with_the_document_before_its_first_message(serve: Callable[[Answer], Service]) -> None:
+    service = serve(lambda handler: stream(handler, WORDS))
+    run(card_of(service.url), Write(prompt="And now?", system="Be brief.", turns=("Who?", "Ana."), document="Ana has a boat."))
+    messages = service.bodies[0]["messages"]
+    assert [message["role"] for message in messages] == ["system", "user", "assistant", "user"]
+    assert "==========\nAna has a boat.\n==========" in messages[1]["content"] and messages[1]["content"].endswith("Who?")
+    assert [message["content"] for message in messages[2:]] == ["Ana.", "And now?"]
+
+
 def test_several_takes_have_seeds_of_their_own(serve: Callable[[Answer], Service]) -> None:
     service = serve(lambda handler: stream(handler, WORDS, "length"))
     passages = run(card_of(service.url), Write(prompt="Go", count=2, seed=3))
