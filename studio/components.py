@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -42,14 +43,19 @@ class Weights:
     variant: str | None
     packed: str
 
+    @cached_property
+    def tensors(self) -> tuple[tuple[str, weights.Tensor], ...]:
+        """What the headers of the files say of each tensor, by name."""
+        return tuple(pair for file in self.files for pair in weights.tensors(file).items())
+
     def bytes(self, dtype: Any) -> int:
         """Bytes of the module once its floating-point numbers are `dtype` (a torch dtype); packed weights keep their own size."""
-        return _bytes(self.files, None if self.packed else dtype)
+        return _bytes(self.tensors, None if self.packed else dtype)
 
     def differs(self, dtype: Any) -> bool:
         """Whether most of them are numbers in another format than `dtype` (a torch dtype), and none are packed."""
-        other = _bytes(self.files, None, besides=_FORMATS[str(dtype)])
-        return not self.packed and other * 2 > _bytes(self.files, None)
+        other = _bytes(self.tensors, None, besides=_FORMATS[str(dtype)])
+        return not self.packed and other * 2 > _bytes(self.tensors, None)
 
 
 def cards(name: str) -> tuple[ModelCard, ...]:
@@ -142,7 +148,7 @@ def module(card: ModelCard, found: Weights, part: str, kind: tuple[str, str], dt
 
 def single_file_bytes(file: Path, dtype: Any) -> int:
     """Bytes of the weights in one safetensors file once loaded as `dtype`."""
-    return _bytes((file,), dtype)
+    return _bytes(weights.tensors(file).items(), dtype)
 
 
 def placed(value: Any, device: Device) -> Any:
@@ -233,15 +239,14 @@ def _quiet() -> None:
     transformers_quiet()
 
 
-def _bytes(files: Iterable[Path], dtype: Any, besides: str = "") -> int:
+def _bytes(tensors: Iterable[tuple[str, weights.Tensor]], dtype: Any, besides: str = "") -> int:
     """Bytes of the weights, as `dtype` or as they are (None); those in the format `besides` and whole numbers not counted, if given."""
     total = 0
-    for file in files:
-        for tensor in weights.tensors(file).values():
-            floating = tensor.dtype in ("F16", "BF16", "F32", "F64")
-            if besides and (tensor.dtype == besides or not floating):
-                continue
-            total += prod(tensor.shape) * dtype.itemsize if dtype is not None and floating else tensor.end - tensor.begin
+    for _, tensor in tensors:
+        floating = tensor.dtype in ("F16", "BF16", "F32", "F64")
+        if besides and (tensor.dtype == besides or not floating):
+            continue
+        total += prod(tensor.shape) * dtype.itemsize if dtype is not None and floating else tensor.end - tensor.begin
     return total
 
 

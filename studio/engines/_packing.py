@@ -12,7 +12,6 @@ from math import prod
 from types import MappingProxyType
 from typing import Any
 
-from studio import weights
 from studio.components import Weights
 
 BITS = MappingProxyType({"int8": 8, "int4": 4})
@@ -31,14 +30,13 @@ def sizes(found: Weights, itemsize: int) -> dict[str, int]:
     The last stands under "unpacked".
     """
     total = dict.fromkeys((*BITS, "unpacked"), 0)
-    for file in found.files:
-        for name, tensor in weights.tensors(file).items():
-            floating = tensor.dtype in ("F16", "BF16", "F32", "F64")
-            plain = prod(tensor.shape) * itemsize if floating else tensor.end - tensor.begin
-            packed = floating and name.endswith(".weight") and len(tensor.shape) == 2 and _packs(name, tensor.shape[1])
-            for kind, bits in BITS.items():
-                total[kind] += _bytes(tensor.shape, bits, itemsize) if packed else plain
-            total["unpacked"] = max(total["unpacked"], 2 * plain if packed else 0)
+    for name, tensor in found.tensors:
+        floating = tensor.dtype in ("F16", "BF16", "F32", "F64")
+        plain = prod(tensor.shape) * itemsize if floating else tensor.end - tensor.begin
+        packed = floating and name.endswith(".weight") and len(tensor.shape) == 2 and _packs(name, tensor.shape[1])
+        for kind, bits in BITS.items():
+            total[kind] += _bytes(tensor.shape, bits, itemsize) if packed else plain
+        total["unpacked"] = max(total["unpacked"], 2 * plain if packed else 0)
     return total
 
 

@@ -83,8 +83,10 @@ def savings(card: ModelCard, found: Layout) -> dict[str, bool]:
 
 
 def weights_of(card: ModelCard, found: Layout, variant: str | None) -> dict[str, components.Weights]:
-    """The weight files of each part that has some, by role. Raises ModelUnavailable where a part is not there."""
+    """The weight files of each part of a folder that has some, by role; none for a single file. Raises ModelUnavailable for a lost part."""
     folder = components.files_of(card)
+    if folder.is_file():
+        return {}
     for role in found.parts:
         if not (folder / role).is_dir():
             raise ModelUnavailable(f"{card.name} lacks its {role}; fetch the model again.")
@@ -96,10 +98,16 @@ def weights_of(card: ModelCard, found: Layout, variant: str | None) -> dict[str,
 
 
 def from_folder(card: ModelCard, found: Layout, variant: str | None, dtype: Any, device: Device) -> dict[str, Component]:
+    """The parts of a folder as components: `from_weights` of those that `weights_of` finds."""
+    return from_weights(card, found, weights_of(card, found, variant), dtype, device)
+
+
+def from_weights(
+    card: ModelCard, found: Layout, weights: Mapping[str, components.Weights], dtype: Any, device: Device
+) -> dict[str, Component]:
     """A component for each part with weights, and one, "small", for the rest (tokenizers, scheduler)."""
     folder = components.files_of(card)
-    found_weights = weights_of(card, found, variant)
-    large = {role: components.module(card, one, role, found.parts[role], dtype, device) for role, one in found_weights.items()}
+    large = {role: components.module(card, one, role, found.parts[role], dtype, device) for role, one in weights.items()}
     small = {role: kind for role, kind in found.parts.items() if role not in large}
     files = [path for role in small for path in sorted((folder / role).iterdir()) if path.is_file()]
 

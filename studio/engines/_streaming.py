@@ -9,7 +9,6 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from studio import weights
 from studio.components import Weights
 
 AT_ONCE = 3
@@ -18,8 +17,7 @@ AT_ONCE = 3
 
 def room(found: Weights, itemsize: int) -> int:
     """Bytes that the layers take on the device beside the work itself."""
-    tensors = [tensor for file in found.files for tensor in weights.tensors(file).values()]
-    return AT_ONCE * max((prod(tensor.shape) * itemsize for tensor in tensors), default=0)
+    return AT_ONCE * max((prod(tensor.shape) * itemsize for _, tensor in found.tensors), default=0)
 
 
 def streamed(module: Any, place: str, pinned: bool) -> Any:

@@ -44,7 +44,8 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     elif isinstance(task, Inpaint):
         name = _inpaint.class_name(layout.pipeline, masked=_pipelines.takes_masks(card, folder))
         layout = _pipelines.layout(card, folder, name) if name and name != base else layout
-    made = _Made(card, options, folder, layout, base, components.number_format(device, options.dtype), device)
+    weights = _pipelines.weights_of(card, layout, options.variant or getattr(card.source, "variant", None))
+    made = _Made(card, options, folder, layout, base, weights, components.number_format(device, options.dtype), device)
     parts = made.parts(device, made.dtype)
     asked = made.way(AS_ASKED)
     denoiser = next(parts[role] for role in ("unet", "transformer", "file") if role in parts)
@@ -61,6 +62,7 @@ class _Made:
     folder: Path
     layout: _pipelines.Layout
     base: str
+    weights: Mapping[str, components.Weights]
     dtype: Any
     device: Device
 
@@ -69,7 +71,7 @@ class _Made:
         if self._single:
             parts = _pipelines.from_file(self.card, self.layout, dtype, device)
         else:
-            parts = _pipelines.from_folder(self.card, self.layout, self._variant, dtype, device)
+            parts = _pipelines.from_weights(self.card, self.layout, self.weights, dtype, device)
         return {**parts, "prompts": _prompts.component(parts)}
 
     def way(self, economy: Economy, kept: Keeping = WHOLE) -> Way:
@@ -80,8 +82,7 @@ class _Made:
 
     def ways(self, task: Task, parts: Mapping[str, Component]) -> tuple[Way, ...]:
         """All but the recipe's own, in the order in which they are tried: weights in less memory, then the work, then both."""
-        found = {} if self._single else _pipelines.weights_of(self.card, self.layout, self._variant)
-        model = Model(self.card, self.layout, found, self.dtype, self.device)
+        model = Model(self.card, self.layout, self.weights, self.dtype, self.device)
         kept = () if self._single else _ladder.keepings(model, parts, partial(self._reads, task))
         saving = _economies.economies(_pixels(task, self.card), _batch(task), **_pipelines.savings(self.card, self.layout))
         last = [self.way(saving[-1], one) for one in kept] if saving else []
@@ -94,10 +95,6 @@ class _Made:
     @property
     def _single(self) -> bool:
         return components.files_of(self.card).is_file()
-
-    @property
-    def _variant(self) -> str | None:
-        return self.options.variant or getattr(self.card.source, "variant", None)
 
     def _build(self, values: Mapping[str, Any], economy: Economy) -> Pipeline:
         pipe = _pipelines.assembled(self.layout, values)
