@@ -29,12 +29,14 @@ SHARE = 0.9
 class Device:
     """One device. `wanted` is "auto" or a kind; `budget_gb` caps its memory (None: what the machine has free).
 
-    `converted` keeps weights once they are in the device's number format, where there is a place for them.
+    `converted` keeps weights once they are in the device's number format, where there is a place for them. With `openvino`, pictures on
+    a CPU may be made by that package where it is installed.
     """
 
     wanted: Literal["auto", "cuda", "mps", "cpu"] = "auto"
     budget_gb: float | None = None
     converted: Converted | None = None
+    openvino: bool = False
 
     @cached_property
     def kind(self) -> Kind:

@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     converted_gb: float = Field(
         default=20, ge=0, description="GB of the cache for weights once converted to the device's number format; none in a public studio"
     )
+    openvino: CliImplicitFlag[bool] = Field(
+        default=True, description="Where models run on a CPU and OpenVINO is installed, use it for pictures where it is quicker"
+    )
     idle_minutes: float = Field(default=0, ge=0, description="Unload models nobody used for so long; 0: never")
     offline: CliImplicitFlag[bool] = Field(default=False, description="Never download anything")
     models: Path | None = Field(default=None, description="TOML file with further model cards")

@@ -88,7 +88,7 @@ class Studio:
     @classmethod
     def open(cls, settings: Settings) -> Studio:
         """The studio that `settings` describe. Imports no framework. Raises InvalidInput for a bad `--models` file or `--endpoint`."""
-        device = Device(settings.device, settings.memory, converted.of(settings))
+        device = Device(settings.device, settings.memory, converted.of(settings), settings.openvino)
         manager = Manager(device, settings.idle_minutes * 60, Peaks(settings.home / "peaks.json"))
         library = Library(settings.home)
         if settings.public:

@@ -107,3 +107,11 @@ def test_a_public_studio_is_told_what_strangers_need(home: Path, monkeypatch: py
     assert [check for check in checks if check.advice] == []
     monkeypatch.delenv("SYSTEM")
     assert not [check for check in found(home) if "strangers" in check.found]
+
+
+def test_the_doctor_says_whether_openvino_is_there_and_what_brings_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = doctor.find_spec
+    for there, words in ((False, "pip install openvino"), (True, "OpenVINO is installed: diffusion models use it")):
+        monkeypatch.setattr(doctor, "find_spec", lambda name, there=there: there or None if name == "openvino" else real(name))
+        assert advice(found(home), words) == ""
+    assert advice(found(home, openvino=False), "these settings do not use it") == ""

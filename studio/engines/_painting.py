@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from studio import components
 from studio.creations import Json, Picture, Preview, Progress, Report
-from studio.engines import _economies, _inpaint, _latents, _pipelines, _prompts, _schedulers
+from studio.engines import _economies, _inpaint, _latents, _openvino, _pipelines, _prompts, _schedulers
 from studio.engines._economies import AS_ASKED, Economy
 from studio.errors import InvalidInput, StudioError
 from studio.models import ModelCard
@@ -159,6 +159,7 @@ class Painter:
             "pipeline": type(self._pipe).__name__,
             "scheduler": _schedulers.name_of(self._pipe.scheduler),
             "dtype": str(self._vae_dtype).removeprefix("torch."),
+            **_openvino.told(self._pipe),
         }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from studio import components
 from studio.device import Device
-from studio.engines import _economies, _inpaint, _ladder, _pipelines, _prompts, _reading
+from studio.engines import _economies, _inpaint, _ladder, _openvino, _pipelines, _prompts, _reading
 from studio.engines._economies import AS_ASKED, Economy
 from studio.engines._ladder import WHOLE, Keeping, Model
 from studio.engines._painting import Options, Painter
@@ -72,6 +72,7 @@ class _Made:
             parts = _pipelines.from_file(self.card, self.layout, dtype, device)
         else:
             parts = _pipelines.from_weights(self.card, self.layout, self.weights, dtype, device)
+        parts = _openvino.quicker(parts, self.card, self.layout, device)
         return {**parts, "prompts": _prompts.component(parts)}
 
     def way(self, economy: Economy, kept: Keeping = WHOLE) -> Way:
