@@ -7,6 +7,7 @@
 
   const LOOK = 700; // milliseconds after the last key until the tokens are counted anew
   const NEAR = 80; // pixels from the end within which it is followed
+  const MOST = 60001; // characters of a message of which the tokens are counted
   const KEPT = "atelier-chat"; // the conversation that was shown, by document
 
   const editor = () => window.atelierEditor?.current?.() ?? null;
@@ -35,12 +36,13 @@
       this.head = element("div", { className: "head" }, this.list, small("New", () => this.#load("new").then(() => this.field.focus()), { "aria-label": "New conversation" }), ...this.kept);
       this.turn = element("ol", { className: "turns" });
       this.log = element("div", { className: "log", role: "log", tabIndex: 0, "aria-label": "What was said", hidden: true }, this.turn);
-      this.field = element("textarea", { rows: 2, placeholder: "Ask about the text, or about anything", "aria-label": "Message", dir: "auto", maxLength: 60000 });
+      this.field = element("textarea", { rows: 2, placeholder: "Ask about the text, or about anything", "aria-label": "Message", dir: "auto" });
       this.sees = element("select", { "aria-label": "What it sees of the document" },
-        ...[["", "Sees nothing of it"], ["selection", "Sees the selection"], ["document", "Sees the whole document"]].map(([value, text]) => element("option", { value, text })));
+        ...[["", "Sees nothing"], ["selection", "Sees the selection"], ["document", "Sees the document"]].map(([value, text]) => element("option", { value, text })));
       this.count = element("select", { "aria-label": "Answers at once" }, ...[1, 2, 3, 4].map((value) => element("option", { value, text: value === 1 ? "1 answer" : `${value} answers` })));
       this.send = element("button", { type: "submit", className: "words primary", text: "Send" });
       this.halt = small("Stop", () => this.link.tell.halt({}), { className: "words", hidden: true, title: "Stop (Esc)" });
+      this.count.className = "few";
       this.said = element("p", { className: "said", role: "status" });
       const form = element("form", { className: "saying" }, this.field, element("div", { className: "acts" }, this.sees, this.count, this.send, this.halt));
       this.root.replaceChildren(this.head, this.log, form, this.said);
@@ -158,7 +160,7 @@
     #look(wait = LOOK) {
       clearTimeout(this.later);
       this.later = setTimeout(async () => {
-        const data = { ...(await this.#place(false)), chat: this.chat, parent: this.turns.at(-1)?.id ?? "", message: this.field.value, sees: this.sees.value };
+        const data = { ...(await this.#place(false)), chat: this.chat, parent: this.turns.at(-1)?.id ?? "", message: this.field.value.slice(0, MOST), sees: this.sees.value };
         if (this.document && (data.message || this.turns.length)) this.link.tell.look(data);
       }, wait);
     }
