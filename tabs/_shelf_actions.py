@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import gradio as gr
 
-from studio import failures, thumbs
+from studio import failures, incoming, thumbs
 from studio import replay as replaying
 from studio.creations import Creation, Event, Progress
 from studio.errors import InvalidInput, ModelUnavailable, StudioError
@@ -26,6 +26,8 @@ log = logging.getLogger("atelier.page")
 
 MOST_THUMBS = 60
 MOST_PACKED = 1000
+MOST_BROUGHT = 500
+"""Creations of one zip that comes into a public studio."""
 NOT_HERE = "What finds by meaning is not on this machine yet: fetch it (84 MB) in Writing, under Sources, or search by words."
 
 
@@ -87,12 +89,25 @@ def packed(desk: Desk, data: object, request: gr.Request) -> dict[str, Any]:
         private = isinstance(data, Mapping) and data.get("private") is True
         (place,) = _form.show_bytes({"atelier-private.zip" if private else "atelier.zip": b""})
         shelf, seen = desk.studio.library.shelf, desk.seen(request)
-        titles = {} if private else {id: shelf.item(id, *seen).title for id in ids}
-        archive.pack([desk.creation(id, request) for id in ids], Path(place), private, {id: title for id, title in titles.items() if title})
+        items = [] if private else [shelf.item(id, *seen) for id in ids]
+        titles = {item.id: item.title for item in items if item.title}
+        archive.pack([desk.creation(id, request) for id in ids], Path(place), private, titles, items)
         words = f"{len(ids):,} creation{'s are' if len(ids) > 1 else ' is'} in {Path(place).name}."
         return {"parcel": _shelf.file_value(place), "words": words}
 
     return _shelf.sent(**_asking.guarded(act))
+
+
+def brought(desk: Desk, file: str | None, request: gr.Request) -> str:
+    """Take an exported zip in; one line as HTML that says what came, or why not."""
+    if not file:
+        return ""
+    owner, session = desk.owner(request)
+    try:
+        most = MOST_BROUGHT if desk.studio.settings.public else incoming.MOST
+        return _status.message(desk.studio.library.incoming.bring(Path(file), owner, session, most).words)
+    except StudioError as error:
+        return _status.message(str(error), "error")
 
 
 def replay(desk: Desk, data: object, request: gr.Request) -> Iterator[str]:
@@ -210,6 +225,10 @@ def _purge(visit: Visit) -> dict[str, Any]:
     return {}
 
 
+def _empty(visit: Visit) -> dict[str, Any]:
+    return {"count": len(visit.desk.studio.library.shelf.empty_trash(*visit.seen))}
+
+
 def _files(visit: Visit) -> dict[str, Any]:
     creation = visit.desk.creation(visit.ids[0], visit.request)
     medium = visit.desk.studio.library.shelf.item(creation.id, *visit.seen).medium
@@ -222,6 +241,6 @@ def _texts(value: object) -> tuple[str, ...]:
 
 ANSWERS: Mapping[str, Callable[[Visit], dict[str, Any]]] = {
     "page": _page, "thumbs": _thumbs, "star": _star, "tag": _tag, "move": _move, "rename": _rename, "note": _note,
-    "trash": _trash, "restore": _restore, "purge": _purge, "files": _files,
+    "trash": _trash, "restore": _restore, "purge": _purge, "empty": _empty, "files": _files,
 }  # fmt: skip
 """What a browser may ask for, by name."""

@@ -15,6 +15,9 @@ NAME = "Library"
 TASK = None
 ACCEPTS: Mapping[str, str] = {}
 
+LARGER = "Larger ones come in by `python -m studio import FILE`. Stars, tags, projects and records come along."
+SHOW_ANEW = "() => window.atelierLibrary?.reload?.()"
+
 
 def build(desk: Desk) -> None:
     """Lay out the tab."""
@@ -29,9 +32,24 @@ def build(desk: Desk) -> None:
                 stage = gr.HTML(elem_classes="status", padding=False)
                 stop = gr.Button("Stop", elem_classes="stop", size="sm", min_width=80, visible=False)
     _origin.build(desk)
+    _import(desk)
     chosen = {medium: gr.State("") for medium in ("picture", "sound", "text")}
     desk.outbox.update(chosen)
     _wire(desk, shelf, leaf, player, stage, stop, list(chosen.values()))
+
+
+def _import(desk: Desk) -> None:
+    """The box that takes an exported zip in, folded."""
+    with gr.Accordion("Import an export", open=False, elem_classes="import"):
+        given = gr.File(label="A zip that Export made, up to 20 MB", file_types=[".zip"], height=130, type="filepath")
+        gr.HTML(_status.note(LARGER if not desk.studio.settings.public else ""), padding=False, elem_classes="quiet")
+        came = gr.HTML(padding=False, elem_classes="status came")
+
+    def bring(file: str | None, request: gr.Request) -> str:
+        return _shelf_actions.brought(desk, file, request)
+
+    given.upload(bring, given, came, concurrency_limit=1, **PRIVATE).then(None, js=SHOW_ANEW, api_visibility="private")
+    given.clear(lambda: "", None, came, **QUIET)
 
 
 def _wire(desk: Desk, shelf: Any, leaf: Any, player: Any, stage: Any, stop: Any, chosen: list[Any]) -> None:

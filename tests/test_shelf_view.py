@@ -161,3 +161,27 @@ def test_a_difference_leads_from_one_text_to_the_other(first: str, second: str) 
     pieces = _leaf.difference(first, second)
     assert "".join(words for kind, words in pieces if kind != "added") == first
     assert "".join(words for kind, words in pieces if kind != "removed") == second
+
+
+def test_the_trash_is_emptied_of_ones_own_alone(library: Library) -> None:
+    where = desk(library, public=True)
+    mine, others, kept = write(library, "A.", "s", "guest"), write(library, "B.", "t", "guest"), write(library, "C.", "s", "guest")
+    library.shelf.trash([mine, others], "guest")
+    assert ask(where, "s", "empty")["count"] == 1
+    assert ask(where, "s", "empty")["count"] == 0
+    assert [item.id for item in library.shelf.page(Filter(trashed=True), owner="guest")] == [others]
+    assert library.get(kept, "guest").text == "C."
+
+
+def test_an_export_of_the_page_comes_back_by_the_page(library: Library, tmp_path: Path) -> None:
+    where = desk(library, public=False)
+    made = write(library, "A boat.")
+    library.shelf.star([made], on=True)
+    (parcel,) = [_shelf_actions.packed(where, {"ids": [made]}, visitor("s"))["parcel"]["path"]]
+    elsewhere = desk(Library(tmp_path / "elsewhere"), public=True)
+    assert "1 creation came into the library" in _shelf_actions.brought(elsewhere, parcel, visitor("s"))
+    (item,) = elsewhere.studio.library.shelf.page(Filter(), owner="guest", session="s")
+    assert (item.id, item.star, item.words) == (made, True, "A boat.")
+    assert "damaged" in _shelf_actions.brought(elsewhere, __file__, visitor("s"))
+    assert _shelf_actions.brought(elsewhere, None, visitor("s")) == ""
+    elsewhere.studio.library.close()

@@ -7,7 +7,7 @@
   let lists = 0;
 
   class Line {
-    // `acts`: star(on), tag(words, on), move(project), compare(), pack(plain), trash(), restore(), purge(), none(), known(name).
+    // `acts`: star(on), tag(words, on), move(project), compare(), pack(plain), trash(), restore(), purge(), emptyTrash(), none(), known(name).
     constructor(root, acts) {
       this.acts = acts;
       this.words = element("p", { className: "count", "aria-live": "polite" });
@@ -21,6 +21,7 @@
         restore: button("Restore", () => acts.restore()),
         purge: button("Delete for good", () => this.#purge(), { "aria-haspopup": "dialog" }),
         none: button("Select none", () => acts.none()),
+        empty: button("Empty trash", () => this.#empty(), { "aria-haspopup": "dialog" }),
       };
       this.group = element("div", { className: "acts", role: "group", "aria-label": "With those selected" }, ...Object.values(this.buttons));
       this.form = element("div", { className: "asked", hidden: true });
@@ -34,12 +35,12 @@
       this.chosen = chosen;
       this.starred = several && chosen.every(({ star }) => star);
       this.words.textContent = several ? `${many(chosen.length)} selected` : trashed ? `${many(total)} in the trash, each for 30 days` : total ? many(total) : "";
-      const here = several ? (trashed ? ["restore", "purge", "none"] : ["star", "tag", "move", "pack", "trash", "none"]) : [];
+      const here = several ? (trashed ? ["restore", "purge", "none"] : ["star", "tag", "move", "pack", "trash", "none"]) : trashed && total ? ["empty"] : [];
       if (several && !trashed && chosen.length >= 2 && chosen.length <= 4) here.push("compare");
       for (const [name, made] of Object.entries(this.buttons)) made.hidden = !here.includes(name);
       this.buttons.star.textContent = this.starred ? "Remove star" : "Star";
-      this.group.hidden = !several;
-      if (!several) this.#close(false);
+      this.group.hidden = !here.length;
+      if (!here.length) this.#close(false);
     }
 
     // One sentence; `back`, a function, takes back what it says.
@@ -114,6 +115,12 @@
 
     #purge() {
       this.#open(`Delete ${many(this.chosen.length)} for good? Nothing brings them back.`, [], [button("Delete for good", this.#done(() => this.acts.purge()))]);
+    }
+
+    #empty() {
+      this.#open("Empty the trash? All that is in it is deleted for good, also what a filter hides. Nothing brings it back.", [], [
+        button("Empty trash", this.#done(() => this.acts.emptyTrash())),
+      ]);
     }
   }
 

@@ -12,6 +12,9 @@
     waiting = null;
   };
 
+  // What came from elsewhere, such as a zip, is shown at once.
+  shared.reload = () => shelf?.load(true);
+
   shared.attachLeaf = (element, link) => {
     const join = () => {
       const leaf = new shared.Leaf(element.querySelector(".leaf"), shelf, link.tell);

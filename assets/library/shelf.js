@@ -204,6 +204,13 @@
       });
     }
 
+    emptyTrash() {
+      return this.act("empty", {}, async ({ count }) => {
+        await this.load();
+        this.line.say(count ? `${many(count)} deleted for good.` : "The trash was empty.");
+      });
+    }
+
     open(id) {
       if (!id || this.trashed) return this.trashed && this.line.say("This is in the trash: restore it to open it.");
       this.opened = id;
@@ -232,7 +239,7 @@
 
     #acts() {
       const known = (name) => (this.bar.known?.[name] ?? []).map(([value]) => value);
-      const calls = ["star", "tag", "move", "compare", "pack", "trash", "restore", "purge"];
+      const calls = ["star", "tag", "move", "compare", "pack", "trash", "restore", "purge", "emptyTrash"];
       return { ...Object.fromEntries(calls.map((name) => [name, (...given) => this[name](...given)])), none: () => this.select([]), known };
     }
 
