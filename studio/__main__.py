@@ -18,7 +18,8 @@ from studio import models as catalogue
 from studio.backup import backup
 from studio.creations import Creation
 from studio.device import Device
-from studio.errors import InvalidInput
+from studio.errors import InvalidInput, Refused
+from studio.licences import Licences
 from studio.make_commands import commands
 from studio.models import Address, ModelCard, Package
 from studio.settings import Settings, prepare_environment
@@ -76,12 +77,18 @@ def starters(context: typer.Context) -> None:
 
 
 @app.command()
-def download(context: typer.Context, name: str) -> None:
-    """Fetch one model by its name, as `models` lists it."""
+def download(
+    context: typer.Context, name: str, accept: Annotated[bool, typer.Option("--accept", help="Accept the licence of its weights")] = False
+) -> None:
+    """Fetch one model by its name, as `models` lists it. Where its licence has to be accepted, it is said what that restricts."""
     with sentences():
         cards = [card for card in catalogue.discover(context.obj.models) if card.name.casefold() == name.casefold()]
         if not cards:
             raise InvalidInput("There is no model of that name: `python -m studio models` lists them.", "name")
+        for lacking in filter(None, map(Licences(context.obj.home, context.obj.public).lacks, cards)):
+            if not accept:
+                raise Refused(f"{lacking.words} Add --accept if you agree.")
+            Licences(context.obj.home, context.obj.public).accept(lacking.name)
         _fetch(cards, context.obj)
 
 

@@ -25,6 +25,7 @@ from studio.engines import endpoint
 from studio.errors import Busy, Cancelled, InvalidInput, ModelUnavailable, Refused, StudioError, Withheld
 from studio.keeping import Run, kept
 from studio.library import Library, Outcome
+from studio.licences import Licences
 from studio.manager import Manager, Recipe
 from studio.marks import Marks
 from studio.models import ModelCard
@@ -68,6 +69,7 @@ class Studio:
         self.manager = manager
         self.library = library
         self.sets = OwnSets(settings.home)
+        self.licences = Licences(settings.home, settings.public)
         self.places = places(settings)
         self.styles: Mapping[str, TextStyle] = text_styles(settings.presets)
         self.own_styles = OwnStyles(settings.home)
@@ -182,9 +184,14 @@ class Studio:
         yield from self._runs.follow(place.stream, owner, session)
 
     def card_for(self, task: Task) -> ModelCard:
-        """The card this task gets now, with its files."""
+        """The card this task gets now, with its files. Raises Refused where it names one whose licence is to be accepted first."""
+        here = self.here(task.kind)
+        if not task.model:
+            here = {name: card for name, card in here.items() if self.licences.lacks(card) is None}
         try:
-            return models.choose(task, self.cards, self.here(task.kind), self.manager.room)
+            card = models.choose(task, self.cards, here, self.manager.room)
+            self.licences.require(card)
+            return card
         except ModelUnavailable:
             if self.settings.public:  # a visitor brings no model here
                 raise ModelUnavailable("This studio has no model for this now: choose another model or tab.") from None
@@ -207,6 +214,7 @@ class Studio:
         if force and self.settings.public:
             raise Refused(stocking.CHOSEN)
         card = models.named(self.cards, name, kind)
+        self.licences.require(card)
         yield from self._runs.follow(
             self.watchdog.stream(lambda stream: self._fetch(stream, card, force), name=f"download {card.name}"), "local", ""
         )
@@ -216,6 +224,7 @@ class Studio:
         card = self.here(kind).get(models.named(self.cards, name, kind).name)
         if card is None:
             raise ModelUnavailable(f"{name} is not on this machine yet: download it first.")
+        self.licences.require(card)
         task = least(card, kind)
 
         def load(stream: Stream) -> None:

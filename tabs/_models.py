@@ -88,36 +88,61 @@ def picker(form: Form, stage: gr.HTML, way: str = "", ways: Any = None) -> tuple
     fetch = gr.Button("Download", size="sm", visible=False)
 
     def describe(name: str | None, way: str | None = "") -> Any:
-        try:
-            card = picked(studio, name or "", kind, way or "")
-        except StudioError:
-            return gr.skip(), gr.skip()
-        here = card.name in studio.here(kind)
-        allowed = not here and not studio.settings.public and not studio.settings.offline
-        return _status.card_facts(card, here), gr.Button(visible=allowed, value=f"Download {card.name}")
+        return _described(studio, kind, name or "", way or "")
 
-    def download(name: str | None) -> Iterator[Any]:
-        if studio.settings.public:  # the button is not shown there; the event is there all the same
-            yield _status.message(CHOSEN, "error"), gr.skip(), gr.skip()
-            return
-        began = time.monotonic()
-        try:
-            for event in studio.download(name or "", kind, force=True):
-                if isinstance(event, Progress):
-                    rate = event.done / max(time.monotonic() - began, 0.1)
-                    left = (event.total - event.done) / rate if rate and event.total and time.monotonic() - began > 2 else None
-                    yield _status.progress(event, left), gr.skip(), gr.skip()
-            yield (
-                _status.message(f"{name} is on this machine now."),
-                gr.Dropdown(choices=model_choices(studio, kind)),
-                gr.Button(visible=False),
-            )
-        except Cancelled:
-            yield _status.message("Download stopped; what was fetched is kept for the next try.", "stopped"), gr.skip(), gr.skip()
-        except StudioError as error:
-            yield _status.message(str(error), "error"), gr.skip(), gr.skip()
+    def download(name: str | None, request: gr.Request) -> Iterator[Any]:
+        yield from _brought(studio, kind, name or "", form.owner(request)[0])
 
     asked = [model] if ways is None else [model, ways]
     model.change(describe, asked, [facts, fetch], api_visibility="private", show_progress="hidden", queue=False)
     fetch.click(download, model, [stage, model, fetch], api_visibility="private", show_progress="hidden", concurrency_limit=2)
     return model, facts
+
+
+def _described(studio: Studio, kind: str, name: str, way: str) -> Any:
+    """What is known of a model, with what its licence restricts until that is accepted, and the button that does what is lacking."""
+    try:
+        card = picked(studio, name, kind, way)
+    except StudioError:
+        return gr.skip(), gr.skip()
+    here = card.name in studio.here(kind)
+    lacking = studio.licences.lacks(card)
+    allowed = not studio.settings.public and (lacking is not None if here else not studio.settings.offline)
+    told = _status.card_facts(card, here) + _status.note(lacking.words if lacking else "")
+    return told, gr.Button(visible=allowed, value=_press(card.name, here=here, asks=lacking is not None))
+
+
+def _brought(studio: Studio, kind: str, name: str, owner: str) -> Iterator[Any]:
+    """Accept its licence, as the button said, and fetch a model: the line of progress, the picker, and the button."""
+    if studio.settings.public:  # the button is not shown there; the event is there all the same
+        yield _status.message(CHOSEN, "error"), gr.skip(), gr.skip()
+        return
+    began = time.monotonic()
+    try:
+        card = models.named(studio.cards, name, kind)
+        if (lacking := studio.licences.lacks(card)) is not None:
+            studio.licences.accept(lacking.name, owner)
+        if lacking is not None and card.name in studio.here(kind):
+            yield _status.message(f"The licence of {card.name} is accepted."), gr.skip(), gr.Button(visible=False)
+            return
+        for event in studio.download(name, kind, force=True):
+            if isinstance(event, Progress):
+                rate = event.done / max(time.monotonic() - began, 0.1)
+                left = (event.total - event.done) / rate if rate and event.total and time.monotonic() - began > 2 else None
+                yield _status.progress(event, left), gr.skip(), gr.skip()
+        yield (
+            _status.message(f"{name} is on this machine now."),
+            gr.Dropdown(choices=model_choices(studio, kind)),
+            gr.Button(visible=False),
+        )
+    except Cancelled:
+        yield _status.message("Download stopped; what was fetched is kept for the next try.", "stopped"), gr.skip(), gr.skip()
+    except StudioError as error:
+        yield _status.message(str(error), "error"), gr.skip(), gr.skip()
+
+
+def _press(name: str, *, here: bool, asks: bool) -> str:
+    """What the button under a model's name says that it does."""
+    if not asks:
+        return f"Download {name}"
+    return f"Accept the licence of {name}" if here else f"Accept the licence and download {name}"

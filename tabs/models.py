@@ -11,7 +11,7 @@ import gradio as gr
 from studio.creations import Progress
 from studio.errors import Cancelled, StudioError
 from studio.studio import Studio
-from tabs import _asking, _residents, _status
+from tabs import _asking, _licences, _residents, _status
 from tabs._form import PRIVATE, QUIET, Desk
 
 NAME = "Models"
@@ -69,6 +69,7 @@ def build(desk: Desk) -> None:
             stage = gr.HTML(elem_classes="status", padding=False)
             stop = gr.Button("Stop", elem_classes="stop", size="sm", min_width=80, visible=False)
         known = Panel(_PRESSED, elem_classes="known-models")
+        _licences.build(desk)
     seen = [memory, moments]
     desk.demo.load(lambda: (*keeper.now(), keeper.listed()), None, [*seen, known], **QUIET)
     memory.look(keeper.now, None, seen, trigger_mode="always_last", **QUIET)
