@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,12 +106,41 @@ def values() -> st.SearchStrategy[Any]:
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     """An endpoint and named values of which at least one is wild. Of five requests four are refused, so that few runs take time."""
-    endpoint = draw(st.sampled_from(sorted(API)))
+    endpoint = draw(st.sampled_from(sorted(name for name, parameters in API.items() if parameters)))
     wild = draw(st.dictionaries(st.sampled_from(API[endpoint]), values(), min_size=1, max_size=4))
     small = {name: value for name, value in SMALL.items() if name in API[endpoint]}
     if "seed" in API[endpoint] and draw(st.integers(0, 4)):
         small["seed"] = -1
     return endpoint, {**({"prompt": "a cat"} if "prompt" in API[endpoint] else {}), **small, **wild}
+
+
+def hasty(count: int, chance: random.Random) -> list[tuple[str, dict[str, Any]]]:
+    """So many of the same kind, made quickly, each with a seed that is none: no run comes of them."""
+    return [_hasty(chance, endpoint) for endpoint in chance.choices(sorted(name for name in API if "seed" in API[name]), k=count)]
+
+
+def _hasty(chance: random.Random, endpoint: str) -> tuple[str, dict[str, Any]]:
+    wild = {name: _value(chance) for name in chance.choices(API[endpoint], k=chance.randint(1, 4))}
+    said = {"prompt": "a cat"} if "prompt" in API[endpoint] else {}
+    return endpoint, {**said, **wild, "seed": chance.choice((-1, 2**32, 0.5, "abc", [1]))}
+
+
+def _value(chance: random.Random, depth: int = 0) -> Any:
+    match chance.randrange(8 if depth < 3 else 6):
+        case 0 | 1 | 2:
+            return chance.choice(ODD)
+        case 3:
+            return chance.randint(-(2**70), 2**70)
+        case 4:
+            return chance.uniform(-1, 1) * 10 ** chance.randint(-20, 300)
+        case 5:
+            return "".join(
+                chr(chance.choice((chance.randrange(0xD800), chance.randrange(0xE000, 0x110000)))) for _ in range(chance.randrange(40))
+            )
+        case 6:
+            return [_value(chance, depth + 1) for _ in range(chance.randrange(4))]
+        case _:
+            return {str(chance.choice(ODD)): _value(chance, depth + 1) for _ in range(chance.randrange(3))}
 
 
 def sent(client: httpx.Client, endpoint: str, given: dict[str, Any]) -> Answer:

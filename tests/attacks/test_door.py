@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.attacks.promise import TELLTALE, is_a_sentence
-from tests.attacks.requests import Answer, requests, sent, wrong
+from tests.attacks.requests import Answer, hasty, requests, sent, wrong
 from tests.serving import ROOT, running
 
 BATCH = 10
@@ -47,6 +48,10 @@ def many(examples: int, served: tuple[str, Path, int], *, derandomize: bool) -> 
 
     attack()
     assert "Traceback" not in httpx.get(served[0]).text
+
+
+def test_requests_that_can_come_to_nothing_get_answers_that_tell_nothing(served: tuple[str, Path, int]) -> None:
+    assert wrong(served[0], served[1] / "web", hasty(60, random.Random(8))) == []
 
 
 @pytest.mark.thorough

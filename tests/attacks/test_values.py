@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import time
 import unicodedata
 from pathlib import Path
@@ -18,7 +19,7 @@ from studio.starter.icons import IconLibrary
 from studio.starter.words import needs_encoder, read
 from studio.tasks import PROMPT_LIMIT, TASKS, Task, TextToImage, Write, limits
 from tests.attacks.promise import is_a_sentence, refused
-from tests.attacks.requests import requests
+from tests.attacks.requests import hasty, requests
 
 ROOT = Path(__file__).parents[2]
 FIRST: dict[str, dict[str, Any]] = {
@@ -204,3 +205,11 @@ def test_wild_values_give_a_task_or_one_sentence(request: tuple[str, dict[str, A
     except InvalidInput as refusal:
         said = str(refusal)
     assert said.endswith(".") and "\n" not in said
+
+
+def test_five_thousand_wild_requests_are_refused_in_a_sentence_each() -> None:
+    for endpoint, values in hasty(5000, random.Random(5)):
+        kind = endpoint.removeprefix("/")
+        with pytest.raises(InvalidInput) as said:
+            TASKS.get(kind, Write).checked(values)
+        assert str(said.value).endswith(".") and "\n" not in str(said.value) and len(str(said.value)) < 400, values
