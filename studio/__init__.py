@@ -19,6 +19,7 @@ Reading order:
     music/               what every music engine shares: notes, plans, arranging, rendering, measuring, sound files
     writing/             what every writing engine and the writing tab share: prompts, versions, sources, files
     recipes.py           what an engine hands over: parts that stay, and the ways a pipeline is made of them
+    pinned.py            weights kept where a GPU fetches them quickly
     device.py            the machine: cuda, mps or cpu, dtype, memory, threads
     embedding.py         texts as vectors, for the search in sources
     ledger.py            which bytes are taken on a device

@@ -12,7 +12,7 @@ import json
 import tomllib
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -130,6 +130,8 @@ def module(card: ModelCard, found: Weights, part: str, kind: tuple[str, str], dt
 
     def load(report: Report) -> Any:  # noqa: ARG001 (the manager has reported what is loaded, and how many bytes)
         with in_words(card):
+            if device.pinned is not None and (value := device.pinned.get(name, device.kind)) is not None:
+                return value
             _quiet()
             wanted, store = class_of(card, *kind), device.converted if found.differs(dtype) else None
             options = {"variant": found.variant} | ({} if found.packed else {"dtype": dtype})
@@ -141,7 +143,11 @@ def module(card: ModelCard, found: Weights, part: str, kind: tuple[str, str], dt
                 if value is None:
                     value = _read(card, part, wanted, found.folder, options)
                     store.keep(entry, found.bytes(dtype), value.save_pretrained)
-            return value if found.packed else placed(value, device)
+            if found.packed:
+                return value
+            if device.pinned is not None and device.pinned.keep(name, placed(value, replace(device, wanted="cpu")), found.bytes(dtype)):
+                return device.pinned.get(name, device.kind)
+            return placed(value, device)
 
     return Component(name, found.bytes(dtype), load)
 

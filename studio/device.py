@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import psutil
 
+from studio.pinned import Pinned
+
 if TYPE_CHECKING:
     from studio.converted import Converted
 
@@ -109,6 +111,11 @@ class Device:
         if self.kind == "mps":
             return torch.float16
         return torch.bfloat16 if _cpu_has_bf16() else torch.float32
+
+    @cached_property
+    def pinned(self) -> Pinned | None:
+        """Where weights of this device stay when they have gone from it; None where it has no memory of its own."""
+        return Pinned(_free_memory) if self.kind == "cuda" else None
 
     def release(self) -> None:
         """Give freed memory back to the device's allocator, if torch is loaded at all."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Iterator, Set
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from studio import models
@@ -23,6 +24,7 @@ from studio.errors import Busy, ModelUnavailable, Refused, StudioError
 from studio.library import Library
 from studio.manager import Manager
 from studio.models import ModelCard
+from studio.pinned import Pinned
 from studio.recipes import Pipeline, Recipe
 from studio.residency import Plan
 from studio.sending import Failure, Took, sent
@@ -91,6 +93,15 @@ class Both(Device):
         return "ZeroGPU" if _AFAR.get() else super().name
 
 
+class Lent(Device):
+    """The GPU that is lent: the package keeps what is loaded for it, and this process has no GPU to keep weights ready for."""
+
+    @cached_property
+    def pinned(self) -> Pinned | None:
+        """Nothing."""
+        return None
+
+
 class ZeroStudio(Studio):
     """A studio whose larger models run on the GPU that is lent: `lend` makes it so, once, in the main thread, before the page is served."""
 
@@ -98,7 +109,7 @@ class ZeroStudio(Studio):
         manager.close()
         here = Both("cpu", device.budget_gb)
         super().__init__(settings, cards, here, Lending(here, settings.idle_minutes * 60), library)
-        self._gpu = Device("cuda", LENT_GB)
+        self._gpu = Lent("cuda", LENT_GB)
         self._lent: dict[str, ModelCard] = {}
         self._values: dict[str, Any] = {}
         self._took: dict[str, tuple[float, Task]] = {}
