@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from studio.errors import InvalidInput, ModelUnavailable
-from studio.tasks import SEED_LIMIT, TASKS, Task, Write
+from studio.tasks import ASIDE, SEED_LIMIT, TASKS, Task, Write
 
 AnyTask = TypeVar("AnyTask", bound=Task)
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -128,7 +128,7 @@ class ModelCard(_Data):
     schedulers: tuple[str, ...] = ()
     own_sets: bool = Field(default=False, description="Whether it draws with sets of a person's own pictures")
     blends: bool = Field(default=False, description="Whether it can draw between two prompts")
-    modes: tuple[str, ...] = Field(default=(), description="Ways of inpainting that it knows; empty: those of any text-to-image model")
+    modes: tuple[str, ...] = Field(default=(), description="Ways of inpainting or selecting; empty: those of any text-to-image model")
     ignores: tuple[str, ...] = Field(default=(), description="Fields of its tasks that it cannot use: refused when filled")
     needs: tuple[str, ...] = Field(default=(), description="Packages to install first")
     unverified: tuple[str, ...] = Field(default=(), description="Fields not yet read at their origin")
@@ -179,7 +179,7 @@ def read_cards(file: Path) -> tuple[ModelCard, ...]:
             place = ".".join(str(part) for part in error.errors()[0]["loc"])
             reason = f"{place}: {error.errors()[0]['msg']}"
             raise InvalidInput(f"Card {number} of {file.name} is not usable: {reason}.", "models") from None
-        unknown = [kind for kind in card.serves if kind not in TASKS]
+        unknown = [kind for kind in card.serves if kind not in TASKS and kind not in ASIDE]
         if card.engine not in engines() or unknown:
             what = f"task {unknown[0]}" if unknown else f"engine {card.engine}"
             raise InvalidInput(f"Card {number} of {file.name} names an unknown {what}.", "models")

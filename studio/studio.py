@@ -19,7 +19,7 @@ from studio import attempts, converted, enhance, failures, foresight, models, so
 from studio.admission import Admission
 from studio.audit import Audit
 from studio.batch_runs import BatchRuns
-from studio.creations import Event, Json, Media, Passage, Preview, Progress
+from studio.creations import Event, Json, Media, Passage, Picture, Preview, Progress
 from studio.device import Device
 from studio.engines import endpoint
 from studio.errors import Busy, Cancelled, InvalidInput, ModelUnavailable, Refused, StudioError, Withheld
@@ -42,7 +42,7 @@ from studio.settings import Settings
 from studio.starter.own import PREFIX, OwnSet, OwnSets
 from studio.stream import Stream
 from studio.tally import Tally
-from studio.tasks import SEED_LIMIT, Compose, Inpaint, Task, TextToImage, Write
+from studio.tasks import SEED_LIMIT, Compose, Inpaint, Select, Task, TextToImage, Write
 from studio.warming import WarmUp, least
 from studio.watchdog import Watchdog
 from studio.writing.context import LONGEST, Assembled, Words, assemble
@@ -182,6 +182,29 @@ class Studio:
             raise
         place.stream = self.watchdog.stream(lambda stream: self._enhance(stream, writer, task, finished, turns), name="enhance")
         yield from self._runs.follow(place.stream, owner, session)
+
+    def select(self, asked: Select, owner: str = "local", session: str = "") -> Picture:
+        """The mask of a part of a picture, 255 where it is, by a model. Waits its turn as a run does; nothing is kept.
+
+        Raises ModelUnavailable where no model for it is here, InvalidInput where nothing of it is found.
+        """
+        card = self.card_for(asked)
+        task, found = models.resolve(asked, card), list[Picture]()
+
+        def look(stream: Stream) -> None:
+            from studio import finite  # brings numpy
+
+            finite.check_once(card, self.places.cache, stream.report)
+            made = attempts.made(self.manager, self.recipe(card, task), task, stream.report, owner=_turns(owner, session))
+            found.extend(media for media, _ in made if isinstance(media, Picture))
+
+        place = self._room()
+        place.stream = self.watchdog.stream(look, name=f"select with {card.name}")
+        for _ in self._runs.follow(place.stream, owner, session):
+            pass
+        if not found:
+            raise Cancelled
+        return found[0]
 
     def card_for(self, task: Task) -> ModelCard:
         """The card this task gets now, with its files. Raises Refused where it names one whose licence is to be accepted first."""

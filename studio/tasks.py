@@ -540,7 +540,31 @@ class Write(Task):
         return self
 
 
+class Select(Task):
+    """A part of a picture is found, so that it can be marked: what `name` says, or the main thing, inside `box` where one is given.
+
+    `image` is a file; `name` may hold several names with commas between them; `box` is (left, top, right, bottom) in pixels.
+    """
+
+    kind: ClassVar[str] = "select"
+    medium: ClassVar[str] = "mask"
+    files: ClassVar[tuple[str, ...]] = ("image",)
+
+    image: Said = Field(min_length=1, max_length=PROMPT_LIMIT, title="Picture", description="The picture to look at: a file")
+    name: Words = Field(default="", max_length=200, title="Name", description="What to find; empty: the main thing")
+    box: tuple[int, int, int, int] | None = Field(default=None, title="Box", description="Where to look")
+    model: Text = Field(default="", max_length=200, title="Model", description="Name of a model card; empty: the best one here")
+    seed: Whole | None = Field(default=None, ge=0, le=SEED_LIMIT, title="Seed", description="Changes nothing here")
+
+    @property
+    def way(self) -> str:
+        """Whether it is found by its name."""
+        return "named" if self.name.strip() else "subject"
+
+
 TASKS: dict[str, type[Task]] = {task.kind: task for task in (TextToImage, Inpaint, Compose, Narrate, Write)}
+ASIDE: dict[str, type[Task]] = {task.kind: task for task in (Select,)}
+"""What a page asks beside the crafts: models serve it like these, and what comes back is no creation."""
 
 
 def limits(task: type[Task], name: str) -> dict[str, Any]:

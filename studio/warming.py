@@ -18,7 +18,7 @@ from studio.creations import Event
 from studio.errors import Cancelled, StudioError
 from studio.foresight import FRAMEWORKS
 from studio.models import ModelCard
-from studio.tasks import TASKS, Task
+from studio.tasks import ASIDE, TASKS, Task
 
 log = logging.getLogger("atelier")
 
@@ -35,6 +35,7 @@ LEAST: Mapping[str, Mapping[str, object]] = {
     "music": {"prompt": "-"},
     "narrate": {"text": "-"},
     "write": {"prompt": "-"},
+    "select": {"image": "-"},
 }
 """What a task of each kind must say."""
 
@@ -42,7 +43,7 @@ LEAST: Mapping[str, Mapping[str, object]] = {
 def least(card: ModelCard, kind: str) -> Task:
     """A resolved task for the card that nobody asked for: good for loading its parts, never to be run."""
     way = {"mode": card.modes[0]} if kind == "inpaint" and card.modes else {}
-    return models.resolve(TASKS[kind].checked({**LEAST[kind], **way, "model": card.name, "seed": 0}), card)
+    return models.resolve((TASKS | ASIDE)[kind].checked({**LEAST[kind], **way, "model": card.name, "seed": 0}), card)
 
 
 class WarmUp:

@@ -21,10 +21,12 @@ import gradio as gr
 import numpy as np
 
 from studio.errors import InvalidInput, MediaUnreadable, StudioError
+from tabs import _selecting
 from tabs._untrusted import inside, served
 
 if TYPE_CHECKING:
     from studio.inpaint.read import Pixels, Source
+    from tabs._form import Desk
 
 log = logging.getLogger("atelier.page")
 
@@ -41,6 +43,7 @@ MARGINS = "(left, right, top, bottom) => window.atelierMask.margins(left, right,
 DISPLAY_SIDE = 4096
 """Longer side, in pixels, of what the browser shows; places and masks are in the picture's own pixels all the same."""
 
+DISPLAY_LIMIT = 1_000_000  # pixels: no picture has a longer side
 _AT_ONCE = 2  # pictures decoded at a time: each may take a few hundred megabytes
 _PATIENCE = 60.0  # seconds to wait for a turn
 _LOSSLESS = 2_000_000  # pixels up to which the shown copy is exact
@@ -53,10 +56,19 @@ attach(200);
 """
 
 
-def mask_editor() -> gr.HTML:
-    """The editor. Its value opens a picture in it: see `opened`."""
+def mask_editor(desk: Desk | None = None) -> gr.HTML:
+    """The editor. Its value opens a picture in it: see `opened`. With a `desk` its studio's models select, too."""
     turns = threading.Semaphore(_AT_ONCE)
-    functions = [*(_in_turn(function, turns) for function in (open_picture, open_mask, select)), kept]
+    selecting = None if desk is None else _selecting.Selecting(desk)
+    by_hand = _in_turn(select, turns)
+
+    def find(data: Any, request: gr.Request) -> dict[str, Any]:
+        return selected(data, selecting, request, by_hand)
+
+    def naming(_: Any) -> dict[str, Any]:
+        return _answered(lambda: {"reason": _selecting.NONE if selecting is None else selecting.reason()})
+
+    functions = [*(_in_turn(function, turns) for function in (open_picture, open_mask)), find, naming, kept]
     return gr.HTML(
         html_template='<div class="mask-editor blank"></div>', js_on_load=_ATTACH, server_functions=functions,
         apply_default_css=False, padding=False, elem_classes="mask-editor-block",
@@ -106,13 +118,37 @@ def select(data: Any) -> dict[str, Any]:
 
     def answer() -> dict[str, Any]:
         from studio.inpaint import select as finder
+        from studio.inpaint.edit import colours
         from studio.inpaint.read import read_picture
 
-        pixels = _colours(read_picture(_uploaded(data, "path")).pixels)
+        pixels = colours(read_picture(_uploaded(data, "path")).pixels)
         mask = finder.subject(pixels, _box(data, pixels.shape[1], pixels.shape[0]), lambda _: None)
         if not mask.any():
             raise InvalidInput("No subject stands out in this picture: draw a rectangle around it and try again, or paint it.")
         return {"mask": _packed(255 - mask if data.get("what") == "background" else mask)}
+
+    return _answered(answer)
+
+
+def selected(
+    data: Any, selecting: _selecting.Selecting | None, request: Any, by_hand: Callable[[Any], dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """For the editor, as `select`; `what` may also be "named", and then `name` says what is looked for.
+
+    Models do it where they are here; a run of theirs waits for the device, not for the turns of those who read pictures.
+    """
+
+    def answer() -> dict[str, Any]:
+        what = data.get("what") if isinstance(data, dict) else None
+        path = _uploaded(data, "path")
+        if what == "named":
+            if selecting is None:
+                raise InvalidInput(_selecting.NONE)
+            return {"mask": _packed(selecting.named(path, data.get("name"), request))}
+        mask = None if selecting is None else selecting.subject(path, _box(data, DISPLAY_LIMIT, DISPLAY_LIMIT), request)
+        if mask is None:
+            return (by_hand or select)(data)
+        return {"mask": _packed(255 - mask if what == "background" else mask)}
 
     return _answered(answer)
 
@@ -182,11 +218,6 @@ def _display(source: Source) -> tuple[bytes, str]:
         return out.getvalue(), "image/png"
     image.save(out, "JPEG", quality=92, subsampling=0, icc_profile=source.icc)
     return out.getvalue(), "image/jpeg"
-
-
-def _colours(pixels: Pixels) -> Pixels:
-    """(H, W, 3) of grey, RGB or RGBA."""
-    return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else np.ascontiguousarray(pixels[..., :3])
 
 
 def _packed(mask: Pixels) -> str:

@@ -11,10 +11,13 @@ from html import escape
 
 from studio.models import ModelCard
 from studio.residency import Moment, Resident, Status
-from studio.tasks import TASKS
+from studio.tasks import ASIDE, TASKS
 from tabs import _status
 
-KINDS = {"text_to_image": "Text to image", "inpaint": "Inpainting", "music": "Music", "narrate": "Narration", "write": "Writing"}
+KINDS = {
+    "text_to_image": "Text to image", "inpaint": "Inpainting", "music": "Music", "narrate": "Narration", "write": "Writing",
+    "select": "Selecting in pictures",
+}  # fmt: skip
 """What a kind of task is called where its models are listed; any further kind by its own name."""
 SHADES = 6
 """Colours of the bar; a seventh component takes the first again."""
@@ -67,7 +70,7 @@ def named(key: str) -> tuple[str, str]:
 def cards(listed: Sequence[ModelCard], here: Mapping[str, ModelCard], *, own: bool, fetching: bool) -> str:
     """Every model by task, those on this machine first. Where they are one's `own` with a press that loads, or brings if `fetching`."""
     parts: list[str] = []
-    for kind in TASKS:
+    for kind in (*TASKS, *ASIDE):
         fitting = sorted((c for c in listed if kind in c.serves), key=lambda c: (c.name not in here, -c.quality, c.name.casefold()))
         if fitting:
             rows = "".join(_card(card, kind, card.name in here, own, own and fetching) for card in fitting)

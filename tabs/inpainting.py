@@ -38,7 +38,7 @@ def build(form: Form) -> None:
     form.add("mask", gr.File(label=TASK.model_fields["mask"].title, type="filepath", visible="hidden"))
     with gr.Row(elem_classes="desk editing"):
         with gr.Column(elem_classes="left"):
-            editor = _mask_editor.mask_editor()
+            editor = _mask_editor.mask_editor(form)
         with gr.Column(elem_classes="right"):
             ask = _ask(form)
             view = _answer()

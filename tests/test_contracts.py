@@ -18,7 +18,7 @@ from studio import models
 from studio.models import ModelCard
 from studio.music.genres import genres
 from studio.presets import text_styles
-from studio.tasks import MODES, TASKS, Inpaint, Task, TextToImage, Write, limits
+from studio.tasks import ASIDE, MODES, TASKS, Inpaint, Task, TextToImage, Write, limits
 from studio.writing_presets import writing_presets
 
 ROOT = Path(__file__).parent.parent
@@ -77,7 +77,8 @@ def first_field(task: type[Task]) -> str:
     return next(name for name, field in task.model_fields.items() if field.default is PydanticUndefined)
 
 
-FILLED: dict[str, dict[str, object]] = {kind: {first_field(task): "a red apple"} for kind, task in TASKS.items()}
+EVERY = TASKS | ASIDE
+FILLED: dict[str, dict[str, object]] = {kind: {first_field(task): "a red apple"} for kind, task in EVERY.items()}
 FILLED["inpaint"] |= {"mask": "mask.png", "prompt": "a red apple", "left": "10"}
 
 # Engines and cards -----------------------------------------------------------------------------------------------------------------
@@ -111,14 +112,14 @@ def test_every_task_has_one_starter_in_each_way_of_working() -> None:
 
 @card_names
 def test_a_card_serves_known_tasks_and_says_its_licence(card: ModelCard) -> None:
-    assert set(card.serves) <= set(TASKS)
+    assert set(card.serves) <= set(EVERY)
     assert card.summary
     assert card.licence != "unknown" or not card.starter
 
 
 @card_names
 def test_defaults_and_limits_name_fields_and_keep_within_the_tasks(card: ModelCard) -> None:
-    served = [TASKS[kind] for kind in card.serves]
+    served = [EVERY[kind] for kind in card.serves]
     for name in {*card.defaults, *card.limits}:
         assert any(name in task.model_fields for task in served), f"{name} is a field of none of {card.serves}"
     for task in served:
@@ -131,7 +132,7 @@ def test_defaults_and_limits_name_fields_and_keep_within_the_tasks(card: ModelCa
 
 @card_names
 def test_a_card_fills_a_task_that_says_only_what_it_must(card: ModelCard) -> None:
-    for task in (TASKS[kind] for kind in card.serves):
+    for task in (EVERY[kind] for kind in card.serves):
         asked = task.checked(FILLED[task.kind])
         filled = models.resolve(asked, card)
         assert filled.model == card.name

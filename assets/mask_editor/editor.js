@@ -238,12 +238,29 @@
 
     // --- selections ----------------------------------------------------------------------------------------------------------
 
-    #select(what) {
-      this.#ask(`Looking for the ${what}…`, async () => {
+    #select(what, name = "") {
+      this.#ask(`Looking for ${name ? `“${name}”` : `the ${what}`}…`, async () => {
         const picture = await this.#there();
-        const answer = await this.#server("select", { path: picture, what, box: this.tools.box });
+        const answer = await this.#server("find", { path: picture, what, name, box: this.tools.box });
         await this.#replace(answer);
       });
+    }
+
+    #selectNamed() {
+      const name = this.parts.name.value.trim();
+      if (name) this.#select("named", name);
+      else this.parts.name.focus();
+    }
+
+    // Says beside the field why nothing can be selected by its name here, where that is so.
+    async #naming() {
+      try {
+        const { reason } = await this.#server("naming", {});
+        this.parts.naming.textContent = reason;
+        this.parts.naming.hidden = !reason;
+      } catch (error) {
+        console.warn("Whether things can be selected by name is not known.", error); // it is said when it is tried
+      }
     }
 
     #maskFile(file) {
@@ -332,6 +349,7 @@
         redo: () => this.#stepBack("redo"),
         subject: () => this.#select("subject"),
         background: () => this.#select("background"),
+        named: () => this.#selectNamed(),
         invert: step(() => this.mask.invert()),
         clear: step(() => {
           this.mask.clear();
@@ -380,6 +398,12 @@
         });
       taken("file", (file) => this.openFile(file));
       taken("mask-file", (file) => this.#maskFile(file));
+      this.parts.more.addEventListener("toggle", () => this.parts.more.open && this.#naming());
+      this.parts.name.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter") return;
+        event.preventDefault();
+        this.act("named");
+      });
       this.#listenForDrops();
       addEventListener("pagehide", () => this.#keepMask());
       new ResizeObserver(() => this.zoomed()).observe(this.root);

@@ -88,6 +88,11 @@
         ${words("invert", "Invert", "Select what is not selected (I)", "I")}
         ${words("clear", "Clear", "Select nothing (Delete)", "Delete")}
       </div>
+      <div class="row named">
+        <label class="text">Select by name <input type="text" data-part="name" maxlength="200" placeholder="dog, red car" aria-describedby="mask-naming"></label>
+        ${words("named", "Select", "Find what has this name; several with commas between them")}
+        <p class="why" id="mask-naming" data-part="naming" hidden></p>
+      </div>
       <div class="row">
         ${words("grow", "Grow", "Make the mask wider on all sides")}
         ${words("shrink", "Shrink", "Make the mask narrower on all sides")}

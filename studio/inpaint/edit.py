@@ -79,7 +79,7 @@ class Edit:
 
     def crop(self, region: Region) -> Pixels:
         """(h, w, 3) uint8: the region at the picture's own size, unfilled; what is transparent lies over white."""
-        return _colours(self.canvas[region.box.place])
+        return colours(self.canvas[region.box.place])
 
     def finished(
         self, made: Sequence[Pixels], seed: int, facts: Mapping[str, Json] | None = None, attachments: Mapping[str, bytes] | None = None
@@ -88,7 +88,7 @@ class Edit:
 
         `facts["edit"]` counts pixels: `changed_outside` (measured), `blended` at the edge and `drawn`; and tells the seam.
         """
-        work = _colours(self.canvas)
+        work = colours(self.canvas)
         weights = np.zeros(self.hole.shape, np.float32)
         joints: list[dict[str, Json]] = []
         for region, pixels in zip(self.regions, made, strict=True):
@@ -174,7 +174,7 @@ def plan(task: Inpaint, side: int, step: int = 8, *, soft: bool = False, way: Wa
     if not hole.any():
         raise InvalidInput("The marks are too faint for this model: paint them at full strength.", "mask")
     strengths = (marked / np.float32(255) if soft else hole).astype(np.float32)
-    work = _colours(canvas)
+    work = colours(canvas)
     prefill = "original" if whole else way or task.prefill or WAYS.get(task.mode, "original")
     everything = whole or task.area == "whole" or (task.mode == "instruct" and task.context_padding is None)
     regions = tuple(
@@ -197,6 +197,16 @@ def summary(edit: Mapping[str, Json]) -> str:
         return "The whole picture was redrawn."
     changed, blended = int(str(edit.get("changed_outside", 0))), int(str(edit.get("blended", 0)))
     return f"{changed:,} pixel{'s' if changed != 1 else ''} changed outside the mask; {blended:,} blended at its edge."
+
+
+def colours(pixels: Pixels) -> Pixels:
+    """A copy as RGB; what is transparent lies over white."""
+    if pixels.ndim == 2:
+        return np.repeat(pixels[..., None], 3, 2)
+    if pixels.shape[2] == 3:
+        return pixels.copy()
+    alpha = pixels[..., 3:].astype(np.float32) / 255
+    return np.rint(pixels[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
 
 
 def _read(task: Inpaint) -> tuple[Source, Pixels, masks.Mask, tuple[int, int], tuple[str, ...]]:
@@ -280,16 +290,6 @@ def _region(work: Pixels, hole: masks.Hole, strengths: Floats, crop: Crop, way: 
         own = np.divide(_resized(within, crop.size), np.maximum(share, 1e-6), dtype=np.float32)
     own = np.clip(own, 0, 1)
     return Region(crop.box, picture, masks.softened(own, small, GROW, SOFTENED * max(crop.size)), small)
-
-
-def _colours(pixels: Pixels) -> Pixels:
-    """A copy as RGB; what is transparent lies over white."""
-    if pixels.ndim == 2:
-        return np.repeat(pixels[..., None], 3, 2)
-    if pixels.shape[2] == 3:
-        return pixels.copy()
-    alpha = pixels[..., 3:].astype(np.float32) / 255
-    return np.rint(pixels[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
 
 
 def _resized(pixels: _Array, size: tuple[int, int]) -> _Array:

@@ -39,7 +39,7 @@ def subject(pixels: Pixels, box: Box | None = None, report: Callable[[float], No
     small = _shrunk(pixels, _CUT)
     trimap = _around(small) if box is None else _inside(_scaled(box, pixels.shape, small.shape), small.shape)
     cut = _cut(small, trimap, report)
-    mask = _edged(pixels, _tidied(cut))
+    mask = edged(pixels, _tidied(cut))
     report(1.0)
     return mask
 
@@ -66,6 +66,26 @@ def by_colour(pixels: Pixels, x: int, y: int, tolerance: int, *, joined: bool = 
     colour = pixels[y, x].astype(int)
     low, high = (np.clip(colour + side * tolerance, 0, 255) for side in (-1, 1))
     return np.asarray(cv2.inRange(pixels, low.astype(np.uint8), high.astype(np.uint8)), np.uint8)
+
+
+def edged(pixels: Pixels, cut: Mask) -> Mask:
+    """A rough cut (h, w) of any size, 1 where something is, as a mask of the picture's size, its edge where the picture's own edge is."""
+    height, width = pixels.shape[:2]
+    if not cut.any() or cut.all():
+        return np.full((height, width), 255 if cut.any() else 0, np.uint8)
+    guide = _grey(_shrunk(pixels, _EDGES))
+    rough = np.asarray(cv2.resize(cut.astype(np.float32), (guide.shape[1], guide.shape[0]), interpolation=cv2.INTER_LINEAR), np.float32)
+    side = 2 * max(2, round(max(guide.shape) / 100)) + 1
+
+    def mean(values: NDArray[np.floating]) -> Floats:
+        return np.asarray(cv2.blur(values, (side, side)), np.float32)
+
+    middle, share = mean(guide), mean(rough)
+    slope = (mean(guide * rough) - middle * share) / (mean(guide * guide) - middle * middle + 1e-3)
+    slope, level = mean(slope), mean(share - slope * middle)
+    full = [np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR), np.float32) for part in (slope, level)]
+    edge = full[0] * _grey(pixels) + full[1]
+    return np.rint(255 * np.clip(2.5 * (edge - 0.5) + 0.5, 0, 1)).astype(np.uint8)
 
 
 def _around(small: Pixels) -> Mask:
@@ -154,26 +174,6 @@ def _tidied(cut: Mask) -> Mask:
             small = np.flatnonzero(areas < least)
             cut = np.where(np.isin(labels, small[small > 0]), 1 - value, cut).astype(np.uint8)
     return cut
-
-
-def _edged(pixels: Pixels, cut: Mask) -> Mask:
-    """The cut at full size, its edge where the picture's own edge is."""
-    height, width = pixels.shape[:2]
-    if not cut.any() or cut.all():
-        return np.full((height, width), 255 if cut.any() else 0, np.uint8)
-    guide = _grey(_shrunk(pixels, _EDGES))
-    rough = np.asarray(cv2.resize(cut.astype(np.float32), (guide.shape[1], guide.shape[0]), interpolation=cv2.INTER_LINEAR), np.float32)
-    side = 2 * max(2, round(max(guide.shape) / 100)) + 1
-
-    def mean(values: NDArray[np.floating]) -> Floats:
-        return np.asarray(cv2.blur(values, (side, side)), np.float32)
-
-    middle, share = mean(guide), mean(rough)
-    slope = (mean(guide * rough) - middle * share) / (mean(guide * guide) - middle * middle + 1e-3)
-    slope, level = mean(slope), mean(share - slope * middle)
-    full = [np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR), np.float32) for part in (slope, level)]
-    edge = full[0] * _grey(pixels) + full[1]
-    return np.rint(255 * np.clip(2.5 * (edge - 0.5) + 0.5, 0, 1)).astype(np.uint8)
 
 
 def _grey(pixels: Pixels) -> Floats:

@@ -256,6 +256,19 @@ def test_the_subject_in_the_last_rectangle_is_found_and_so_is_the_background(pag
     assert share(page) == pytest.approx(1 - subject, abs=0.01)
 
 
+def test_where_no_model_knows_names_the_field_says_so_and_nothing_is_lost(page: Page) -> None:
+    choose(page)
+    drag(page, (100, 60), (300, 60))
+    painted = share(page)
+    page.get_by_text("More", exact=True).click()
+    expect(page.locator(".mask-editor .why")).to_contain_text("no model that finds things by their names")
+    page.get_by_label("Select by name").fill("a red ball")
+    assert share(page) == painted, "letters in the field choose no tools"
+    page.keyboard.press("Enter")
+    expect(page.locator(".mask-editor .line.error")).to_contain_text("no model that finds things by their names")
+    assert share(page) == painted
+
+
 def test_invert_clear_grow_and_shrink(page: Page) -> None:
     choose(page)
     tool(page, "Ellipse")
