@@ -15,7 +15,7 @@ from tabs._form import QUIET, Form
 
 NAME = "Music"
 TASK = Compose
-ACCEPTS: Mapping[str, str] = {"text": "prompt", "sound": "reference", "picture": "artwork"}
+ACCEPTS: Mapping[str, str] = {"text": "prompt", "lyrics": "lyrics", "sound": "reference", "picture": "artwork"}
 
 PROMPTS = (
     "calm rainy-night lo-fi piano, 72 bpm, A minor, loop",
@@ -95,9 +95,9 @@ def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
     with gr.Accordion("Cover picture", open=False) as sleeve:
         picture = form.add("artwork", gr.File(label=TASK.model_fields["artwork"].title, type="filepath", height=90, file_types=["image"]))
     picture.change(lambda file: gr.Accordion(open=True) if file else gr.skip(), picture, sleeve, **QUIET)
-    with gr.Accordion("Advanced", open=False):
+    with gr.Accordion("Advanced", open=False) as advanced:
         form.add("negative_prompt", _fields.text(TASK, "negative_prompt", lines=2, placeholder="What to keep out"))
-        form.add("lyrics", _fields.text(TASK, "lyrics", lines=3, placeholder="[verse] …"))
+        lyrics = form.add("lyrics", _fields.text(TASK, "lyrics", lines=3, placeholder="[verse] …"))
         for pair in (NUMBERS[:2], NUMBERS[2:4], NUMBERS[4:]):
             with gr.Row():
                 for name in pair:
@@ -107,6 +107,9 @@ def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
             form.add("loudness", _fields.Dropdown([(t, n) for n, t in LOUDNESS.items()], value="-14", label="Loudness", min_width=140))
             form.add("retries", _fields.number(TASK, "retries", min_width=90))
         form.add("format", _fields.Dropdown([(t, n) for n, t in SOUND_FORMATS.items()], value="flac", label="Format of the download"))
+    # What another tab sends can be taken out again, also while a model is chosen that does not sing; its field says so.
+    form.inlets["lyrics"] = (lyrics, lambda words: gr.Textbox(value=words, interactive=True))
+    lyrics.change(lambda words: gr.Accordion(open=True) if words else gr.skip(), lyrics, advanced, **QUIET)
     return {"seed": seed, "dice": dice, "reuse": reuse, "cost": cost}
 
 
