@@ -75,8 +75,8 @@ def owners(studio: Studio) -> tuple[Owner, ...]:
 def act(studio: Studio, by: str, what: str, whose: str, purge: Callable[[str], None]) -> str:
     """Do one of ACTS and write it down with the name of the admin; returns what was done, in a sentence.
 
-    `whose` is an owner's short id, or a component's key for "unload"; `purge` removes everything of an owner. Raises NotFound for an act
-    or an owner that is not there.
+    `whose` is an owner's short id, or that of a component's key for "unload", where '' means all; `purge` removes everything of an owner.
+    Raises NotFound for an act or an owner that is not there.
     """
     if what not in ACTS:
         raise NotFound("There is no such act: go back and choose one of the buttons.")
@@ -85,8 +85,8 @@ def act(studio: Studio, by: str, what: str, whose: str, purge: Callable[[str], N
         studio.audit.note(what, by=by)
         return ACTS[what]
     if what == "unload":
-        count = studio.manager.unload(whose)
-        studio.audit.note(what, by=by, key=whose, count=count)
+        keys = [part.key for part in studio.manager.status().residents if whose in ("", short(part.key))]
+        studio.audit.note(what, by=by, parts=sum(studio.manager.unload(key) for key in keys))
         return ACTS[what]
     owner = next((one for one in owners(studio) if one.short == whose), None)
     if owner is None:

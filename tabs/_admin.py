@@ -22,7 +22,7 @@ from studio import administration, audit
 from studio.administration import ACTS, Owner
 from studio.errors import StudioError
 from studio.studio import Studio
-from tabs import _owners
+from tabs import _owners, _residents
 from tabs._apart import Files
 
 NONE = "There is no page here: go back to the studio."
@@ -131,7 +131,7 @@ def _runs(studio: Studio, form: _Form) -> str:
         (run.short, run.kind.replace("_", " "), run.model, run.state, run.created[:19], form.button("stop", "Stop", run.short))
         for run in administration.under_way(studio)
     ]
-    return _table(("Owner", "Task", "Model", "State", "Asked for (UTC)", ""), rows) or "<p>None.</p>"
+    return _table(("Owner", "Task", "Model", "State", "Asked for (UTC)", "Acts"), rows) or "<p>None.</p>"
 
 
 def _people(studio: Studio, form: _Form) -> str:
@@ -140,7 +140,7 @@ def _people(studio: Studio, form: _Form) -> str:
          _deeds(one, form))
         for one in administration.owners(studio)
     ]  # fmt: skip
-    return _table(("Owner", "Who", "Creations", "Today", "Last run (UTC)", ""), rows) or "<p>Nobody yet.</p>"
+    return _table(("Owner", "Who", "Creations", "Today", "Last run (UTC)", "Acts"), rows) or "<p>Nobody yet.</p>"
 
 
 def _deeds(one: Owner, form: _Form) -> str:
@@ -154,12 +154,13 @@ def _deeds(one: Owner, form: _Form) -> str:
 def _memory(studio: Studio, form: _Form) -> str:
     status = studio.manager.status()
     rows = [
-        (part.key, f"{part.bytes / 1e9:.2f} GB", "in use" if part.in_use else f"idle for {part.idle:,.0f} s",
-         "" if part.in_use else form.button("unload", "Unload", part.key))
+        (" of ".join(filter(None, _residents.named(part.key))), f"{part.bytes / 1e9:.2f} GB",
+         "in use" if part.in_use else f"idle for {part.idle:,.0f} s",
+         "" if part.in_use else form.button("unload", "Unload", audit.short(part.key)))
         for part in status.residents
     ]  # fmt: skip
     whole = f"<p>{escape(status.device)}: {sum(part.bytes for part in status.residents) / 1e9:.2f} of {status.budget / 1e9:.2f} GB.</p>"
-    return whole + _table(("Part", "Memory", "Use", ""), rows)
+    return whole + _table(("Part", "Memory", "Use", "Acts"), rows)
 
 
 def _log(studio: Studio) -> str:

@@ -15,7 +15,7 @@ import pytest
 from gradio.routes import App
 from starlette.testclient import TestClient
 
-from studio import passwords
+from studio import audit, passwords
 from studio.administration import ACTS, owners
 from studio.audit import short, verified
 from studio.creations import Creation
@@ -26,6 +26,7 @@ from studio.tasks import TextToImage
 from tabs import _admin, _web
 from tests.attacks.promise import TELLTALE
 
+ROOT = Path(__file__).parent.parent
 WORD = "correct horse"
 ASKED = TextToImage(prompt="zebraquartz cat", width=64, height=64, seed=1)
 
@@ -108,9 +109,16 @@ def test_a_mark_of_another_page_or_none_is_refused(house: House, made: str) -> N
 
 def test_the_page_tells_of_owners_and_memory_and_of_nothing_that_they_typed(house: House, made: str) -> None:
     text = house.clients["ana"].get("/admin").text
-    parts = (made, "<td>bo</td>", "1 · 0.", *(part.key for part in house.studio.manager.status().residents), "Pause new runs", "Audit log")
+    parts = (
+        made,
+        "<td>bo</td>",
+        "1 · 0.",
+        *(audit.short(part.key) for part in house.studio.manager.status().residents),
+        "Pause new runs",
+        "Audit log",
+    )
     assert [part for part in parts if part not in text] == []
-    assert "zebraquartz" not in text and not TELLTALE.search(text)
+    assert "zebraquartz" not in text and str(ROOT) not in text and not TELLTALE.search(text)
     assert house.clients["ana"].get("/admin").headers["cache-control"] == "no-store"
     assert "bo" in {one.name for one in owners(house.studio)}
 
@@ -144,7 +152,8 @@ def test_all_of_an_owner_goes_once_it_is_really_meant(house: House, made: str) -
 def test_models_are_unloaded(house: House, made: str) -> None:
     list(house.studio.run(ASKED, "ana"))
     assert house.studio.manager.status().residents
-    house.deed("unload")
+    assert house.deed("unload", "0" * 10).status_code == 303 and house.studio.manager.status().residents
+    house.deed("unload", audit.short(house.studio.manager.status().residents[0].key))
     assert house.studio.manager.status().residents == ()
 
 
