@@ -362,17 +362,19 @@ class Compose(Task):
     @classmethod
     def _lasting(cls, values: Any) -> Any:
         """A timeline says how long the piece is, where nothing else does."""
-        lines = values.get("segments") if isinstance(values, dict) else None
-        if not isinstance(lines, str) or not lines.strip() or values.get("duration") is not None:
-            return values
+        given = cast("dict[str, Any]", values) if isinstance(values, dict) else {}
+        lines = given.get("segments")
+        if not isinstance(lines, str) or not lines.strip() or given.get("duration") is not None:
+            return cast("Any", values)
         try:
-            return {**values, "duration": timeline.seconds(lines.replace("\r", "\n"))}
+            return {**given, "duration": timeline.seconds(lines.replace("\r", "\n"))}
         except InvalidInput:
-            return values  # refused below, in words
+            return given  # refused below, in words
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         """What one field alone cannot say."""
+        lasts = 0.0
         try:
             Key.read(self.key or "C")
             Meter.read(self.time_signature or "4/4")

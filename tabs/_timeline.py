@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio.errors import StudioError
+from studio.errors import InvalidInput, StudioError
 from studio.music import segments
 from studio.tasks import Compose
 from tabs import _fields, _status
@@ -42,8 +42,10 @@ def wire(form: Form, cost: gr.HTML) -> None:
             parts = segments.read(str(text or ""))
             asked = Compose.checked(values)
             seconds = form.studio.estimate(asked) if parts else None
-        except StudioError as error:
+        except InvalidInput as error:
             return _status.message(str(error), "error") if error.field == "segments" else ""
+        except StudioError:
+            return ""
         if not parts:
             return ""
         whole = sum(part.seconds for part in parts)

@@ -14,7 +14,7 @@ import pytest
 from studio import models
 from studio.creations import Creation, Preview, Progress, Take
 from studio.device import Device
-from studio.engines import _speaking, _voices, voice
+from studio.engines import _dialogue, _speaking, _voices, voice
 from studio.errors import Cancelled, InvalidInput, ModelUnavailable, Refused
 from studio.models import Folder, ModelCard, resolve
 from studio.provenance import record, sounds
@@ -96,6 +96,51 @@ def tiny_bark(folder: Path) -> Path:
     listed: dict[str, Any] = {"repo_or_path": "elsewhere", "calm": files, "stranger": dict.fromkeys(files, "../../secret.npy")}
     (folder / _voices.VOICES).write_text(json.dumps(listed))
     return folder
+
+
+def tiny_dia(folder: Path) -> Path:
+    """DiaForConditionalGeneration with its tokenizer, and a codec of four codebooks at 8,000 Hz in a folder of its own inside."""
+    import torch
+
+    t: Any = import_module("transformers")
+    shape = {
+        "num_hidden_layers": 1,
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+    }
+    cross = {"cross_num_attention_heads": 2, "cross_head_dim": 8, "cross_num_key_value_heads": 2, "cross_hidden_size": 16}
+    special = {"eos_token_id": 32, "pad_token_id": 33, "bos_token_id": 34}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        encoder = t.DiaEncoderConfig(max_position_embeddings=512, vocab_size=256, initializer_range=0.5, **shape)
+        decoder = t.DiaDecoderConfig(
+            max_position_embeddings=200, vocab_size=36, num_channels=4, initializer_range=0.5, **shape, **cross, **special
+        )
+        config = t.DiaConfig(encoder_config=encoder, decoder_config=decoder, delay_pattern=[0, 2, 3, 4], initializer_range=0.5)
+        model = t.DiaForConditionalGeneration(config)
+        model.generation_config = t.GenerationConfig(
+            do_sample=True, guidance_scale=3.0, top_k=20, max_length=200, decoder_start_token_id=34, **special
+        )
+        model.save_pretrained(folder)
+        codec = t.DacConfig(
+            encoder_hidden_size=4,
+            decoder_hidden_size=16,
+            downsampling_ratios=[2, 5, 8],
+            n_codebooks=4,
+            codebook_size=32,
+            sampling_rate=1600,
+        )
+        t.DacModel(codec).save_pretrained(folder / voice.CODEC)
+    t.DiaTokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dia(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_dia(tmp_path_factory.mktemp("dia") / "model")
 
 
 @pytest.fixture(scope="module")
@@ -315,8 +360,8 @@ def test_without_a_voice_the_answer_names_the_card_that_would_bring_one(tmp_path
 def test_every_card_of_a_voice_can_be_chosen_automatically() -> None:
     here = {card.name: card for card in voice.CARDS}
     for card in voice.CARDS:
-        assert models.choose(Narrate.checked({"text": "hello"}), voice.CARDS, {card.name: card}, lambda: 8_000_000_000) == card
-    assert models.choose(Narrate.checked({"text": "hello"}), voice.CARDS, here, lambda: 8_000_000_000).name == "MMS-TTS English"
+        assert models.choose(Narrate.checked({"text": "hello"}), voice.CARDS, {card.name: card}, lambda: 12_000_000_000) == card
+    assert models.choose(Narrate.checked({"text": "hello"}), voice.CARDS, here, lambda: 12_000_000_000).name == "MMS-TTS English"
 
 
 @pytest.mark.parametrize(
@@ -357,3 +402,51 @@ def test_a_voice_with_a_damaged_file_is_told(bark: Path, tmp_path: Path) -> None
     (folder / "speaker_embeddings/calm_fine_prompt.npy").write_bytes(b"no numbers")
     with pytest.raises(ModelUnavailable, match="The voice calm of Tiny voice is damaged"):
         speak(folder, voice="calm")
+
+
+# Dia ---------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_dia_speaks_sentence_by_sentence_and_its_seed_repeats(dia: Path) -> None:
+    events: list[Any] = []
+    (take,) = speak(dia, "The rain falls. The lamp is lit.", events.append)
+    heard = np.concatenate([event.sound.samples for event in events if isinstance(event, Preview) and event.sound], axis=1)
+    assert take.sound.rate == 1600 and take.sound.samples.shape[0] == 1
+    assert np.array_equal(heard, take.sound.samples) and take.sound.samples.std() > 0
+    (again,), (other,) = speak(dia, "The rain falls. The lamp is lit."), speak(dia, "The rain falls. The lamp is lit.", seed=4)
+    assert np.array_equal(again.sound.samples, take.sound.samples)
+    assert not np.array_equal(other.sound.samples[:, :400], take.sound.samples[:, :400])
+
+
+def test_what_follows_is_said_in_the_voice_of_the_first_sentence(dia: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+    own = _dialogue.opening
+
+    def opening(codes: Any, *rest: Any) -> Any:
+        given.append(codes)
+        return own(codes, *rest)
+
+    monkeypatch.setattr(_dialogue, "opening", opening)
+    speak(dia, "The rain falls. The lamp is lit. Nobody sleeps.")
+    assert len(given[0]) == 0 < len(given[1]) and given[1] is given[2]
+
+
+def test_columns_are_laid_and_read_with_their_delays() -> None:
+    import torch
+
+    codes = torch.arange(6).reshape(3, 2)
+    laid = _dialogue.opening(codes, [0, 2], 34, 33)
+    assert laid.tolist() == [[34, 34], [0, 34], [2, 34], [4, 1], [33, 3], [33, 5]]
+    made = torch.cat([laid[:4], torch.tensor([[7, 3], [8, 5], [9, 10], [33, 11]])])
+    assert _dialogue.spoken(made, [0, 2], 4, 32).tolist() == [[7, 10], [8, 11]]
+    assert _dialogue.spoken(made, [0, 2], 1, 5).tolist() == [[0, 1], [2, 3]]
+
+
+def test_dia_without_its_codec_or_at_another_pace_is_refused(dia: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="speaks at its own pace"):
+        speak(dia, speed=1.5)
+    for file in dia.iterdir():
+        if file.is_file():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(ModelUnavailable, match="codec"):
+        speak(tmp_path)

@@ -45,6 +45,9 @@ def said(task: Compose, prompt: str) -> str:
 
 def facts(task: Compose) -> dict[str, Json]:
     """What was said where it is not the prompt alone, and the timeline as it was kept to."""
-    told: dict[str, Json] = {"words": words} if (words := said(task, task.prompt)) != task.prompt else {}
-    parts: list[Json] = [{"start": one.start, "seconds": one.seconds, "words": one.words} for one in segments.read(task.segments)]
-    return told | ({"segments": parts} if parts else {})
+    told: dict[str, Json] = {}
+    if (words := said(task, task.prompt)) != task.prompt:
+        told["words"] = words
+    if parts := segments.read(task.segments):
+        told["segments"] = [{"start": one.start, "seconds": one.seconds, "words": one.words} for one in parts]
+    return told

@@ -1,4 +1,4 @@
-"""Voices of transformers, VITS (the MMS family) and Bark: text is read aloud sentence by sentence and plays while it is spoken.
+"""Voices of transformers, VITS (the MMS family), Bark and Dia: text is read aloud sentence by sentence and plays while it is spoken.
 
 Sentence k is spoken from seed + k alone, so that a change at the end of a text leaves its beginning as it was. Knows no manager, no
 download and no page.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from studio import components
 from studio.creations import Json, Preview, Progress, Report, Sound, Take
 from studio.device import Device
-from studio.engines import _speaking, _voices
+from studio.engines import _dialogue, _speaking, _voices
 from studio.errors import Cancelled, InvalidInput, ModelUnavailable
 from studio.manager import Component, Pipeline, Recipe
 from studio.models import ModelCard
@@ -26,9 +27,11 @@ from studio.tasks import SEED_LIMIT, Narrate, Task
 
 CARDS = components.cards("voice")
 
-CLASSES = {"vits": "VitsModel", "bark": "BarkModel"}
-LONGEST = {"vits": 400, "bark": 180}
-"""Characters spoken in one go. Bark's sound ends after 14 seconds."""
+CLASSES = {"vits": "VitsModel", "bark": "BarkModel", "dia": "DiaForConditionalGeneration"}
+LONGEST = {"vits": 400, "bark": 180, "dia": 160}
+"""Characters spoken in one go. Bark's sound ends after 14 seconds, and Dia's first sentence is heard with each of the others."""
+CODEC = "codec"
+"""Dia's codec: a companion of the card, or a folder inside the model's own."""
 FIXED_BYTES = 300_000_000
 LETTERS_A_SECOND = 10
 """A slow reader, for the size of a sound before it is made."""
@@ -45,6 +48,8 @@ class _Options(BaseModel):
 def check(card: ModelCard, task: Task) -> None:
     """Refuse a voice that the model does not have before anything is queued."""
     assert isinstance(task, Narrate)
+    if task.speed != 1 and components.read_json(card, components.files_of(card) / "config.json").get("model_type") == "dia":
+        raise InvalidInput(f"{card.name} speaks at its own pace: leave Speed at 1.", "speed")
     known = _voices.names(card)
     if task.voice and task.voice not in known:
         raise InvalidInput(
@@ -73,17 +78,35 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
         raise ModelUnavailable(f"{card.name} is no voice that this engine can speak with; choose another model.")
     found = components.find_weights(card, folder, options.variant)
     longest = options.longest or LONGEST[kind]
-    parts = {
+    parts: dict[str, Component] = {
         "model": components.module(card, found, "voice", ("transformers", CLASSES[kind]), torch.float32, device),
         "words": _tokenizer(card),
     }
+    if kind == "dia":
+        codec = components.find_weights(card, _codec_folder(card), None)
+        parts["codec"] = components.module(card, codec, "codec", ("transformers", "DacModel"), torch.float32, device)
 
     def build(values: Mapping[str, Any]) -> Pipeline:
-        model, words = values["model"], values["words"]
-        voice: _voices.Voice = _voices.Vits(model, words) if kind == "vits" else _voices.Bark(model, words, card)
+        voice = _voice(kind, values, card)
         return lambda task, report: _takes(voice, card, longest, task, report)
 
     return Recipe(parts, build, lambda task: _working_bytes(task, longest))
+
+
+def _voice(kind: str, values: Mapping[str, Any], card: ModelCard) -> _voices.Voice:
+    model, words = values["model"], values["words"]
+    if kind == "vits":
+        return _voices.Vits(model, words)
+    return _dialogue.Dia(model, words, values["codec"]) if kind == "dia" else _voices.Bark(model, words, card)
+
+
+def _codec_folder(card: ModelCard) -> Path:
+    folder = card.companion_files.get(CODEC) or components.files_of(card) / CODEC
+    if not folder.is_dir():
+        raise ModelUnavailable(
+            f"The codec of {card.name} is not here: download the model again, or put the codec into its folder as codec/."
+        )
+    return folder
 
 
 def _takes(voice: _voices.Voice, card: ModelCard, longest: int, task: Task, report: Report) -> Iterator[Take]:
