@@ -176,8 +176,10 @@ def cpu_as_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
 
 
 def test_a_gpu_may_have_its_layers_one_by_one_and_gives_way_to_the_processor_last(
-    folders: Callable[[str], Path], cpu_as_gpu: Device
+    folders: Callable[[str], Path], cpu_as_gpu: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(_economies, "TILE", 48)
+    monkeypatch.setattr(_economies, "SMALL_TILE", 32)
     recipe, here = recipe_of(folders(SD), device=cpu_as_gpu), recipe_of(folders(SD))
     asked = pixels(here, loaded(here.components), task_of())
     streamed, last = way_of(recipe, "streamed"), recipe.ways[-1]
@@ -185,6 +187,8 @@ def test_a_gpu_may_have_its_layers_one_by_one_and_gives_way_to_the_processor_las
     hooked = [name for name, module in values["unet"].named_modules() if hasattr(module, "_diffusers_hook")]
     assert len(hooked) > 10, "its layers come and go"
     assert np.array_equal(pixels(streamed, values, task_of()), asked)
+    both = pixels(way_of(recipe, "streamed+tiled+halved"), values, task_of())
+    assert np.abs(both - asked).mean() < 0.3 * asked.std() and np.array_equal(pixels(streamed, values, task_of()), asked)
     keys = sizes_of(recipe.parts(streamed))
     assert sum(keys.values()) < sum(recipe.sizes.values()) and not {*keys} & {recipe.components["unet"].key}
     assert last.name == "processor" and last.working_bytes(task_of()) == 0 and not any(sizes_of(recipe.parts(last)).values())

@@ -81,8 +81,9 @@ def _in_eights(weight: Any) -> tuple[Any, Any, Any]:
     """(out, in) -> int8 (out, in), scales (out, 1), nothing."""
     import torch
 
-    scale = weight.float().abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / 127
-    packed = (weight.float() / scale).round().to(torch.int8)
+    numbers = weight.float()
+    scale = numbers.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / 127
+    packed = (numbers / scale).round_().to(torch.int8)
     return packed, scale.to(weight.dtype), None
 
 
@@ -97,7 +98,7 @@ def _in_fours(weight: Any, group: int) -> tuple[Any, Any, Any]:
     low, high = rows.amin(dim=2, keepdim=True), rows.amax(dim=2, keepdim=True)
     low = low.to(weight.dtype).float()  # as it will be read
     scale = ((high - low).clamp(min=1e-12) / 15).to(weight.dtype)
-    levels = ((rows - low) / scale.float()).round().clamp(0, 15).to(torch.uint8).view(len(weight), -1)
+    levels = (rows - low).div_(scale.float()).round_().clamp_(0, 15).to(torch.uint8).view(len(weight), -1)
     first, second = levels.chunk(2, dim=1)
     return (first | (second << 4)).view(torch.int8), scale, low.to(weight.dtype)
 
