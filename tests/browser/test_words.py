@@ -133,6 +133,20 @@ def test_a_kind_of_text_fills_the_instruction_and_the_text_goes_to_the_picture_t
     expect(page.get_by_label("Prompt", exact=True)).to_have_value("a yellow boat")
 
 
+@pytest.mark.thorough
+def test_lyrics_go_to_their_field_in_the_music_tab_by_one_press(page: Page) -> None:
+    fresh(page)
+    typed(page, "[Verse]\nRain on the roof")
+    page.evaluate("(() => { const one = window.atelierEditor.current(); one.said(one.action('lyrics').title, '[Chorus] The sea'); })()")
+    page.locator(".editor .said").get_by_role("button", name="Sing in Music").click()
+    expect(page.get_by_role("tab", name="Music")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_label("Lyrics")).to_have_value("[Chorus] The sea")
+    expect(page.get_by_label("Lyrics")).to_be_editable()
+    writing(page)
+    page.get_by_role("button", name="Sing in Music").last.click()
+    expect(page.get_by_label("Lyrics")).to_have_value("[Verse]\nRain on the roof")
+
+
 def test_a_run_that_is_refused_leaves_the_document_free_and_keeps_what_was_typed(page: Page) -> None:
     fresh(page)
     instruction = "a b c " * 4000
