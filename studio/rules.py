@@ -27,7 +27,7 @@ PUBLIC_CHARACTERS = 5_000
 ASKED: Mapping[str, tuple[str, ...]] = {
     "text_to_image": ("prompt", "blend_prompt"),
     "inpaint": ("prompt",),
-    "music": ("prompt", "lyrics", "genre", "mood"),
+    "music": ("prompt", "lyrics", "segments", "genre", "mood"),
     "narrate": ("text",),
     "write": ("prompt", "system", "author_note", "output_choices", "turns"),
 }
