@@ -13,6 +13,7 @@ Reading order:
     engines/             one file a model family: the only code that knows torch
     components.py        loaders that engines share
     licences.py          what licences restrict, and which were accepted here
+    sheets.py            a model in a few facts: class of licence, meant for, limits, data
     converted.py         weights kept in the number format that they are used in
     starter/             Atelier Icons, the picture model that ships with the studio
     inpaint/             what every inpainting engine shares: marks, crops, prefills, seams, and the promise

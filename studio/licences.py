@@ -36,7 +36,7 @@ _OPEN = re.compile(r"^(apache|mit\b|bsd|cc0|cc-by-(sa-)?\d|isc|unlicense|public 
 _RESTRICTS: Mapping[Kind, str] = {
     "use-based": "its list of forbidden uses (such as deceiving or harming people) binds you and all to whom you pass the model on",
     "community": "commercial use has conditions of its maker, such as a limit of revenue or of users, and some uses are forbidden",
-    "non-commercial": "the model may not be used commercially",
+    "non-commercial": "the model may not be used commercially, unless its maker gives you another licence",
 }
 
 

@@ -114,6 +114,7 @@ class ModelCard(_Data):
     commercial: bool | Literal["limited", "unknown"] = "unknown"
     gated: bool | Literal["unknown"] = "unknown"
     summary: str = ""
+    data: str = Field(default="unknown", description="What it was made of: the data it learned from, as its maker says")
     params: float | None = None
     download_gb: float | None = None
     memory_gb: float | None = None

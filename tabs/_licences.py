@@ -17,7 +17,7 @@ element.addEventListener("click", (event) => {
   if (pressed) trigger("agree", { ...pressed.dataset });
 });
 """
-INTRO = "Each of these is accepted once, before the first of its models is fetched or used. All other models here have an open licence."
+INTRO = "Each of these is accepted once, before the first of its models is fetched or used. The other licences here are open, or not known."
 
 
 class Panel(gr.HTML):
@@ -56,6 +56,7 @@ def listed(studio: Studio) -> str:
             if done
             else f'<button type="button" data-act="agree" data-licence="{safe}" aria-label="Accept {safe}">Accept</button>'
         )
-        told = f"<b>{safe}</b> <span>{licences.KINDS[terms.kind]}</span><p>{escape(terms.restricts)}. {escape(', '.join(cards))}</p>"
+        restricts = escape(terms.restricts[:1].upper() + terms.restricts[1:])
+        told = f"<b>{safe}</b> <span>{licences.KINDS[terms.kind]}</span><p>{restricts}. {escape(', '.join(cards))}</p>"
         rows.append(f"<li><div>{told}</div><div>{end}</div></li>")
     return f'<p>{INTRO}</p><div class="known"><ul>{"".join(rows)}</ul></div>'

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from studio import sheets
 from studio.creations import Progress
 from studio.models import ModelCard
 
@@ -112,7 +113,9 @@ def card_facts(card: ModelCard, here: bool) -> str:
     if missing:
         facts.append("first run: make audiocraft" if "audiocraft" in missing else f"first run: pip install {' '.join(missing)}")
     link = f' <a href="{escape(card.url)}" target="_blank" rel="noopener">Model page</a>' if card.url.startswith("https://") else ""
-    return f'<p class="card">{escape(card.summary)} <span>{escape(" · ".join(facts))}.</span>{link}</p>'
+    told = facts_table(sheets.sheet(card))
+    more = f'<details class="sheet"><summary>More about {escape(card.name)}</summary>{told}</details>'
+    return f'<p class="card">{escape(card.summary)} <span>{escape(" · ".join(facts))}.</span>{link}</p>{more}'
 
 
 def facts_table(rows: Mapping[str, Any]) -> str:

@@ -41,6 +41,7 @@ CARDS = (
         gated=False,
         summary="Atelier Composer writes notes in many genres and plays them, on any computer; choose a larger model for voices and "
         "recorded sound.",
+        data="scores in the public domain: tunes of Ireland and Scotland of 1782 to 1903, and chorales by J. S. Bach",
         memory_gb=0.2,
         starter=True,
         languages=("en",),

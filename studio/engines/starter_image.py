@@ -45,6 +45,7 @@ CARDS = (
         gated=False,
         summary="Atelier Icons composes small illustrations from openly licensed icons, on any computer; choose a larger model for "
         "photographs and scenes.",
+        data="drawings of nine openly licensed icon sets, which assets/icons/NOTICE.md names",
         memory_gb=0.3,
         starter=True,
         languages=("en",),
