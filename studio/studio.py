@@ -449,7 +449,7 @@ class Studio:
             message = failures.told(error, f"run {run.job} with {run.card.name}", log).words
             raise
         finally:
-            self._over(run, outcome, message, time.monotonic() - begun[-1])
+            self._over(run, outcome, message, time.monotonic() - begun[-1] if len(begun) > 1 else 0.0)  # only with the device
 
     def _media(self, run: Run, stream: Stream, begun: list[float]) -> Generator[tuple[Media, float]]:
         """What the pipeline makes, each with the seconds it took; when it began is added to `begun`."""
@@ -473,7 +473,7 @@ class Studio:
         try:
             if not (self._closing and outcome == "cancelled"):
                 self.library.journal.finish(run.job, outcome, message, seconds)
-            self.admission.took(run.owner, run.address, seconds if outcome != "failed" else 0)
+            self.admission.took(run.owner, run.address, seconds)
         except StudioError as error:
             log.warning("how run %s ended was not written down: %s", run.job, error)
         finally:

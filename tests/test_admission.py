@@ -10,6 +10,8 @@ from studio import admission
 from studio.admission import BLOCKED, CROWD, PAUSED, Admission, Share
 from studio.errors import Busy, Refused
 from studio.settings import Settings
+from studio.studio import Studio
+from studio.tasks import TextToImage
 from tests.attacks.promise import is_a_sentence
 
 
@@ -109,3 +111,20 @@ def test_little_that_is_left_is_said_before_each_run() -> None:
     assert not Share(None, None).scarce and not Share(400, 3000).scarce
     assert Share(3, None).scarce and Share(None, 20).scarce
     assert Share(1, 240).words == "Left for you today: 1 run and 4 minutes; all of it is back at 00:00 UTC."
+
+
+def test_a_run_counts_with_the_time_it_had_the_device(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", cache=tmp_path / "cache", mode="public", offline=True, device="cpu", daily_runs=2)
+    studio = Studio.open(settings)
+    asked = TextToImage(prompt="a cat", width=64, height=64, seed=1)
+    list(studio.run(asked, "ana", address="1.2.3.4"))
+    (runs, seconds) = studio.admission.today()["ana"]
+    assert runs == 1 and 0 < seconds < 600
+    with pytest.raises(Refused):
+        next(iter(studio.run(asked.model_copy(update={"prompt": "a naked child"}), "ana")))
+    assert studio.admission.left("ana").runs == 1, "what is refused counts for nothing"
+    list(studio.run(asked, "ana"))
+    with pytest.raises(Busy, match="00:00 UTC"):
+        next(iter(studio.run(asked, "ana")))
+    assert studio.manager.waiting() == 0 and len(studio.library.list(owner="ana")) == 2
+    studio.close()
