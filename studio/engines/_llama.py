@@ -31,6 +31,9 @@ asked again and of a text that grew: a third of a second each time. Long prompts
 READ_FAST = 512
 """The same on other devices."""
 
+MARKS = 4096
+"""Texts of which it is remembered whether they hold markers of the chat form."""
+
 Heard = Callable[[Mapping[str, Any]], bool]
 
 
@@ -47,6 +50,7 @@ class Writer:
         self._secret = secret
         self._port = int(server.listening_address.rsplit(":", 1)[1])
         self._prefix = Prefix(batch)
+        self._marks: dict[int, bool] = {}
 
     def opening(self, system: str, instruction: str, goes_on: bool = False) -> list[int]:
         """The tokens of a conversation in the model's own form, up to where its answer begins; markers of that form in what is said
@@ -64,7 +68,7 @@ class Writer:
     def dialogue(self, system: str, messages: Sequence[str]) -> list[int]:
         """The same for messages of the person and the model by turns."""
         chat = turns(system, messages)
-        told = {f"⟦message {k}⟧": text for k, (_, text) in enumerate(chat) if self._tokenized(text, special=True) != self.tokens(text)}
+        told = {f"⟦message {k}⟧": text for k, (_, text) in enumerate(chat) if self._marked(text)}
         names = {text: name for name, text in told.items()}
         form = self._rendered([(role, names.get(text, text)) for role, text in chat])
         parts = re.split("(" + "|".join(map(re.escape, told)) + ")", form) if told else [form]
@@ -91,6 +95,15 @@ class Writer:
     def close(self) -> None:
         """Free the memory and close the port; the object is of no use afterwards."""
         self._server = None
+
+    def _marked(self, text: str) -> bool:
+        """Whether markers of the chat form stand in it; remembered, since a conversation says the same again with each message."""
+        key = hash(text)
+        if key not in self._marks:
+            if len(self._marks) >= MARKS:
+                self._marks.clear()
+            self._marks[key] = self._tokenized(text, special=True) != self.tokens(text)
+        return self._marks[key]
 
     def _form(self, system: str, instruction: str) -> str:
         return self._rendered(turns(system, [instruction]))
