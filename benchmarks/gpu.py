@@ -141,13 +141,20 @@ def _way(manager: Manager, recipe: Recipe, way: Way, task: Task, device: Device)
     import torch
 
     cuda = device.kind == "cuda"
-    with manager.lease(dataclasses.replace(recipe, build=way.build, ways=(), key=""), task, _ignore) as pipeline:
+    others = {one.name for one in (recipe.own, *recipe.ways)} - {way.name}
+    with manager.lease(dataclasses.replace(recipe, key=""), task, _ignore, skip=others) as pipeline:
         before = torch.cuda.memory_allocated() if cuda else 0
         if cuda:
             torch.cuda.reset_peak_memory_stats()
         seconds = _warm(lambda: _drain(pipeline(task, _ignore)), device)
         peak = torch.cuda.max_memory_allocated() - before if cuda else None
-    return {"seconds": seconds, "working_estimated_gb": _gb(way.working_bytes(task)), "working_peak_gb": _gb(peak)}
+    weights = sum(part.bytes for part in recipe.parts(way).values())
+    return {
+        "seconds": seconds,
+        "weights_gb": _gb(weights),
+        "working_estimated_gb": _gb(way.working_bytes(task)),
+        "working_peak_gb": _gb(peak),
+    }
 
 
 def _stopped(run: Callable[..., None], task: Task, device: Device) -> float:

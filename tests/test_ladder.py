@@ -229,7 +229,7 @@ def test_a_job_that_does_not_fit_whole_reads_first_and_says_so(folders: Callable
     for seed in (3, 4):
         for media, _ in attempts.made(manager, recipe, task_of(seed=seed), lambda _: None):
             told.append(str(media.facts[attempts.FACT]))
-    assert told == ["the words were read first"] * 2
+    assert told == ["the words are read first"] * 2
     assert loads.count("text_encoder") == 1, "the same words, another seed: no encoder is loaded"
     assert manager.status().working == 0
     [_] = attempts.made(manager, recipe, task_of(seed=4, prompt="a blue pear"), lambda _: None)

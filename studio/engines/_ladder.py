@@ -23,8 +23,8 @@ from studio.recipes import First
 SHRUNK = ("unet", "transformer", "transformer_2", *_pipelines.READERS)
 """Roles that take nearly all of the memory."""
 BITS = (("int8", "weights in 8 bits, so it looks slightly different"), ("int4", "weights in 4 bits, so it looks different"))
-APART = ("apart", "the words were read first")
-STREAMED = ("streamed", "layers came to the device one by one, which is slower")
+APART = ("apart", "the words are read first")
+STREAMED = ("streamed", "layers come to the device one by one, which is slower")
 PROCESSOR = ("processor", "made by the processor, which is much slower")
 
 Parts = Mapping[str, Component]
