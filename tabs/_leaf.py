@@ -54,7 +54,7 @@ def facts(creation: Creation, item: Item) -> list[tuple[str, str]]:
     seconds = creation.record.get("seconds")
     return _shelf.rows([
         *asked, ("Size", size), ("Plan", _takes.plan_words(plan) if isinstance(plan, Mapping) else ""), ("Length", length),
-        ("Model", " · ".join(part for part in (item.model, item.licence) if part)), ("Project", ""), ("File", _bytes(item.bytes)),
+        ("Model", " · ".join(part for part in (item.model, item.licence, _use(creation)) if part)), ("File", _bytes(item.bytes)),
         ("Made", f"by a machine, in {seconds:.1f} s" if isinstance(seconds, int | float) else "by a machine"),
     ], 600)  # fmt: skip
 
@@ -152,6 +152,12 @@ def _flat(value: object, name: str = "") -> Iterator[tuple[str, object]]:
 
 def _bytes(count: int) -> str:
     return f"{max(1, round(count / 1000)):,} KB" if count < 1_000_000 else _status.gigabytes(count)
+
+
+def _use(creation: Creation) -> str:
+    """What the licence of the weights says of selling this, where it says no or not always."""
+    commercial = _mapping(creation.record.get("model")).get("commercial")
+    return "not for commercial use" if commercial is False else "commercial use limited" if commercial == "limited" else ""
 
 
 def _measured(creation: Creation) -> bool:

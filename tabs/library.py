@@ -34,7 +34,7 @@ def build(desk: Desk) -> None:
     _origin.build(desk)
     _import(desk)
     chosen = {medium: gr.State("") for medium in ("picture", "sound", "text")}
-    desk.outbox.update(chosen)
+    desk.outbox |= {**chosen, "lyrics": chosen["text"]}
     _wire(desk, shelf, leaf, player, stage, stop, list(chosen.values()))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -185,3 +186,13 @@ def test_an_export_of_the_page_comes_back_by_the_page(library: Library, tmp_path
     assert "damaged" in _shelf_actions.brought(elsewhere, __file__, visitor("s"))
     assert _shelf_actions.brought(elsewhere, None, visitor("s")) == ""
     elsewhere.studio.library.close()
+
+
+@pytest.mark.parametrize(
+    ("commercial", "words"), [(False, "not for commercial use"), ("limited", "commercial use limited"), (True, "Tiny")]
+)
+def test_what_weights_that_may_not_be_sold_made_says_so(library: Library, commercial: object, words: str) -> None:
+    made = library.get(write(library, "A boat."))
+    record: Any = {**made.record, "model": {"name": "Tiny", "commercial": commercial}}
+    told = dict(_leaf.facts(replace(made, record=record), library.shelf.item(made.id)))
+    assert told["Model"].endswith(words)
