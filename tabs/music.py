@@ -61,17 +61,17 @@ def _plan(form: Form) -> None:
     """The fields of the plan; what is left empty is read from the words."""
     words = {name: _words(form, name) for name in ("genre", "mood", "instruments")}
     with gr.Row():
-        form.add("genre", _fields.choice(TASK, "genre", [("From the words", ""), *words["genre"]], min_width=140))
-        form.add("mood", _fields.choice(TASK, "mood", [("From the words", ""), *words["mood"]], min_width=140))
+        form.add("genre", _fields.choice(TASK, "genre", [("Automatic", ""), *words["genre"]], min_width=140))
+        form.add("mood", _fields.choice(TASK, "mood", [("Automatic", ""), *words["mood"]], min_width=140))
     with gr.Row():
-        form.add("bpm", _fields.number(TASK, "bpm", placeholder="from the words", min_width=90))
+        form.add("bpm", _fields.number(TASK, "bpm", placeholder="72", min_width=90))
         form.add("key", _fields.text(TASK, "key", placeholder="A minor", min_width=90))
         form.add("time_signature", _fields.text(TASK, "time_signature", placeholder="4/4", min_width=90))
-    energies = [("From the words", ""), *((title, name) for name, title in ENERGIES.items())]
+    energies = [("Automatic", ""), *((title, name) for name, title in ENERGIES.items())]
     form.add("instruments", gr.Dropdown(words["instruments"], value=[], multiselect=True, allow_custom_value=True, max_choices=8,
                                         label=TASK.model_fields["instruments"].title, info="The first one plays the melody"))  # fmt: skip
     with gr.Row():
-        form.add("form", _fields.text(TASK, "form", placeholder="Intro A B A Outro", min_width=160))
+        form.add("form", _fields.text(TASK, "form", placeholder="Intro A B A", min_width=160))
         form.add("energy", _fields.choice(TASK, "energy", energies, min_width=120))
 
 

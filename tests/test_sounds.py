@@ -21,7 +21,7 @@ from studio.errors import InvalidInput, MediaUnreadable
 from studio.music import files
 from studio.music.files import Tags, encode, mono, quantised, read, resampled, stereo
 from studio.provenance.record import SIZE_LIMIT, TRAINED, parse, to_json
-from studio.provenance.sounds import beginning, check, encode_copy, encode_flac, read_record, read_source, samples_of
+from studio.provenance.sounds import check, encode_copy, encode_flac, read_record, read_source, samples_of
 from studio.provenance.tags import comments
 from studio.tasks import SOUND_FORMATS
 from tests.samples import record
@@ -368,23 +368,3 @@ def test_an_address_in_a_comment_is_no_source_type(kind: str) -> None:
         assert read_source(encode(music(), kind, Tags(comment=words, source=TRAINED))) == TRAINED
     secure = TRAINED.replace("http:", "https:")
     assert read_source(encode(music(), kind, Tags(source=secure))) == secure
-
-
-def test_the_beginning_of_a_sound_is_read_without_the_rest() -> None:
-    whole = music(3.0)
-    data = encode(whole, "flac", Tags())
-    for part in (data, data[: len(data) * 3 // 4]):
-        first = beginning(part, 1.0)
-        assert first.rate == RATE and np.allclose(first.samples, mono(whole).samples[:, :RATE], atol=1e-6)
-    assert beginning(data, 60.0).samples.shape == (1, 3 * RATE)
-    loud = np.linspace(-4, 2, RATE)
-    assert np.allclose(beginning(wav(loud), 1.0).samples[0], loud / 4, atol=1e-6)
-
-
-def test_what_has_no_beginning_is_refused_in_words() -> None:
-    infinite = np.zeros(RATE)
-    infinite[7] = np.inf
-    cases = [(b"", "no sound"), (b"fLaC", "damaged"), (wav(np.zeros(0), subtype="PCM_16"), "shorter"), (wav(infinite), "no numbers")]
-    for data, words in [*cases, (wav(np.zeros((9600, 64)), subtype="PCM_16"), "count of channels"), (b"caff" + bytes(99), "no sound")]:
-        with pytest.raises(MediaUnreadable, match=words):
-            beginning(data, 1.0)

@@ -9,10 +9,8 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import soundfile  # pyright: ignore[reportMissingTypeStubs]
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
@@ -23,7 +21,7 @@ from studio.provenance import covers, tags
 from studio.provenance.record import SIZE_LIMIT, SOURCE_TYPES, Record, parse, to_json
 from studio.provenance.tags import Tags
 
-__all__ = ["beginning", "check", "encode_copy", "encode_flac", "read_record", "read_source", "samples_of"]
+__all__ = ["check", "encode_copy", "encode_flac", "read_record", "read_source", "samples_of"]
 
 OPUS_LIMIT = 48_000
 """Bytes of a comment; libsndfile 1.2.2 cannot read its own Opus files where the tags need a second Ogg page."""
@@ -58,27 +56,6 @@ def check(data: bytes | Path) -> None:
         pass
 
 
-def beginning(data: bytes, seconds: float) -> Sound:
-    """The first `seconds` of a sound of any origin and any length, all channels averaged into one: for searching, not for keeping.
-
-    Raises MediaUnreadable for what is no FLAC, WAV, OGG, Opus or MP3 file, shorter than a tenth of a second, or not decodable so far.
-    """
-    tags.comments(io.BytesIO(data))  # libsndfile knows many more formats than are meant
-    try:
-        with soundfile.SoundFile(io.BytesIO(data)) as sound:
-            rate = sound.samplerate
-            if not files.RATES[0] <= rate <= files.RATES[1] or not 1 <= sound.channels <= files.CHANNELS:
-                raise MediaUnreadable("This sound has an unusual rate or count of channels: save it again as stereo at 44,100 or 48,000.")
-            samples = np.concatenate([np.zeros(0), *_averaged(sound, round(seconds * rate))])
-    except (OSError, soundfile.SoundFileError):
-        raise MediaUnreadable("This sound file is damaged or cut off: use another copy of it.") from None
-    if samples.size < files.SHORTEST * rate:
-        raise MediaUnreadable("This sound is shorter than a tenth of a second: choose a longer one.")
-    if not np.isfinite(samples).all():
-        raise MediaUnreadable("This sound holds values that are no numbers: export it again as 16 or 24 bit.")
-    return Sound((samples / max(1.0, float(np.abs(samples).max())))[None].astype(np.float32), rate)
-
-
 def read_record(data: bytes | Path) -> Record | None:
     """Our record in a FLAC, WAV, OGG, Opus or MP3 file, or None where there is none. No sample is decoded.
 
@@ -92,16 +69,6 @@ def read_record(data: bytes | Path) -> Record | None:
 def samples_of(data: bytes | Path) -> NDArray[np.int32]:
     """All samples, (channels, samples), as 24-bit integers: what two identical sounds share. Raises MediaUnreadable as `check` does."""
     return np.concatenate(list(files.blocks(data)), axis=1)
-
-
-def _averaged(sound: soundfile.SoundFile, left: int) -> Iterator[NDArray[np.float64]]:
-    """At most `left` samples from where it stands, block by block: a header that lies costs nothing."""
-    while left > 0:
-        block: NDArray[Any] = sound.read(min(files.BLOCK, left), "float32", always_2d=True)
-        if not len(block):
-            return
-        left -= len(block)
-        yield block.mean(axis=1, dtype=np.float64)
 
 
 def _covered(data: bytes, kind: str, cover: bytes) -> bytes:
