@@ -19,7 +19,7 @@ from studio.tasks import Write
 from studio.writing.chats import Turn
 from tabs import _asking, _editor, _models, _status
 from tabs._chat_run import Talks, Visit
-from tabs._form import PRIVATE, QUIET, Form
+from tabs._form import FOLLOWING, PRIVATE, QUIET, Form
 
 STYLE = "chat/chat.css"
 SCRIPTS = ("chat/message.js", "chat/chat.js")
@@ -71,7 +71,7 @@ def wire(form: Form, parts: Mapping[str, Any], manuscript: gr.Textbox) -> None:
 
     asking = chat.ask(ask, None, chat, trigger_mode="multiple", **QUIET)
     chat.go(talks.go, fields, [chat, parts["stage"]], trigger_mode="once", **PRIVATE, **form.device_limits)
-    chat.follow(talks.follow, None, [chat, parts["stage"]], trigger_mode="once", **PRIVATE, **form.device_limits)
+    chat.follow(talks.follow, None, [chat, parts["stage"]], trigger_mode="once", **PRIVATE, **FOLLOWING)
     chat.look(talks.look, fields, parts["bar"], trigger_mode="always_last", **QUIET)
     chat.halt(stop, None, None, **QUIET)
     manuscript.change(lambda id: {"document": id or ""}, manuscript, chat, **QUIET)

@@ -75,7 +75,7 @@ class Talks:
         except StudioError:
             line = ()
         if found is None or not line or not _same(found[0], line):
-            yield gr.skip(), gr.skip()
+            yield _value(visit.chat, "", {}, over=True), gr.skip()  # over by now: the page looks again
             return
         run = Run(found[0], found[1], request, found[2])
         yield from self._answered(visit, line[-1], lambda: run)

@@ -96,7 +96,7 @@
       this.#follow(() => waiting.node.write(first, more));
       if (!run.over) return;
       this.#over();
-      if (!run.takes.length && !this.field.value) this.field.value = waiting.message;
+      if (run.turn && !run.takes.length && !this.field.value) this.field.value = waiting.message;
       this.#load("open", { chat: this.chat });
     }
 
