@@ -141,9 +141,11 @@ def test_what_goes_in_and_what_comes_out_is_not_packed() -> None:
     import torch
 
     module = torch.nn.ModuleDict({name: torch.nn.Linear(32, 32) for name in ("to_q", "time_embedding", "proj_out")})
+    module["block"] = torch.nn.ModuleDict({"proj_out": torch.nn.Linear(32, 32)})
     _packing.pack(module, "int8", "cpu")
-    assert {name: layer.weight.dtype for name, layer in module.items()} == {
+    assert {name: layer.weight.dtype for name, layer in module.named_modules() if isinstance(layer, torch.nn.Linear)} == {
         "to_q": torch.int8,
+        "block.proj_out": torch.int8,
         "time_embedding": torch.float32,
         "proj_out": torch.float32,
     }

@@ -20,8 +20,10 @@ GROUPS = (64, 32, 16)
 """Neighbours that share a scale in 4 bits: the first that divides a row; a row that none divides is packed in 8 bits."""
 SHORTEST = 16
 """Numbers in a row; shorter ones are not worth it."""
-KEPT = ("embed", "shared", "lm_head", "proj_out", "relative_attention")
-"""Parts of names: what goes in and what comes out stays as it is, and most of what tells the time."""
+KEPT = ("embed", "shared", "relative_attention")
+"""Parts of names: what goes in stays as it is, and most of what tells the time."""
+LAST = ("proj_out.", "lm_head.")
+"""Beginnings of names: so does what comes out."""
 
 
 def sizes(found: Weights, itemsize: int) -> dict[str, int]:
@@ -104,7 +106,7 @@ def _in_fours(weight: Any, group: int) -> tuple[Any, Any, Any]:
 
 
 def _packs(name: str, row: int) -> bool:
-    return row >= SHORTEST and not any(word in name for word in KEPT)
+    return row >= SHORTEST and not name.startswith(LAST) and not any(word in name for word in KEPT)
 
 
 def _group(row: int) -> int:
