@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("atelier.page")
 
 STYLE = "player/player.css"
-SCRIPTS = tuple(f"player/{part}.js" for part in ("sums", "draw", "sound", "panel", "region", "view", "player", "timeline", "page"))
+SCRIPTS = tuple(
+    f"player/{part}.js" for part in ("sums", "draw", "sound", "panel", "region", "view", "player", "timeline", "record", "page")
+)
 """In assets/, in the order in which the page loads them."""
 
 CHOSEN = "(...values) => window.atelierPlayer.collect(values)"
@@ -50,6 +52,22 @@ const attach = (tries) => window.atelierPlayer?.attach
   : tries && setTimeout(() => attach(tries - 1), 50);
 attach(200);
 """
+
+
+RECORDER = """<button type="button" class="sm secondary">Record a melody</button><p role="status" aria-live="polite"></p>"""
+"""A press records the microphone into the field of the class "reference-field"; a second one ends it."""
+
+_RECORD = """
+const attach = (tries) => window.atelierPlayer?.attachRecorder
+  ? window.atelierPlayer.attachRecorder(element)
+  : tries && setTimeout(() => attach(tries - 1), 50);
+attach(200);
+"""
+
+
+def recorder() -> gr.HTML:
+    """The button that records."""
+    return gr.HTML(html_template=RECORDER, js_on_load=_RECORD, apply_default_css=False, padding=False, elem_classes="recorder quiet")
 
 
 class Player(gr.HTML):

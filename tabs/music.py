@@ -84,7 +84,8 @@ def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
     _models.picker(form, stage, "make")
     with gr.Accordion("Start from a sound or a melody", open=False):
         form.add("reference", gr.File(label=TASK.model_fields["reference"].title, type="filepath", height=90,
-                                      file_types=["audio", ".mid", ".midi", ".flac", ".npz"]))  # fmt: skip
+                                      file_types=["audio", ".mid", ".midi", ".flac", ".npz"], elem_classes="reference-field"))  # fmt: skip
+        _player.recorder()
         uses = [("Automatic", ""), *((title, name) for name, title in REFERENCE_USES.items())]
         form.add("reference_use", _fields.choice(TASK, "reference_use", uses))
         with gr.Row():
@@ -92,9 +93,7 @@ def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
             form.add("region_end", _fields.number(TASK, "region_end", placeholder="its end", min_width=110))
     with gr.Accordion("Timeline", open=False):
         cost = _timeline.build(form)
-    with gr.Accordion("Cover picture", open=False) as sleeve:
-        picture = form.add("artwork", gr.File(label=TASK.model_fields["artwork"].title, type="filepath", height=90, file_types=["image"]))
-    picture.change(lambda file: gr.Accordion(open=True) if file else gr.skip(), picture, sleeve, **QUIET)
+    _sleeve(form)
     with gr.Accordion("Advanced", open=False) as advanced:
         form.add("negative_prompt", _fields.text(TASK, "negative_prompt", lines=2, placeholder="What to keep out"))
         lyrics = form.add("lyrics", _fields.text(TASK, "lyrics", lines=3, placeholder="[verse] …"))
@@ -111,6 +110,13 @@ def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
     form.inlets["lyrics"] = (lyrics, lambda words: gr.Textbox(value=words, interactive=True))
     lyrics.change(lambda words: gr.Accordion(open=True) if words else gr.skip(), lyrics, advanced, **QUIET)
     return {"seed": seed, "dice": dice, "reuse": reuse, "cost": cost}
+
+
+def _sleeve(form: Form) -> None:
+    """The cover picture, which opens when one is sent from another tab."""
+    with gr.Accordion("Cover picture", open=False) as sleeve:
+        picture = form.add("artwork", gr.File(label=TASK.model_fields["artwork"].title, type="filepath", height=90, file_types=["image"]))
+    picture.change(lambda file: gr.Accordion(open=True) if file else gr.skip(), picture, sleeve, **QUIET)
 
 
 def _answer(form: Form) -> dict[str, Any]:
