@@ -46,6 +46,9 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Device:
     return Device("cpu", converted=Converted(tmp_path / "converted", 10**9), openvino=True)
 
 
+WAVES = {"block_out_channels": (8, 16), "addition_time_embed_dim": 4, "flip_sin_to_cos": True, "freq_shift": 0}
+
+
 def parts_of(card: ModelCard, device: Device) -> tuple[dict[str, Component], _pipelines.Layout]:
     assert card.files is not None
     layout = _pipelines.layout(card, card.files)
@@ -143,12 +146,17 @@ def test_with_too_little_memory_nothing_is_translated(card: ModelCard, device: D
 
 
 def test_a_denoiser_is_called_as_the_class_is() -> None:
-    denoiser = _openvino.Denoiser(network(), {"in_channels": 4, "projection_class_embeddings_input_dim": 12}, torch.bfloat16)
+    denoiser = _openvino.Denoiser(network(), WAVES | {"in_channels": 4, "projection_class_embeddings_input_dim": 12}, torch.bfloat16)
     sample, words = torch.ones(2, 4, 8, 8, dtype=torch.bfloat16), torch.zeros(2, 77, 8)
     (found,) = denoiser(sample, torch.tensor(500), encoder_hidden_states=words, cross_attention_kwargs=None, return_dict=False)
     assert found.dtype == torch.bfloat16 and float(found.mean()) == 2
     assert denoiser(sample, 500, words).sample.shape == sample.shape
     assert (denoiser.config.in_channels, denoiser.dtype, denoiser.add_embedding.linear_1.in_features) == (4, torch.bfloat16, 12)
+    added = {"text_embeds": torch.zeros(2, 5), "time_ids": torch.full((2, 6), 512)}
+    plain = Twice()
+    _openvino.Denoiser(cast("_openvino.Network", plain), WAVES, torch.float32)(sample, 501, words, added_cond_kwargs=added)
+    assert plain.given["sizes"].shape == (2, 24) and plain.given["times"].shape == (2, 8)
+    assert float(plain.given["times"][0, 0]) == pytest.approx(np.cos(501.0), abs=1e-4)  # not that of 500, which bf16 would make of it
     with pytest.raises(TypeError, match="mid_block_additional_residual"):
         denoiser(sample, 500, words, mid_block_additional_residual=sample)
 
@@ -157,7 +165,7 @@ def test_guidance_in_two_halves_works_with_a_denoiser() -> None:
     from types import SimpleNamespace
 
     vae = tiny_vae()
-    denoiser = _openvino.Denoiser(network(), {}, torch.float32)
+    denoiser = _openvino.Denoiser(network(), WAVES, torch.float32)
     pipe = SimpleNamespace(unet=denoiser, vae=vae)
     sample = torch.arange(2.0).view(2, 1, 1, 1).expand(2, 4, 8, 8)
     with applied(pipe, Economy("x", "x", halved=True), (64, 64)):
@@ -179,7 +187,13 @@ def test_a_picture_says_that_openvino_made_it() -> None:
 
 @pytest.mark.parametrize(
     "config",
-    [{"class_embed_type": "timestep"}, {"encoder_hid_dim_type": "image_proj"}, {"addition_embed_type": "image"}, {"num_class_embeds": 3}],
+    [
+        {"time_embedding_type": "fourier"},
+        {"class_embed_type": "timestep"},
+        {"encoder_hid_dim_type": "image_proj"},
+        {"addition_embed_type": "image"},
+        {"num_class_embeds": 3},
+    ],
 )
 def test_unets_of_other_kinds_are_left_to_torch(config: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="a UNet that is told"):
@@ -192,7 +206,44 @@ def tiny_vae() -> Any:
     return AutoencoderKL(block_out_channels=(8,), norm_num_groups=4, latent_channels=4)
 
 
+KINDS = {
+    "plain": {},
+    "sizes": {"addition_embed_type": "text_time", "addition_time_embed_dim": 8, "projection_class_embeddings_input_dim": 6 * 8 + 16},
+    "guidance": {"time_cond_proj_dim": 16},
+}
+
+
 @pytest.mark.thorough
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_translated_unet_is_as_true_as_torch_in_every_size(tmp_path: Path, kind: str) -> None:
+    pytest.importorskip("openvino")
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+    own = UNet2DConditionModel(
+        sample_size=8, layers_per_block=1, block_out_channels=(32, 64), norm_num_groups=8, cross_attention_dim=32,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"), **KINDS[kind],
+    ).eval().requires_grad_(False)  # fmt: skip
+    own.save_pretrained(tmp_path / "unet")
+    (tmp_path / "out").mkdir()
+    request = {"role": "unet", "folder": str(tmp_path / "unet"), "variant": None, "dtype": "bfloat16"}
+    assert _openvino_child.translated(request, tmp_path / "out")["error"] < _openvino_child.FAR
+    made = _openvino.Network(tmp_path / "out", exact=False)
+    denoiser = _openvino.Denoiser(made, made.config, torch.bfloat16)
+    for batch, rows, columns in ((2, 8, 8), (1, 9, 11), (2, 16, 8)):
+        sample, words, told = torch.randn(batch, 4, rows, columns), torch.randn(batch, 77, 32), dict[str, Any]()
+        if kind == "sizes":
+            told["added_cond_kwargs"] = {"text_embeds": torch.randn(batch, 16), "time_ids": torch.full((batch, 6), 513.0)}
+        if kind == "guidance":
+            told["timestep_cond"] = torch.randn(batch, 16)
+        with torch.inference_mode():
+            right, found = (unet(sample, torch.tensor(741), words, **told).sample for unet in (own, denoiser))
+        assert float((found - right).norm() / right.norm()) < _openvino_child.FAR
+    denoiser.close()
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(900)
 def test_translated_networks_draw_what_torch_draws_in_every_size(card: ModelCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("openvino")
     monkeypatch.setattr(_openvino, "LEAST", 0)

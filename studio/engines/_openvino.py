@@ -91,7 +91,6 @@ class Network:
         self._core: Any = library().Core()
         self._model: Any = self._core.read_model(folder / NETWORK)
         self.inputs = [port.any_name for port in self._model.inputs]
-        self._open = {name: port.partial_shape for name, port in zip(self.inputs, self._model.inputs, strict=True)}
         self._exact = exact
         self._shapes: Sequence[tuple[int, ...]] | None = None
         self._request: Any = None  # what is compiled, ready to be asked
@@ -118,7 +117,10 @@ class Network:
         import torch
 
         self._shapes = shapes
-        self._model.reshape(self._open if shapes is None else dict(zip(self.inputs, map(list, shapes), strict=True)))
+        model = self._model
+        if shapes is not None:
+            model = model.clone()  # the one that is kept stays open to all
+            model.reshape(dict(zip(self.inputs, map(list, shapes), strict=True)))
         precision = "f32" if self._exact or not narrow(self._core) else "bf16"
         options = {
             "INFERENCE_PRECISION_HINT": precision,
@@ -126,7 +128,7 @@ class Network:
             "PERFORMANCE_HINT": "LATENCY",
             "ENABLE_CPU_PINNING": False,
         }
-        return self._core.compile_model(self._model, "CPU", options).create_infer_request()
+        return self._core.compile_model(model, "CPU", options).create_infer_request()
 
 
 class Denoiser:
@@ -161,9 +163,13 @@ class Denoiser:
 
         if left := sorted(name for name, value in others.items() if value is not None):
             raise TypeError(f"a translated UNet takes no {left[0]}")
-        time = torch.as_tensor(timestep, dtype=torch.float32).reshape(-1)[0]
-        given = {"sample": sample, "timestep": time, "words": encoder_hidden_states, "timestep_cond": timestep_cond}
-        found = self._network(given | dict(added_cond_kwargs or {})).to(sample.dtype)
+        time = torch.as_tensor(timestep, dtype=torch.float32).reshape(-1)[:1].expand(len(sample))
+        times = waves(self.config, "block_out_channels")(time)
+        given = {"sample": sample, "times": times, "words": encoder_hidden_states, "timestep_cond": timestep_cond}
+        if added_cond_kwargs:
+            sizes = waves(self.config, "addition_time_embed_dim")(added_cond_kwargs["time_ids"].float().flatten())
+            given |= {"text_embeds": added_cond_kwargs["text_embeds"], "sizes": sizes.reshape(len(sample), -1)}
+        found = self._network(given).to(sample.dtype)
         return UNet2DConditionOutput(sample=found) if return_dict else (found,)
 
     def close(self) -> None:
@@ -254,6 +260,17 @@ def _translated(part: _Part, folder: Path, report: Report) -> None:
         for file in folder.iterdir():
             file.unlink()
         (folder / FACTS).write_text(json.dumps({"use": False, "why": "it could not be translated"}), "utf-8")
+
+
+def waves(config: Mapping[str, Any], width: str) -> Any:
+    """What makes numbers such as times into waves for a UNet of this `config`; `width` names the setting that says how many.
+
+    They are made outside of the network: in bf16 a time of 501 would be 500.
+    """
+    from diffusers.models.embeddings import Timesteps
+
+    found = config[width]
+    return Timesteps(found if isinstance(found, int) else found[0], config["flip_sin_to_cos"], config["freq_shift"])
 
 
 def narrow(core: Any) -> bool:
