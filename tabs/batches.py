@@ -160,7 +160,7 @@ class _Keeper:
     ) -> dict[str, Any]:
         """For a program: begin a batch of prompts, one a line, or of a table as CSV text."""
         with _refusals():
-            if not all(isinstance(value, str) for value in (kind, prompts, table, name, model)):
+            if not isinstance(table, str):
                 raise InvalidInput("Send kind, prompts, table, name and model as text.")
             batch = self._begun(
                 kind, prompts, table.encode("utf-8", "replace"), "table.csv", name, model, count, self._desk.owner(request)[0]
@@ -185,8 +185,12 @@ class _Keeper:
             return {} if act == "remove" else _batches_view.facts(self._kept.batch(str(id), owner), None)
 
     def _begun(self, kind: str, prompts: str, table: bytes, file: str, name: str, model: str, count: float | None, owner: str) -> Batch:
-        task = batch_lists.task_of(kind)
-        settings = {"model": model or "", "count": 1 if count is None else int(count) if count == int(count) else count}
+        sent: tuple[object, ...] = (kind, prompts, name, model)  # by anyone
+        if not all(value is None or isinstance(value, str) for value in sent):
+            raise InvalidInput("Send kind, prompts, table, name and model as text.")
+        task = batch_lists.task_of(kind or "")
+        whole = int(count) if isinstance(count, float) and count.is_integer() else count
+        settings = {"model": model or "", "count": 1 if whole is None else whole}
         most = self._runs.most
         if table and (prompts or "").strip():
             raise InvalidInput("There are prompts and a table: empty one of them, a batch is made of the other.")

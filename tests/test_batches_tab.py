@@ -82,6 +82,9 @@ def test_what_cannot_be_made_is_said_and_nothing_begins(page: Page, studio: Stud
         (("text_to_image", "x\n" * 1001, None, "", "", 1), "1,001 rows; 1,000 are the most"),
         (("text_to_image", "x", None, "", "Nobody", 1), "Line 1: There is no model of that name"),
         (("text_to_image", "x", None, "", "", 1.5), "Line 1: Count must be"),
+        (("text_to_image", "x", None, "", "", float("inf")), "Line 1: Count must be"),
+        (("text_to_image", "x", None, "", "", []), "Line 1: Count must be"),
+        (([], "x", None, {}, "", 1), "as text"),
         (("inpaint", "x", None, "", "", 1), "A list can ask for"),
         (("text_to_image", "x", None, "n" * 101, "", 1), "Name is 101 characters long"),
     )
@@ -125,7 +128,10 @@ def test_a_program_begins_asks_and_tells(page: Page, studio: Studio, dots: Dots)
     for call, words in (
         (lambda: page.asked(VISITOR, table="prompt,colour\nx,red"), "no field colour"),
         (lambda: page.asked(VISITOR, prompts=7), "as text"),
+        (lambda: page.asked(VISITOR, table={}), "as text"),
         (lambda: page.told(VISITOR, facts["id"]), "not there"),
+        (lambda: page.told(VISITOR, {"x": []}), "not there"),
+        (lambda: page.done(VISITOR, [], None, "x"), "can be told"),
         (lambda: page.done(VISITOR, facts["id"], "explode"), "can be told"),
     ):
         with pytest.raises(gr.Error, match=words):
