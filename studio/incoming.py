@@ -279,9 +279,11 @@ def _check(data: bytes, suffix: str, entry: Record) -> None:
                 )
             pictures.check(data)
         elif suffix == ".flac":
-            from studio.provenance import sounds  # brings a sound library, which the first page does without
+            from studio.music import apart  # brings a sound library, which the first page does without
+            from studio.provenance import sounds
 
-            sounds.check(data)
+            sounds.read_record(data)
+            apart.check(data)
         else:
             data.decode("utf-8")
     except (MediaUnreadable, UnicodeDecodeError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):

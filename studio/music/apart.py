@@ -31,19 +31,32 @@ def read(path: Path, limit_seconds: float = 600, *, beginning: bool = False) -> 
     if plain(path):
         return decoding.decoded(path, limit_seconds, beginning=beginning)
     with tempfile.TemporaryDirectory(prefix="atelier-sound-") as folder:
-        asked = (str(path.resolve()), folder, str(limit_seconds), "1" if beginning else "")
-        quiet = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        command = fetching.python("studio.music.apart_child", *asked)
-        status, _ = fetching.run_child(command, _nothing, quiet, seconds=SECONDS, cwd=fetching.ROOT)
-        found = Path(folder) / "found.json"
-        if status is None:
-            raise MediaUnreadable("This sound took too long to read: save it as WAV and use that.", _FIELD)
-        if status != 0 or not found.exists():
-            raise MediaUnreadable(decoding.DAMAGED, _FIELD)
-        said = json.loads(found.read_text("utf-8"))
-        if said["failed"]:
-            raise MediaUnreadable(said["failed"], _FIELD)
-        return Sound(np.load(Path(folder) / "samples.npy", allow_pickle=False), int(said["rate"]))
+        rate = _told(path, folder, str(limit_seconds), "beginning" if beginning else "")
+        return Sound(np.load(Path(folder) / "samples.npy", allow_pickle=False), rate)
+
+
+def check(data: bytes) -> None:
+    """Raise MediaUnreadable unless a packed sound decodes to its last sample, which a child tries; no sample comes back."""
+    with tempfile.TemporaryDirectory(prefix="atelier-sound-") as folder:
+        file = Path(folder) / "sound"
+        file.write_bytes(data)
+        _told(file, folder, "0", "whole")
+
+
+def _told(path: Path, folder: str, limit_seconds: str, way: str) -> int:
+    """Let the child write into `folder` what it finds; returns the rate of its samples."""
+    quiet = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    command = fetching.python("studio.music.apart_child", str(path.resolve()), folder, limit_seconds, way)
+    status, _ = fetching.run_child(command, _nothing, quiet, seconds=SECONDS, cwd=fetching.ROOT)
+    found = Path(folder) / "found.json"
+    if status is None:
+        raise MediaUnreadable("This sound took too long to read: save it as WAV and use that.", _FIELD)
+    if status != 0 or not found.exists():
+        raise MediaUnreadable(decoding.DAMAGED, _FIELD)
+    said = json.loads(found.read_text("utf-8"))
+    if said["failed"]:
+        raise MediaUnreadable(said["failed"], _FIELD)
+    return int(said["rate"])
 
 
 def plain(path: Path) -> bool:

@@ -13,22 +13,25 @@ import numpy as np
 
 from studio import child
 from studio.errors import MediaUnreadable
-from studio.music.decoding import decoded
+from studio.music.decoding import decoded, whole
 
 MEMORY = 4 << 30
 """Bytes that the child may take, with its libraries: ten minutes of stereo at 192 kHz, twice."""
 OUTPUT = 1 << 30
 
 
-def main(source: str, folder: str, limit_seconds: str, beginning: str) -> int:
-    """Decode `source` and write what it holds into `folder`."""
+def main(source: str, folder: str, limit_seconds: str, way: str) -> int:
+    """Decode `source` and write what it holds into `folder`; the `way` is "", "beginning", or "whole": whether it decodes, and no more."""
     child.end_with_parent()
     child.bound(MEMORY, OUTPUT)
     said = {"failed": "", "rate": 0}
     try:
-        found = decoded(Path(source), float(limit_seconds), beginning=bool(beginning))
-        said["rate"] = found.rate
-        np.save(Path(folder) / "samples.npy", found.samples)
+        if way == "whole":
+            whole(Path(source))
+        else:
+            found = decoded(Path(source), float(limit_seconds), beginning=way == "beginning")
+            said["rate"] = found.rate
+            np.save(Path(folder) / "samples.npy", found.samples)
     except MediaUnreadable as error:
         said["failed"] = str(error)
     except MemoryError:

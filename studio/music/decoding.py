@@ -55,6 +55,19 @@ def decoded(path: Path, limit_seconds: float, *, beginning: bool = False) -> Sou
         raise MediaUnreadable(DAMAGED, _FIELD) from None
 
 
+def whole(path: Path) -> None:
+    """Raise MediaUnreadable unless the sound decodes to its last sample, however long it is. Never holds more than a block."""
+    try:
+        with soundfile.SoundFile(str(path)) as sound:
+            done = 0
+            while count := len(sound.read(BLOCK, "float32", always_2d=True)):
+                done += count
+            if done != sound.frames:
+                raise MediaUnreadable(DAMAGED)
+    except (OSError, soundfile.SoundFileError):
+        raise MediaUnreadable(DAMAGED) from None
+
+
 def known(start: bytes) -> bool:
     """Whether a file that begins so is of a format that is meant: libsndfile knows many more."""
     return (

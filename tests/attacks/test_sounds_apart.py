@@ -53,6 +53,14 @@ def test_what_a_child_refuses_is_said_in_its_words(tmp_path: Path) -> None:
     assert said.value.field == "reference" and is_a_sentence(str(said.value))
 
 
+def test_a_sound_that_comes_in_a_zip_is_decoded_to_its_end_elsewhere(tmp_path: Path) -> None:
+    data = saved(tmp_path / "a.flac", "FLAC", "PCM_24").read_bytes()
+    apart.check(data)
+    for broken in (data[: len(data) // 2], lying_flac(4_000_000_000), b"fLaC" + bytes(200)):
+        with pytest.raises(MediaUnreadable, match="damaged or cut off"):
+            apart.check(broken)
+
+
 def test_only_the_beginning_is_read_where_that_is_enough(tmp_path: Path) -> None:
     file = saved(tmp_path / "a.flac", "FLAC", "PCM_16")
     (tmp_path / "a.wav").write_bytes(wav(tone(0.5).samples.T))
