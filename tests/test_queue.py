@@ -38,7 +38,7 @@ for mode in ("local", "public"):
     for event in demo.fns.values():
         name = getattr(event.fn, "__qualname__", "")
         if name == "picker.<locals>.download":
-            told[name] = next(event.fn("Qwen2.5 3B Instruct"))[0]
+            told[name] = next(event.fn("Qwen2.5 3B Instruct", gr.Request(username="ana", session_hash="page")))[0]
         elif name == "SourcesPanel._fetch":
             told[name] = next(event.fn())[0]
         elif name == "_Keeper.bring":
