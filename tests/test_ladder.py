@@ -103,7 +103,7 @@ def test_every_family_draws_the_very_picture_where_the_words_are_read_first(name
     assert np.array_equal(drawn(recipe, way, task_of()), asked)
 
 
-@pytest.mark.parametrize("name", ["FluxPipeline", pytest.param("StableDiffusionXLPipeline", marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("name", [SD, "FluxPipeline", pytest.param("StableDiffusionXLPipeline", marks=pytest.mark.thorough)])
 def test_packed_weights_draw_nearly_the_same_and_take_the_bytes_that_were_said(name: str, folders: Callable[[str], Path]) -> None:
     recipe = recipe_of(folders(name), name)
     asked, whole = pixels(recipe, loaded(recipe.components), task_of()), sum(recipe.sizes.values())
@@ -135,6 +135,20 @@ def test_a_packed_layer_multiplies_as_before_within_its_bits(kind: str) -> None:
         assert (packed(given).float() - right).norm() <= ERRORS[kind] * right.norm()
         numbers = _packing.unpacked(packed[0], 0 if packed[0].low is None else row // packed[0].low.shape[1], torch.float32)
         assert (numbers - weight.float()).norm() <= ERRORS[kind] * weight.float().norm()
+
+
+@pytest.mark.parametrize("kind", _packing.BITS)
+def test_a_packed_convolution_keeps_its_stride_and_its_padding(kind: str) -> None:
+    import torch
+
+    made = torch.Generator().manual_seed(1)
+    layer = torch.nn.Conv2d(16, 24, 3, stride=2, padding=1).to(memory_format=torch.channels_last)
+    layer.weight.data = torch.randn(24, 16, 3, 3, generator=made)
+    given = torch.randn(2, 16, 9, 9, generator=made)
+    right = layer(given)
+    packed = _packing.pack(torch.nn.Sequential(layer), kind, "cpu")
+    assert held(packed) < 24 * 16 * 9 * 4 * 0.4
+    assert packed(given).shape == right.shape and 0 < (packed(given) - right).norm() <= ERRORS[kind] * right.norm()
 
 
 def test_what_goes_in_and_what_comes_out_is_not_packed() -> None:

@@ -1,8 +1,8 @@
-"""Weights in 8 or in 4 bits: what a linear layer multiplies with, unpacked each time it works.
+"""Weights in 8 or in 4 bits: what a layer multiplies with, unpacked each time it works.
 
-Linear layers alone are packed, which are nearly all of a transformer; convolutions, norms, embeddings and what comes out last stay as
-they are. 8 bits have one scale for each row; 4 bits a scale and a lowest value for each group of neighbours in a row, as llama.cpp's
-Q4_1. Works on every device and needs no package. Knows modules and headers; knows no pipeline and no task.
+Linear layers and convolutions are packed, which are nearly all of a denoiser; norms, embeddings, what goes in and what comes out stay as
+they are. 8 bits have one scale for each row, which is all that makes one number of the result; 4 bits a scale and a lowest value for each
+group of neighbours in a row, as llama.cpp's Q4_1. Works on every device and needs no package. Knows modules and headers; no pipeline.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ SHORTEST = 16
 """Numbers in a row; shorter ones are not worth it."""
 KEPT = ("embed", "shared", "relative_attention")
 """Parts of names: what goes in stays as it is, and most of what tells the time."""
-LAST = ("proj_out.", "lm_head.")
-"""Beginnings of names: so does what comes out."""
+ENDS = ("conv_in.", "conv_out.", "proj_out.", "lm_head.")
+"""Beginnings of names: so do the first and the last layer."""
 
 
 def sizes(found: Weights, itemsize: int) -> dict[str, int]:
@@ -35,7 +35,7 @@ def sizes(found: Weights, itemsize: int) -> dict[str, int]:
     for name, tensor in found.tensors:
         floating = tensor.dtype in ("F16", "BF16", "F32", "F64")
         plain = prod(tensor.shape) * itemsize if floating else tensor.end - tensor.begin
-        packed = floating and name.endswith(".weight") and len(tensor.shape) == 2 and _packs(name, tensor.shape[1])
+        packed = floating and name.endswith(".weight") and len(tensor.shape) in (2, 4) and _packs(name, prod(tensor.shape[1:]))
         for kind, bits in BITS.items():
             total[kind] += _bytes(tensor.shape, bits, itemsize) if packed else plain
         total["unpacked"] = max(total["unpacked"], 2 * plain if packed else 0)
@@ -43,19 +43,22 @@ def sizes(found: Weights, itemsize: int) -> dict[str, int]:
 
 
 def pack(module: Any, kind: str, place: str) -> Any:
-    """Pack the linear layers of a module in place as `kind` says, one after the other, and put all of it on the device `place`."""
+    """Pack the layers of a module in place as `kind` says, one after the other, and put all of it on the device `place`."""
     import torch
 
     for name, layer in module.named_modules():
-        if type(layer) is not torch.nn.Linear or not _packs(f"{name}.weight", layer.in_features):
+        if type(layer) not in (torch.nn.Linear, torch.nn.Conv2d) or getattr(layer, "padding_mode", "zeros") != "zeros":
             continue
-        weight = layer.weight.data.to(place)
-        group = _group(layer.in_features) if BITS[kind] == 4 else 0
+        shape = layer.weight.shape
+        if not _packs(f"{name}.weight", prod(shape[1:])):
+            continue
+        weight = layer.weight.data.to(place).reshape(shape[0], -1)
+        group = _group(weight.shape[1]) if BITS[kind] == 4 else 0
         packed, scale, low = _in_fours(weight, group) if group else _in_eights(weight)
         layer.weight = torch.nn.Parameter(packed, requires_grad=False)
         layer.register_buffer("scale", scale)
         layer.register_buffer("low", low)
-        vars(layer)["forward"] = partial(_product, layer, group)
+        vars(layer)["forward"] = partial(_product, layer, group, shape)
         del weight
     return module.to(place)
 
@@ -73,10 +76,13 @@ def unpacked(layer: Any, group: int, dtype: Any) -> Any:
     return torch.addcmul(layer.low.to(dtype), levels, layer.scale.to(dtype)).view(len(levels), -1)
 
 
-def _product(layer: Any, group: int, given: Any) -> Any:
+def _product(layer: Any, group: int, shape: Any, given: Any) -> Any:
     import torch
 
-    return torch.nn.functional.linear(given, unpacked(layer, group, given.dtype), layer.bias)
+    weight = unpacked(layer, group, given.dtype).view(shape)
+    if len(shape) == 2:
+        return torch.nn.functional.linear(given, weight, layer.bias)
+    return torch.nn.functional.conv2d(given, weight, layer.bias, layer.stride, layer.padding, layer.dilation, layer.groups)
 
 
 def _in_eights(weight: Any) -> tuple[Any, Any, Any]:
@@ -106,7 +112,7 @@ def _in_fours(weight: Any, group: int) -> tuple[Any, Any, Any]:
 
 
 def _packs(name: str, row: int) -> bool:
-    return row >= SHORTEST and not name.startswith(LAST) and not any(word in name for word in KEPT)
+    return row >= SHORTEST and not name.startswith(ENDS) and not any(word in name for word in KEPT)
 
 
 def _group(row: int) -> int:
@@ -115,6 +121,6 @@ def _group(row: int) -> int:
 
 
 def _bytes(shape: tuple[int, ...], bits: int, itemsize: int) -> int:
-    rows, row = shape
+    rows, row = shape[0], prod(shape[1:])
     group = _group(row) if bits == 4 else 0
     return rows * row // 2 + 2 * rows * row // group * itemsize if group else rows * row + rows * itemsize
