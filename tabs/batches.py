@@ -185,7 +185,7 @@ class _Keeper:
             return {} if act == "remove" else _batches_view.facts(self._kept.batch(str(id), owner), None)
 
     def _begun(self, kind: str, prompts: str, table: bytes, file: str, name: str, model: str, count: float | None, owner: str) -> Batch:
-        sent: tuple[object, ...] = (kind, prompts, name, model)  # by anyone
+        sent: list[object] = [kind, prompts, name, model]  # by anyone
         if not all(value is None or isinstance(value, str) for value in sent):
             raise InvalidInput("Send kind, prompts, table, name and model as text.")
         task = batch_lists.task_of(kind or "")
