@@ -29,7 +29,7 @@ TABS = tabs.discover()
 HEAVY = {"accelerate", "audiocraft", "diffusers", "onnxruntime", "openvino", "torch", "transformers", "xllamacpp"}
 PAGE = {"gradio", "gradio_client", "spaces", "tabs", "app"}
 LATER = HEAVY | {"c2pa", "cryptography", "cv2", "mido", "scipy", "soundfile"}
-MEDIA = {"picture", "sound", "text"}
+MEDIA = {"picture", "sound", "text", "lyrics"}
 
 card_names = pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
 tab_names = pytest.mark.parametrize("tab", TABS, ids=lambda tab: tab.__name__)
