@@ -247,6 +247,7 @@ def test_what_is_no_zip_is_said_so(other: Library, tmp_path: Path) -> None:
         other.incoming.bring(tmp_path / "none.zip")
 
 
+@pytest.mark.thorough
 def test_any_flipped_byte_is_noticed_or_changes_nothing_that_counts(other: Library, three: list[Creation], export: Path) -> None:
     whole = bytearray(export.read_bytes())
     for place in range(11, len(whole), len(whole) // 40):

@@ -23,6 +23,7 @@ def show(page: Page) -> Page:
     return page
 
 
+@pytest.mark.thorough
 def test_a_list_is_made_told_what_to_do_and_found_again(page: Page, context: BrowserContext, server: str, tmp_path: Path) -> None:
     show(page)
     page.get_by_label("Prompts, one a line").fill("a red apple\n\na blue fish\na green leaf\na yellow star")
