@@ -215,6 +215,7 @@ KINDS = {
 
 @pytest.mark.thorough
 @pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore")  # tracing warns of every branch that it follows
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_translated_unet_is_as_true_as_torch_in_every_size(tmp_path: Path, kind: str) -> None:
     pytest.importorskip("openvino")
