@@ -22,7 +22,7 @@ def gradio_without_hints() -> None:
     """Import Gradio, if nobody has done so before; a version that writes no hints is imported as it is."""
     if "gradio" in sys.modules:
         return
-    finder = _Finder()
+    finder = Finder()
     sys.meta_path.insert(0, finder)
     try:
         importlib.import_module("gradio")
@@ -30,7 +30,9 @@ def gradio_without_hints() -> None:
         sys.meta_path.remove(finder)
 
 
-class _Finder(MetaPathFinder):
+class Finder(MetaPathFinder):
+    """At the head of `sys.meta_path` while Gradio is imported, it finds what writes hints, and keeps it from writing."""
+
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
