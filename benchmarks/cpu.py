@@ -3,7 +3,8 @@
 The model has a UNet of 220 million weights, a text encoder of 12 layers and a decoder of half the usual width; a picture is 256 px, 4
 steps with guidance. The plain script draws with the same files in float32, which is what diffusers does unless told otherwise; "an app
 that loads" reads them for every picture too, as a script started anew does (without the cost of starting Python). Ours is the engine's
-pipeline in the manager's lease: the device's own number format, channels last. They take turns; figures are CPU-seconds of one thread.
+pipeline in the manager's lease: the device's own number format, channels last, and where the package is installed the same with OpenVINO.
+"full" is Stable Diffusion 1.5 in its own size, with random weights and 2 steps. They take turns; figures are CPU-seconds of one thread.
 
     python benchmarks/cpu.py [--part NAME] [--rounds N] [--cycles N] [--folder DIR]
 """
@@ -29,7 +30,7 @@ from PIL import Image
 
 from studio.converted import Converted
 from studio.device import Device
-from studio.engines import _economies, diffusion
+from studio.engines import _economies, _openvino, diffusion
 from studio.manager import Manager
 from studio.models import Folder, ModelCard, resolve
 from studio.tasks import Inpaint, Task, TextToImage
@@ -37,7 +38,7 @@ from tests import tiny
 
 PICTURE = {"prompt": "a red apple on a wooden table", "width": 256, "height": 256, "steps": 4, "guidance_scale": 5.0}
 CPU = Device("cpu")
-PARTS = ("pictures", "siblings", "converted", "numbers", "cycles")
+PARTS = ("pictures", "siblings", "converted", "numbers", "cycles", "full")
 
 
 def main() -> None:
@@ -56,12 +57,14 @@ def main() -> None:
         temporary = Path(name)
         folder = (asked.folder or temporary) / "small"
         card = _card(folder if folder.is_dir() else _small(folder))
+        translating = Device("cpu", converted=Converted((asked.folder or temporary) / "openvino", 10**10), openvino=True)
         parts: dict[str, Callable[[], Iterable[Row]]] = {
-            "pictures": lambda: _pictures(folder, card, asked.rounds),
+            "pictures": lambda: _pictures(folder, card, asked.rounds, translating),
             "siblings": lambda: _siblings(card, temporary),
             "converted": lambda: _converted(card, temporary),
-            "numbers": lambda: _numbers(folder),
+            "numbers": lambda: _numbers(folder, card, translating),
             "cycles": lambda: _cycles(tiny.stable_diffusion(temporary / "tiny"), asked.cycles),
+            "full": lambda: _full((asked.folder or temporary) / "full", asked.rounds),
         }
         for part in asked.part or PARTS:
             for what, figure, bar in parts[part]():
@@ -72,34 +75,61 @@ def main() -> None:
 Row = tuple[str, str, str]
 
 
-def _pictures(folder: Path, card: ModelCard, rounds: int) -> Iterator[Row]:
-    """A picture by the plain script, by ours, and by an app that loads for every picture."""
-    diffusers: Any = importlib.import_module("diffusers")
+def _pictures(folder: Path, card: ModelCard, rounds: int, translating: Device) -> Iterator[Row]:
+    """A picture by the plain script, by ours, by ours with OpenVINO, and by an app that loads for every picture."""
     seeds = iter(range(10_000))
-
-    def opened() -> Any:
-        pipe = diffusers.StableDiffusionPipeline.from_pretrained(folder, local_files_only=True)
-        pipe.set_progress_bar_config(disable=True)
-        return pipe
-
-    def by(pipe: Any) -> None:
-        size = {name: PICTURE[name] for name in ("prompt", "width", "height", "guidance_scale")}
-        pipe(**size, num_inference_steps=PICTURE["steps"], generator=importlib.import_module("torch").manual_seed(next(seeds)))
-
-    plain, manager = opened(), Manager(CPU)
-    ours = lambda: _run(manager, card, _task(next(seeds)))  # noqa: E731
-    by(plain)
-    ours()
-    contenders: dict[str, Callable[[], object]] = {"plain": lambda: by(plain), "ours": ours, "naive": lambda: by(opened())}
+    plain, manager = _opened(folder), Manager(CPU)
+    contenders: dict[str, Callable[[], object]] = {
+        "plain": lambda: _plainly(plain, next(seeds), 4),
+        "ours": lambda: _run(manager, card, _task(next(seeds))),
+        "naive": lambda: _plainly(_opened(folder), next(seeds), 4),
+    }
+    other = Manager(translating)
+    if _openvino.installed():
+        contenders["openvino"] = lambda: _run(other, card, _task(next(seeds)), translating)
+    for name in contenders.keys() - {"naive"}:
+        contenders[name]()
     taken = _measure.rounds({name: lambda work=work: _measure.cpu_seconds(work) for name, work in contenders.items()}, rounds)
     yield "plain diffusers script, float32, resident", f"{taken['plain']:.2f}", ""
     yield "ours, resident", f"{taken['ours']:.2f}: {taken['plain'] / taken['ours']:.2f} times as quick", "bar 1.9"
     yield "an app that loads for every picture", f"{taken['naive']:.2f}: ours {taken['naive'] / taken['ours']:.2f} times as quick", ""
+    if quick := taken.get("openvino"):
+        yield "ours with OpenVINO, resident", f"{quick:.2f}: {taken['plain'] / quick:.2f} times as quick", "bar 1.9"
+        yield "  against the app that loads", f"{taken['naive'] / quick:.2f} times as quick", "bar 4"
+    else:
+        yield "OpenVINO is not installed", "", ""
+    manager.close()
+    other.close()
+
+
+def _full(folder: Path, rounds: int) -> Iterator[Row]:
+    """Stable Diffusion 1.5 in its own size: one picture of two steps, by the plain script and by ours."""
+    card, manager = _card(folder if folder.is_dir() else _large(folder)), Manager(CPU)
+    plain, task = _opened(folder), TextToImage.checked(PICTURE | {"seed": 1, "steps": 2})
+    work: dict[str, Callable[[], object]] = {"plain": lambda: _plainly(plain, 1, 2), "ours": lambda: _run(manager, card, task)}
+    for run in work.values():
+        run()
+    taken = _measure.rounds({name: lambda run=run: _measure.cpu_seconds(run) for name, run in work.items()}, min(rounds, 3))
+    yield "full size, 2 steps: plain diffusers script", f"{taken['plain']:.2f}", ""
+    yield "  ours, resident", f"{taken['ours']:.2f}: {taken['plain'] / taken['ours']:.2f} times as quick", "bar 2"
     manager.close()
 
 
-def _numbers(folder: Path) -> Iterator[Row]:
-    """How far the device's number format is from float32 in one step of the UNet, and what float32 gains by quicker products."""
+def _opened(folder: Path) -> Any:
+    """The pipeline as a plain script has it."""
+    diffusers: Any = importlib.import_module("diffusers")
+    pipe = diffusers.StableDiffusionPipeline.from_pretrained(folder, local_files_only=True)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def _plainly(pipe: Any, seed: int, steps: int) -> None:
+    size = {name: PICTURE[name] for name in ("prompt", "width", "height", "guidance_scale")}
+    pipe(**size, num_inference_steps=steps, generator=importlib.import_module("torch").manual_seed(seed))
+
+
+def _numbers(folder: Path, card: ModelCard, translating: Device) -> Iterator[Row]:
+    """How far one step of the UNet is from float32, and how quick: in the device's number format, by quicker products, by OpenVINO."""
     import torch
 
     diffusers: Any = importlib.import_module("diffusers")
@@ -116,13 +146,19 @@ def _numbers(folder: Path) -> Iterator[Row]:
         with _economies.quick("cpu"):
             return step(wide)
 
+    work: dict[str, Callable[[], Any]] = {"": lambda: step(wide), f"in {CPU.dtype}": lambda: step(narrow), "by quicker products": quick}
+    if _openvino.installed():
+        stands = diffusion.recipe(card, _task(1), translating).components["unet"].load(_ignore)
+        work["by OpenVINO" if isinstance(stands, _openvino.Denoiser) else "by torch, which was no slower than OpenVINO"] = lambda: step(
+            stands
+        )
     right = step(wide)
-    off = [float((found - right).norm() / right.norm()) for found in (step(narrow), quick())]
-    work: dict[str, Callable[[], object]] = {"wide": lambda: step(wide), "narrow": lambda: step(narrow), "quick": quick}
-    taken = _measure.rounds({name: lambda run=run: _measure.cpu_seconds(run) for name, run in work.items()}, 3)
-    yield "one step of the UNet, float32", f"{taken['wide']:.3f}", ""
-    yield "  in the device's number format", f"{taken['narrow']:.3f}: off by {off[0]:.4f} of its norm", "bar 0.03"
-    yield "  in float32 with quicker products", f"{taken['quick']:.3f}: off by {off[1]:.4f} of its norm", "bar 0.03"
+    off = {name: float((run() - right).norm() / right.norm()) for name, run in work.items()}
+    taken = _measure.rounds({name: lambda run=run: _measure.cpu_seconds(run) for name, run in work.items()}, 5)
+    yield "one step of the UNet, float32", f"{taken['']:.3f}", ""
+    for name in list(work)[1:]:
+        figure = f"{taken[name]:.3f}: {taken[''] / taken[name]:.2f} times as quick, off by {off[name]:.4f} of its norm"
+        yield f"  {name}", figure, "bar 3.5, 0.03" if name == "by OpenVINO" else "bar 0.03"
 
 
 def _siblings(card: ModelCard, folder: Path) -> Iterator[Row]:
@@ -175,8 +211,8 @@ def _cycles(folder: Path, cycles: int) -> Iterator[Row]:
     yield f"memory after {cycles} cycles of loading and evicting", f"{grown:+.2%} of {first / 1e6:.0f} MB", "bar +2 %"
 
 
-def _run(manager: Manager, card: ModelCard, task: Task) -> None:
-    with manager.lease(diffusion.recipe(card, task, CPU), task, _ignore) as pipeline:
+def _run(manager: Manager, card: ModelCard, task: Task, device: Device = CPU) -> None:
+    with manager.lease(diffusion.recipe(card, task, device), task, _ignore) as pipeline:
         for _ in pipeline(task, _ignore):
             pass
 
@@ -202,7 +238,7 @@ def _resident(manager: Manager, card: ModelCard, task: Task) -> Generator[dict[s
 
 def _small(path: Path) -> Path:
     """The model in `path`, in float32 as most models are published."""
-    diffusers, transformers = importlib.import_module("diffusers"), importlib.import_module("transformers")
+    diffusers: Any = importlib.import_module("diffusers")
     unet = diffusers.UNet2DConditionModel(
         block_out_channels=(224, 448, 896), layers_per_block=2, sample_size=32, cross_attention_dim=768, attention_head_dim=8,
         down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
@@ -212,10 +248,27 @@ def _small(path: Path) -> Path:
         block_out_channels=(64, 128, 256, 256), layers_per_block=2, latent_channels=4, sample_size=256,
         down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
     )  # fmt: skip
+    return tiny.stable_diffusion(path, unet=unet, vae=vae, text_encoder=_words())
+
+
+def _large(path: Path) -> Path:
+    """Stable Diffusion 1.5 with random weights."""
+    diffusers: Any = importlib.import_module("diffusers")
+    unet = diffusers.UNet2DConditionModel(sample_size=64, cross_attention_dim=768)
+    vae = diffusers.AutoencoderKL(
+        block_out_channels=(128, 256, 512, 512), layers_per_block=2, latent_channels=4, sample_size=512,
+        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
+    )  # fmt: skip
+    return tiny.stable_diffusion(path, unet=unet, vae=vae, text_encoder=_words())
+
+
+def _words() -> Any:
+    """The text encoder of Stable Diffusion 1.5 with random weights, and the words of the tests' own tokenizer."""
+    transformers: Any = importlib.import_module("transformers")
     config = transformers.CLIPTextConfig(
         hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12, bos_token_id=512, eos_token_id=513
     )
-    return tiny.stable_diffusion(path, unet=unet, vae=vae, text_encoder=transformers.CLIPTextModel(config))
+    return transformers.CLIPTextModel(config)
 
 
 def _card(folder: Path) -> ModelCard:
