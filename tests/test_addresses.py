@@ -151,6 +151,7 @@ def test_a_budget_that_is_full_is_said_before_anything_is_asked(server: Server, 
     assert server.asked == []
 
 
+@pytest.mark.thorough
 def test_a_pickle_is_kept_as_safetensors_alone(server: Server, places: Places, tmp_path: Path) -> None:
     import torch
     from safetensors.torch import load_file
