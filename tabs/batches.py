@@ -26,6 +26,7 @@ LOOK = 2000
 """Milliseconds between two looks at the batches while the tab is open."""
 NOT_MADE: tuple[RowState, ...] = ("running", "interrupted", "failed", "waiting", "skipped")
 INTRO = "Write one prompt a line, or give a table in which each row has settings of its own. They are made one after the other."
+EXAMPLES = "a red apple\na cat on a rocket\na purple castle"
 
 _SCRIPT = f"""
 const unfolded = () => [...element.querySelectorAll("details[open]")].map((one) => one.dataset.rows);
@@ -78,11 +79,11 @@ def build(desk: Desk) -> None:
         gr.HTML(_status.note(INTRO), padding=False, elem_classes="quiet")
         kind = gr.Radio([(title, kind) for kind, title in _batches_view.KINDS.items()], value=first, label="Make")
         with gr.Row():
-            prompts = gr.Textbox(label="Prompts, one a line", lines=8, max_lines=20, scale=2)
+            prompts = gr.Textbox(label="Prompts, one a line", placeholder=EXAMPLES, lines=8, max_lines=20, scale=2)
             table = gr.File(label="Or a table (CSV)", file_types=[".csv", ".tsv", ".txt"], height=220, scale=1)
         with gr.Row():
             name = gr.Textbox(label="Name", placeholder="The project that the results go to", max_length=100)
-            model = gr.Dropdown(_models.model_choices(desk.studio, first), value="", label="Model")
+            model = gr.Dropdown(_models.model_choices(desk.studio, first), value="", label="Model", min_width=220)
             count = gr.Number(1, label="Results of each", minimum=1, maximum=8, precision=0)
         with gr.Accordion("What a table can hold", open=False):
             columns = gr.HTML(_batches_view.columns(batch_lists.KINDS[first]), padding=False, elem_classes="columns")

@@ -126,7 +126,8 @@ def _answer(form: Form) -> dict[str, Any]:
         with gr.Row(elem_classes="actions"):
             for name in row:
                 actions[name] = gr.Button(_actions.BUTTONS[name], size="sm", min_width=100)
-    form.add("context", _fields.slider(TASK, "context", info=TASK.model_fields["context"].description, step=0.5))
+    with gr.Accordion("What an extension hears", open=False):
+        form.add("context", _fields.slider(TASK, "context", info=TASK.model_fields["context"].description, step=0.5))
     stems = gr.Button("All parts as a zip", size="sm")
     return {
         **_takes.parts(), **actions, "player": player, "picked": gr.JSON(visible="hidden"), "stems": stems,
