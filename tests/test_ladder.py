@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -142,7 +142,8 @@ def test_a_packed_convolution_keeps_its_stride_and_its_padding(kind: str) -> Non
     import torch
 
     made = torch.Generator().manual_seed(1)
-    layer = torch.nn.Conv2d(16, 24, 3, stride=2, padding=1).to(memory_format=torch.channels_last)
+    place: Any = {"memory_format": torch.channels_last}
+    layer = torch.nn.Conv2d(16, 24, 3, stride=2, padding=1).to(**place)
     layer.weight.data = torch.randn(24, 16, 3, 3, generator=made)
     given = torch.randn(2, 16, 9, 9, generator=made)
     right = layer(given)
@@ -174,11 +175,12 @@ def test_an_edit_reads_its_words_first_too(folders: Callable[[str], Path], tmp_p
 
 
 @pytest.fixture
-def cpu_as_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
+def cpu_as_gpu(monkeypatch: pytest.MonkeyPatch) -> Device:
     """A device that says it is a GPU, and whose modules are put on the CPU all the same."""
     import torch
 
-    to, streamed = torch.nn.Module.to, _ladder._streaming.streamed
+    to: Any = torch.nn.Module.to
+    streamed = _ladder._streaming.streamed
     swapped = {"cuda": "cpu"}
 
     def stay(self: Any, *places: Any, **named: Any) -> Any:

@@ -20,9 +20,9 @@ TASK = fake.task()
 SIZES = {"encoder": 60, "unet": 70, "vae": 10}
 
 
-def machine(budget: int = 100, **lease: bool) -> tuple[fake.Host, Manager]:
+def machine(budget: int = 100, *, ahead: bool | None = None) -> tuple[fake.Host, Manager]:
     host = fake.Host(budget)
-    return host, Manager(fake.device(host), **lease)
+    return host, Manager(fake.device(host), ahead=ahead)
 
 
 def names(manager: Manager) -> set[str]:
