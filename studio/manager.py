@@ -78,7 +78,7 @@ class Manager:
                     told(route.plan)
                 if route.first is not None:
                     route.first.run(self._loaded(route.first.components, report), task, report)
-                    self._go_on(ticket, recipe, task, way, report, held)
+                    self._go_on(recipe, task, way, report, held)
                 lent.pipeline = way.build(self._loaded(recipe.parts(way), report))
                 self._turns.loaded(ticket)
                 before = self._ahead.settled()
@@ -166,9 +166,9 @@ class Manager:
             held.take(self._residents, *self._planner.stage(recipe, task, route.way, route.first), route.victims)
             return route
 
-        return self._taken(take, ticket, report)
+        return self._taken(take, report)
 
-    def _go_on(self, ticket: Ticket, recipe: Recipe, task: Task, way: Way, report: Report, held: _Held) -> None:
+    def _go_on(self, recipe: Recipe, task: Task, way: Way, report: Report, held: _Held) -> None:
         """What came first is done: its parts may go, and the rest gets its memory, at one instant."""
 
         def take() -> bool:
@@ -179,17 +179,17 @@ class Manager:
             held.take(self._residents, sizes, working, victims)
             return True
 
-        self._taken(take, ticket, report)
+        self._taken(take, report)
 
-    def _taken(self, take: Callable[[], Taken | None], ticket: Ticket, report: Report) -> Taken:
-        """What `take` gives, under the lock. What is loaded ahead for others gives way where this job comes short by it."""
+    def _taken(self, take: Callable[[], Taken | None], report: Report) -> Taken:
+        """What `take` gives, under the lock. What is being loaded ahead gives way where this job comes short by it."""
         while True:
             with self._lock:
                 try:
                     if (taken := take()) is not None:
                         return taken
                 except NotEnoughMemory:
-                    if not self._ahead.give_way(ticket):
+                    if not self._ahead.give_way():  # not even for this job: the way that is left may do without that part
                         raise
             report(Progress("waiting"))
             self._ahead.wait(PATIENCE)

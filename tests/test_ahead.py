@@ -12,7 +12,8 @@ import pytest
 from studio.creations import Progress, Report
 from studio.device import Device
 from studio.errors import Cancelled
-from studio.manager import Component, Manager, Recipe
+from studio.manager import Component, Manager, Recipe, Way
+from studio.recipes import First
 from studio.tasks import Write
 
 TASK = Write(prompt="x")
@@ -230,3 +231,20 @@ def test_on_a_cpu_nothing_is_loaded_ahead_unless_somebody_says_so() -> None:
     time.sleep(0.05)
     hall.over(go, then)
     assert "second loads b" in hall.log
+
+
+def test_a_part_on_its_way_for_the_job_itself_goes_back_where_another_must_come_first(hall: Hall) -> None:
+    encoder, unet = hall.recipe(encoder=60, beside=False).components["encoder"], hall.recipe(unet=70).components["unet"]
+    reading = First({"encoder": encoder}, lambda _: 1, lambda *_: hall.log.append("reads"), lambda *_: False)
+    apart = Way("apart", "apart", lambda _: 0, _built, {"unet": unet}, reading)
+    go = hall.first(hall.recipe(small=10))
+    hall.slow.clear()
+    hall.begun.clear()
+    second = hall.job("second", Recipe({"encoder": encoder, "unet": unet}, _built, lambda _: 0, (apart,)))
+    assert hall.begun.wait(PATIENCE) and "loading ahead loads unet" in hall.log
+    go.set()
+    assert soon(lambda: "second loads encoder" in hall.log), hall.log
+    hall.slow.set()
+    assert soon(lambda: "second runs" in hall.log)
+    hall.over(second)
+    assert hall.log[-4:] == ["second loads encoder", "reads", "second loads unet", "second runs"]

@@ -69,6 +69,7 @@ OTHERS = st.builds(Job, what=st.sampled_from(("plan", "unload", "unload one", "p
 
 @given(st.lists(st.one_of(RUNS, RUNS, OTHERS), max_size=25), st.sampled_from((fake.Weights, fake.Module)))
 @example([Job("run", 2, 20), Job("run", 5, 20), Job("pin", 5), Job("run", 2, 20), Job("run", 3, 5, ending="left")], fake.Module)
+@example([Job("run", 0), Job("pin", 0), Job("run", 0, 45, apart=True)], fake.Weights)
 @searching(max_examples=100)
 def test_any_sequence_keeps_the_budget_and_gives_what_endless_memory_gives(jobs: list[Job], kind: Any) -> None:
     host = fake.Host(BUDGET)
@@ -201,10 +202,7 @@ def one_run(manager: Manager, host: fake.Host, job: Job, name: str, kind: Any, o
     except ValueError:
         return "failed"
     except NotEnoughMemory:
-        working, first = min(job.working, job.way or job.working), set(apart(job))
-        least = max(sum(SIZES[key] for key in RECIPES[job.recipe] if key not in first) + working, sum(SIZES[key] for key in first) + 1)
-        pinned = sum(r.bytes for r in manager.status().residents if r.pinned and r.key not in RECIPES[job.recipe])
-        assert least + pinned > host.budget
+        assert least(manager, job) > host.budget
         return "refused"
     assert came == endless(job.recipe, task)
     return "done"
@@ -224,6 +222,17 @@ def one_order(manager: Manager, host: fake.Host, job: Job, kind: Any) -> None:
         manager.relieve(made(host, job, kind))
     else:
         manager.pin(key, pinned=job.what == "pin")
+
+
+def least(manager: Manager, job: Job) -> int:
+    """The bytes that the most frugal way of a job needs, beside what is pinned and no part of it."""
+    working, parts, first = min(job.working, job.way or job.working), set(RECIPES[job.recipe]), set(apart(job))
+    pinned = {resident.key: resident.bytes for resident in manager.status().residents if resident.pinned}
+
+    def stage(keys: set[str], work: int) -> int:
+        return sum(SIZES[key] for key in keys) + work + sum(size for key, size in pinned.items() if key not in keys)
+
+    return min(stage(parts, working), max(stage(first, 1), stage(parts - first, working)) if first else stage(parts, working))
 
 
 def made(host: fake.Host, job: Job, kind: Any) -> Any:
