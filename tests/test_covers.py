@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,6 @@ def test_a_take_is_given_a_cover_and_keeps_its_notes_and_samples(picture: Path, 
         studio.close()
 
 
-def _made(studio: Studio, values: dict[str, object]) -> Creation:
+def _made(studio: Studio, values: Mapping[str, object]) -> Creation:
     (creation,) = [event for event in studio.run(Compose.checked(values)) if isinstance(event, Creation)]
     return creation

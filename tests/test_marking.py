@@ -194,7 +194,7 @@ def test_writers_that_cannot_mark_refuse_to_and_their_record_says_so(marks: Mark
 def test_every_studio_hands_its_secret_to_the_writers_that_can_mark(card: ModelCard, tmp_path: Path) -> None:
     plain = card.model_copy(update={"mark": None})
     settings = Settings(home=tmp_path / "home", cache=tmp_path, mode="local")
-    made: Any = SimpleNamespace()
+    made: Any = SimpleNamespace(batches=None)
     studio = Studio(settings, (plain, *gguf.CARDS), made, made, made)
     tiny_card, starter = studio.cards
     assert tiny_card.mark is not None and tiny_card.mark.get_secret_value() == studio.marks.words.hex() and starter.mark is None
