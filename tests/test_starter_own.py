@@ -303,6 +303,7 @@ def test_a_set_is_a_style_over_http_too(starter_cache: Path, tmp_path: Path) -> 
         client.close()
 
 
+@pytest.mark.thorough
 def test_an_unloaded_library_lets_go_of_its_pictures_and_draws_the_same_again(studio: Studio) -> None:
     made, _ = studio.sets.teach("Dusk", "CC0", [("dragon", blob())])
     before = drawn(studio, "a castle", made.style)

@@ -100,7 +100,7 @@ def test_named_models_are_loaded_after_the_first_page_and_no_run_is_made(
     assert engine.log == []
     for _ in range(3):
         studio.served()
-    assert soon(lambda: studio.manager.status().residents)
+    assert soon(lambda: engine.log and studio.manager.status().residents)
     studio.close()
     assert engine.log == ["load"]
 

@@ -128,6 +128,7 @@ def test_what_is_written_is_kept_undone_found_again_and_branched(page: Page, con
     expect(other.locator('[role=treeitem][aria-level="2"]')).to_have_count(3)
 
 
+@pytest.mark.thorough
 def test_a_take_streams_in_while_one_writes_elsewhere_and_other_words_can_be_taken(page: Page, context: BrowserContext) -> None:
     script(page, pause="0.15")
     page.evaluate(SELECT, [len(BEGIN)])

@@ -280,6 +280,7 @@ def test_nobody_is_shut_out_in_light(page: Page) -> None:
     page.get_by_text("More filters").click()
 
 
+@pytest.mark.thorough
 def test_nobody_is_shut_out_in_the_dark_and_on_a_phone(browser: Browser, address: str) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
     context.set_default_timeout(PATIENCE)

@@ -133,6 +133,7 @@ def test_settings_come_back_from_a_take_and_what_is_wrong_is_said_at_once(page: 
     expect(page.locator(".plan p")).to_contain_text("Key must be a note and a mode")
 
 
+@pytest.mark.thorough
 def test_stop_ends_a_long_piece_and_a_phone_shows_all_of_the_tab(context: BrowserContext, server: str) -> None:
     narrow = context.new_page()
     narrow.set_viewport_size({"width": 390, "height": 800})

@@ -242,6 +242,7 @@ def test_another_word_is_taken_by_keyboard_alone(context: BrowserContext, addres
     expect(page.locator(AREA)).to_have_value(first)
 
 
+@pytest.mark.thorough
 def test_on_a_phone_the_document_comes_first_and_nothing_is_cut_off(phone: BrowserContext, address: str) -> None:
     page = fresh(phone.new_page(), address)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
