@@ -19,6 +19,7 @@ from tabs import _owners
 from tabs._answer import BODY_LIMIT, TOO_LARGE, Answer
 from tabs._calls import Calls, calls, session_in
 from tabs._limits import Limits, address_of
+from tabs._streams import SESSION
 
 LARGE = 1_000_000
 """A body of so many bytes is read in a thread."""
@@ -82,12 +83,14 @@ class Guard:
             if words := await self._said(body, name, headers):
                 await answer.refuse(403, words)
                 return
+            scope[SESSION] = session_in(path, query, body)
             # what names no session is remembered for nobody
-            self._owned(scope, name, session_in(path, query, body) or secrets.token_hex(8))
+            self._owned(scope, name, scope[SESSION] or secrets.token_hex(8))
             if self.door.visitors is not None:
                 self.door.visitors.seen(str(scope[_owners.OWNER]))
         else:
-            self._owned(scope, name, session_in(path, query, b""))
+            scope[SESSION] = session_in(path, query, b"")
+            self._owned(scope, name, scope[SESSION])
         await answer.give(self.app)
 
     def _who(self, scope: Scope, answer: Answer) -> str:

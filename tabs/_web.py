@@ -22,6 +22,7 @@ from tabs._apart import Bonds, Files
 from tabs._calls import Calls
 from tabs._guard import Door, Guard
 from tabs._limits import Limits
+from tabs._streams import Streams
 
 log = logging.getLogger("atelier.page")
 
@@ -46,7 +47,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "favicon_path": settings.assets / "logo.svg",
         "footer_links": ["api"],
         "app_kwargs": {
-            "middleware": [Middleware(Guard, door=door), Middleware(_answers.Answers)],
+            "middleware": [Middleware(Guard, door=door), Middleware(Streams), Middleware(_answers.Answers)],
             "routes": [
                 *_health.routes(),
                 *_admin.routes(door.calls.files, _forgotten(door)),
