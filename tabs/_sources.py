@@ -136,7 +136,7 @@ class SourcesPanel:
 
     def _opened(self, request: gr.Request, id: str) -> list[Any]:
         page = self._page(request)
-        if page.given and page.document == id:  # a busy machine hears of the document after what was asked of it: that stays
+        if id and page.document == id:  # a busy page tells of its document after what was asked of it: the answer stays
             return [_sources_view.listed(self._sources(page, request).rows), gr.skip(), gr.skip()]
         return self.show(id, request)
 
