@@ -29,6 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "browser" in item.path.parts:
             item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.timeout(900))  # each wait has a limit of its own
+            item.add_marker(pytest.mark.flaky(reruns=1))  # told apart from what fails each time; the summary says which ran twice
 
 
 @pytest.fixture(scope="session")
