@@ -107,7 +107,7 @@ def main() -> None:
         sys.exit(f"writing: {missing}")
     assert card.files is not None
     contenders = {"studio": ours(studio, card), "transformers": theirs(card.files, None), "one thread": theirs(card.files, 1)}
-    tokens = Write.checked({"prompt": "-", **card.defaults}).max_new_tokens
+    tokens = Write.checked({"prompt": "-", **card.defaults}).max_new_tokens or SHORT
     prompts = instructions()
     found: dict[str, list[dict[str, float]]] = {name: [] for name in contenders}
     for number in range(ROUNDS + 1):
