@@ -16,9 +16,10 @@ from studio.device import Device
 from studio.engines import _economies, diffusion
 from studio.errors import Cancelled
 from studio.manager import Manager, Recipe, Way
-from studio.models import Folder, ModelCard, resolve
+from studio.models import resolve
 from studio.tasks import Inpaint, TextToImage
 from tests import tiny
+from tests.tiny import card_of, task_of
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
@@ -34,24 +35,6 @@ def _small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiny models draw 64 pixels, and their decoders' tiles are tiny likewise."""
     monkeypatch.setattr(_economies, "TILE", 48)
     monkeypatch.setattr(_economies, "SMALL_TILE", 32)
-
-
-def card_of(files: Path, **options: Any) -> ModelCard:
-    """A card of the folder; number format float32, so that what differs is due to the way alone."""
-    return ModelCard(
-        name="Tiny",
-        engine="diffusion",
-        serves=("text_to_image", "inpaint"),
-        source=Folder(path=str(files)),
-        files=files,
-        options={"dtype": "float32"} | options,
-        defaults={"width": 64, "height": 64, "steps": 2, "guidance_scale": 3},
-    )
-
-
-def task_of(**changes: Any) -> TextToImage:
-    values = {"prompt": "a red apple", "width": 64, "height": 64, "steps": 2, "guidance_scale": 3, "seed": 1}
-    return TextToImage.checked(values | changes)
 
 
 def loaded(recipe: Recipe) -> dict[str, Any]:

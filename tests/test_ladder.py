@@ -17,10 +17,11 @@ from studio.device import Device
 from studio.engines import _economies, _ladder, _packing, _pipelines, diffusion
 from studio.errors import NotEnoughMemory
 from studio.manager import Manager, Recipe, Way
-from studio.models import Folder, ModelCard, resolve
+from studio.models import resolve
 from studio.recipes import sizes_of
 from studio.tasks import Inpaint, TextToImage
 from tests import tiny
+from tests.tiny import card_of, task_of
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
@@ -36,24 +37,6 @@ FAMILIES = [
 ]
 ERRORS = {"int8": 0.02, "int4": 0.12}
 """Of random weights, as large as they are: what 8 and 4 bits may lose."""
-
-
-def card_of(files: Path, **options: Any) -> ModelCard:
-    """A card of the folder; number format float32, so that what differs is due to the way alone."""
-    return ModelCard(
-        name="Tiny",
-        engine="diffusion",
-        serves=("text_to_image", "inpaint"),
-        source=Folder(path=str(files)),
-        files=files,
-        options={"dtype": "float32"} | options,
-        defaults={"width": 64, "height": 64, "steps": 2, "guidance_scale": 3},
-    )
-
-
-def task_of(**changes: Any) -> TextToImage:
-    values = {"prompt": "a red apple", "width": 64, "height": 64, "steps": 2, "guidance_scale": 3, "seed": 1}
-    return TextToImage.checked(values | changes)
 
 
 def recipe_of(files: Path, name: str = SD, task: TextToImage | Inpaint | None = None, device: Device = CPU) -> Recipe:

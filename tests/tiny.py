@@ -15,6 +15,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from studio.models import Folder, ModelCard
+from studio.tasks import TextToImage
+
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>\n{{ message['content'] | trim }}<|end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
@@ -376,6 +379,25 @@ def marked(folder: Path, width: int, height: int, box: tuple[int, int, int, int]
     for name, values in (("image", pixels), ("mask", mask)):
         Image.fromarray(values).save(files[name])
     return {name: str(file) for name, file in files.items()}
+
+
+def card_of(files: Path, **options: Any) -> ModelCard:
+    """A card of a folder with a tiny picture model; number format float32, so that what differs is due to the way it runs alone."""
+    return ModelCard(
+        name="Tiny",
+        engine="diffusion",
+        serves=("text_to_image", "inpaint"),
+        source=Folder(path=str(files)),
+        files=files,
+        options={"dtype": "float32"} | options,
+        defaults={"width": 64, "height": 64, "steps": 2, "guidance_scale": 3},
+    )
+
+
+def task_of(**changes: Any) -> TextToImage:
+    """A picture of a red apple, 64 pixels wide, in two steps."""
+    values = {"prompt": "a red apple", "width": 64, "height": 64, "steps": 2, "guidance_scale": 3, "seed": 1}
+    return TextToImage.checked(values | changes)
 
 
 def chat_model(folder: Path, context: int = 512) -> Path:
