@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
@@ -32,6 +32,8 @@ KINDS: Mapping[Kind, str] = {
 """Classes of licences, in the words of the page."""
 ASKED: tuple[Kind, ...] = ("use-based", "community", "non-commercial")
 """Classes that are accepted before the first use."""
+_SAME: Mapping[str, str] = {"stabilityai-ai-community": "Stability AI Community License"}
+"""What repositories call a licence that has a name of its own, in lower case: one acceptance is for both."""
 _OPEN = re.compile(r"^(apache|mit\b|bsd|cc0|cc-by-(sa-)?\d|isc|unlicense|public domain)", re.IGNORECASE)
 _RESTRICTS: Mapping[Kind, str] = {
     "use-based": "its list of forbidden uses (such as deceiving or harming people) binds you and all to whom you pass the model on",
@@ -70,7 +72,7 @@ class Acceptance:
 
 def terms(card: ModelCard) -> Terms:
     """What the licence of a card restricts."""
-    name = card.licence if card.licence != "unknown" else "The terms of its maker" if card.commercial is False else "unknown"
+    name = _named(card.licence) if card.licence != "unknown" else "The terms of its maker" if card.commercial is False else "unknown"
     kind = _kind(card)
     return Terms(name, kind, _RESTRICTS.get(kind, ""))
 
@@ -108,7 +110,7 @@ class Licences:
     def accept(self, licence: str, who: str = "local") -> None:
         """Write down that a person has accepted; the first time stays."""
         with self._kept.changing(_HOME, "") as (things, _):
-            things.setdefault(licence, Acceptance(licence, who, moment()))
+            things.setdefault(_named(licence), Acceptance(_named(licence), who, moment()))
 
     def accepted(self) -> dict[str, Acceptance]:
         """What was accepted here, by the licence's name."""
@@ -116,6 +118,10 @@ class Licences:
 
 
 _HOME = "home"
+
+
+def _named(licence: str) -> str:
+    return _SAME.get(licence.casefold(), licence)
 
 
 def _kind(card: ModelCard) -> Kind:
@@ -140,7 +146,8 @@ def _read(text: str) -> dict[str, Acceptance] | None:
         return None
     rows = [cast("dict[str, object]", row) for row in cast("list[object]", found) if isinstance(row, dict)]
     kept = [Acceptance(*(str(row.get(name, "")) for name in ("licence", "who", "when"))) for row in rows]
-    return {one.licence: one for one in kept if one.licence}
+    named = [replace(one, licence=_named(one.licence)) for one in kept if one.licence]
+    return {one.licence: one for one in sorted(named, key=lambda one: one.when, reverse=True)}
 
 
 def _write(things: Iterable[Acceptance]) -> str:

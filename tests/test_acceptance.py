@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -73,6 +74,29 @@ def test_a_licence_is_accepted_once_for_all_its_models(home: Path) -> None:
     kept.accept("CC-BY-NC-4.0", "ben")
     assert kept.accepted()["CC-BY-NC-4.0"].who == "ana"
     assert kept.lacks(FAR.model_copy(update={"licence": "Stability AI Community License", "commercial": "limited"})) is not None
+
+
+def test_two_names_of_one_licence_are_accepted_once_also_where_either_was_accepted_before(home: Path) -> None:
+    kept, names = Licences(home, public=False), ("stabilityai-ai-community", "Stability AI Community License")
+    one, other = (FAR.model_copy(update={"name": name, "licence": name, "commercial": "limited"}) for name in names)
+    assert licences.listed([one, other]) == {names[1]: (licences.terms(other), names)}
+    kept.accept("CC-BY-NC-4.0", "cid")
+    kept.accept(names[0], "ana")
+    assert (kept.lacks(one), kept.lacks(other)) == (None, None)
+    (file,) = (home / "licences").rglob("*.json")
+    said = json.loads(file.read_text())
+    rows = [row for row in said if row["who"] == "cid"]
+    rows += [
+        {"licence": names[1], "who": "ben", "when": "2026-03-01T00:00:00Z"},
+        {"licence": names[0], "who": "eva", "when": "2026-01-01T00:00:00Z"},
+    ]
+    for before in (rows, rows[:1] + rows[2:]):  # as an earlier version wrote them
+        file.write_text(json.dumps(before))
+        again = Licences(home, public=False)
+        assert (again.lacks(one), again.lacks(other)) == (None, None)
+        assert (again.accepted()[names[1]].who, sorted(again.accepted())) == ("eva", ["CC-BY-NC-4.0", names[1]])
+    again.accept(names[1], "dan")
+    assert [row["who"] for row in json.loads(file.read_text()) if row["licence"] == names[1]] == ["eva"]
 
 
 def test_nothing_is_asked_of_starters_of_ones_own_files_and_of_visitors(home: Path) -> None:
