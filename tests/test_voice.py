@@ -14,8 +14,8 @@ import pytest
 from studio import models
 from studio.creations import Creation, Preview, Progress, Take
 from studio.device import Device
-from studio.engines import _dialogue, _speaking, _voices, voice
-from studio.errors import Cancelled, InvalidInput, ModelUnavailable, Refused
+from studio.engines import _csm, _dialogue, _speaking, _voices, voice
+from studio.errors import Cancelled, InvalidInput, ModelUnavailable, ModelUnsafe, Refused
 from studio.models import Folder, ModelCard, resolve
 from studio.provenance import record, sounds
 from studio.rules import rules
@@ -431,6 +431,20 @@ def test_what_follows_is_said_in_the_voice_of_the_first_sentence(dia: Path, monk
     assert len(given[0]) == 0 < len(given[1]) and given[1] is given[2]
 
 
+def test_in_dia_a_mark_holds_until_the_next(dia: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind: Any = import_module("transformers").DiaTokenizer
+    asked: list[str] = []
+    own = kind.__call__
+
+    def read(self: Any, words: str, **options: Any) -> Any:
+        asked.append(words)
+        return own(self, words, **options)
+
+    monkeypatch.setattr(kind, "__call__", read)
+    speak(dia, "Rain. [S2] Yes. Go. [S1] Stay.")
+    assert asked == ["[S1] Rain.", "[S1] Rain. [S2] Yes.", "[S1] Rain. [S2] Go.", "[S1] Rain. [S1] Stay."]
+
+
 def test_columns_are_laid_and_read_with_their_delays() -> None:
     import torch
 
@@ -450,3 +464,140 @@ def test_dia_without_its_codec_or_at_another_pace_is_refused(dia: Path, tmp_path
             (tmp_path / file.name).write_bytes(file.read_bytes())
     with pytest.raises(ModelUnavailable, match="codec"):
         speak(tmp_path)
+
+
+# CSM ---------------------------------------------------------------------------------------------------------------------------------
+
+
+def tiny_csm(folder: Path, makers: bool = True) -> Path:
+    """CsmForConditionalGeneration of four codebooks with a codec inside, at 200 Hz and 12.5 frames a second.
+
+    `makers`: with the weights under the name that the configuration gives them, beside a file of another format.
+    """
+    import torch
+    from tokenizers import Tokenizer, decoders, pre_tokenizers, processors
+    from tokenizers.models import BPE
+
+    t: Any = import_module("transformers")
+    shape = {"num_hidden_layers": 1, "hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "num_key_value_heads": 2}
+    marks = ["<|begin_of_text|>", "<|end_of_text|>", "<|AUDIO|>", "<|audio_eos|>"]
+    raw = Tokenizer(BPE(vocab={piece: k for k, piece in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}, merges=[]))
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    raw.decoder = decoders.ByteLevel()
+    raw.add_special_tokens(marks)
+    begin, end, audio, over = (raw.token_to_id(mark) for mark in marks)
+    raw.post_processor = processors.TemplateProcessing(
+        single=f"{marks[0]} $A {marks[1]}", special_tokens=[(marks[0], begin), (marks[1], end)]
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        codec = t.MimiConfig(
+            sampling_rate=200, num_filters=4, upsampling_ratios=[2, 4], codebook_size=64, codebook_dim=8, num_quantizers=4,
+            vector_quantization_hidden_dimension=8, upsample_groups=16, sliding_window=50, frame_rate=12.5, **shape,
+        )  # fmt: skip
+        depth = t.CsmDepthDecoderConfig(num_codebooks=4, backbone_hidden_size=16, vocab_size=67, max_position_embeddings=5, **shape)
+        config = t.CsmConfig(
+            num_codebooks=4, vocab_size=67, text_vocab_size=260, max_position_embeddings=400, depth_decoder_config=depth.to_dict(),
+            codec_config=codec.to_dict(), bos_token_id=begin, pad_token_id=audio, audio_token_id=audio, audio_eos_token_id=over,
+            codebook_pad_token_id=66, codebook_eos_token_id=0, initializer_range=0.5, **shape,
+        )  # fmt: skip
+        model = t.CsmForConditionalGeneration(config)
+        for layer in (*model.codec_model.quantizer.semantic_residual_vector_quantizer.layers,
+                      *model.codec_model.quantizer.acoustic_residual_vector_quantizer.layers):  # fmt: skip
+            layer.codebook.embed_sum.copy_(torch.randn_like(layer.codebook.embed_sum))
+        known = {"do_sample": True, "top_k": 20, "suppress_tokens": [64, 65, 66]}  # a trained one writes no others either
+        model.generation_config = t.GenerationConfig(**known, pad_token_id=audio)
+        model.depth_decoder.generation_config = t.GenerationConfig(**known)
+        model.save_pretrained(folder)
+    t.PreTrainedTokenizerFast(tokenizer_object=raw, bos_token=marks[0], eos_token=marks[1]).save_pretrained(folder)
+    if makers:
+        (folder / "model.safetensors").rename(folder / "transformers.safetensors")
+        (folder / "model.safetensors").write_bytes(b"another format")
+        told = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(told | {"transformers_weights": "transformers.safetensors"}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def csm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_csm(tmp_path_factory.mktemp("csm") / "model")
+
+
+def test_csm_speaks_sentence_by_sentence_and_its_seed_repeats(csm: Path) -> None:
+    events: list[Any] = []
+    (take,) = speak(csm, "Rain. Lamps.", events.append)
+    assert take.sound.rate == 200 and take.sound.samples.std() > 0
+    assert np.array_equal(np.concatenate(heard(events), axis=1), take.sound.samples)
+    (alone,), (other,) = speak(csm, "Rain."), speak(csm, "Rain.", seed=4)
+    assert np.array_equal(take.sound.samples[:, : alone.sound.samples.shape[1]], alone.sound.samples)
+    assert not np.array_equal(other.sound.samples[:, :80], alone.sound.samples[:, :80])
+
+
+def test_csm_hears_each_speakers_first_turn_and_a_mark_holds_until_the_next(csm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[str, Any]] = []
+    own = _csm.Csm._conversation
+
+    def conversation(self: Any, now: Any) -> dict[str, Any]:
+        told.append(own(self, now))
+        return told[-1]
+
+    monkeypatch.setattr(_csm.Csm, "_conversation", conversation)
+    (take,) = speak(csm, "Rain. [S2] Yes. Go. [S1] Stay.")
+    assert take.sound.samples.std() > 0
+    words: Any = import_module("transformers").AutoTokenizer.from_pretrained(csm)
+    asked = [words.decode(ids["input_ids"][0], skip_special_tokens=True) for ids in told]
+    assert asked == ["[0]Rain.", "[0]Rain.[1]Yes.", "[0]Rain.[1]Yes.[1]Go.", "[0]Rain.[1]Yes.[0]Stay."]
+    assert "input_values" not in told[0], "nothing was said before"
+    cuts = [ids["input_values_cutoffs"][0].tolist() for ids in told[1:]]
+    assert [len(cut) for cut in cuts] == [1, 2, 2], "one turn of each speaker"
+    assert cuts[1] == cuts[2] and cuts[0] == cuts[1][:1]
+    assert [ids["input_values"].shape[-1] for ids in told[1:]] == [cut[-1] for cut in cuts]
+
+
+def test_turns_are_read_from_their_marks() -> None:
+    assert _dialogue.turns("Rain. [S2] Yes. [S1]No.", "1") == [("1", "Rain."), ("2", "Yes."), ("1", "No.")]
+    assert _dialogue.turns("[S2] Yes.", "1") == [("2", "Yes.")]
+    assert _dialogue.turns("Yes.", "2") == [("2", "Yes.")]
+    assert _dialogue.turns("[S3] Yes.", "1") == [("1", "[S3] Yes.")]
+
+
+def test_csm_stops_within_one_frame_and_a_mark_alone_says_nothing(csm: Path) -> None:
+    calls: list[Any] = []
+
+    def report(event: Any) -> None:
+        calls.append(event)
+        if len(calls) == 6:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        speak(csm, "The rain falls.", report)
+    assert len(calls) == 6
+    (with_mark,), (without,) = speak(csm, "[S2]\nRain."), speak(csm, "Rain.")
+    assert with_mark.sound.samples.std() > 0
+    assert not np.array_equal(with_mark.sound.samples, without.sound.samples), "another speaker says it"
+
+
+def test_what_csm_writes_ends_where_it_says_so_or_where_the_codec_knows_no_sound() -> None:
+    import torch
+
+    frames = torch.tensor([[3, 0, 5], [4, 4, 4], [0, 0, 9], [1, 1, 1]])
+    assert len(_csm.spoken(frames, 0, 32)) == 2
+    assert len(_csm.spoken(frames[:2], 0, 5)) == 0
+    assert len(_csm.spoken(frames[:2], 0, 32)) == 2
+
+
+def test_weights_under_a_name_of_their_own_are_found_and_nowhere_else(csm: Path, tmp_path: Path) -> None:
+    task = Narrate.checked({"text": "hello", "seed": 1})
+    size = (csm / "transformers.safetensors").stat().st_size
+    assert 0.8 * size < voice.recipe(card_of(csm), task, CPU).components["model"].bytes <= size
+    with pytest.raises(InvalidInput, match="speaks at its own pace"):
+        speak(csm, speed=1.5)
+    told = json.loads((csm / "config.json").read_text())
+    for name, error in (("../transformers.safetensors", ModelUnsafe), ("weights.bin", ModelUnsafe), ("gone.safetensors", ModelUnavailable)):
+        (tmp_path / "config.json").write_text(json.dumps(told | {"transformers_weights": name}))
+        with pytest.raises(error):
+            voice.recipe(card_of(tmp_path), task, CPU)
+    (tmp_path / "config.json").write_text(json.dumps(told | {"transformers_weights": "all.safetensors.index.json"}))
+    (tmp_path / "all.safetensors.index.json").write_text(json.dumps({"weight_map": {"lm_head.weight": "transformers.safetensors"}}))
+    (tmp_path / "transformers.safetensors").write_bytes((csm / "transformers.safetensors").read_bytes())
+    assert voice.recipe(card_of(tmp_path), task, CPU).components["model"].bytes > 0

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from studio.errors import InvalidInput
 from studio.tasks import Narrate
 
-SPEAKERS = re.compile(r"\[S[12]\]")
+SPEAKERS = re.compile(r"\[S([12])\]")
 """Marks of who speaks, in the words themselves."""
+FIRST = "1"
+"""Who speaks until a mark says otherwise."""
 LETTERS_A_SECOND = 8
 """Slower than anybody reads: what is longer is cut off."""
 SPARE_SECONDS = 2.0
@@ -30,6 +32,7 @@ class Dia:
         self.rate = int(codec.config.sampling_rate)
         self.steps: Sequence[Any] = (model.model.decoder,)
         self._first: tuple[str, Any] | None = None
+        self._speaker = FIRST
 
     def silent(self, words: str) -> str:
         return ""  # it reads bytes
@@ -39,7 +42,8 @@ class Dia:
         import torch
 
         model, decoder = self._model, self._model.config.decoder_config
-        said = words if SPEAKERS.search(words) else f"[S1] {words}"
+        said = words if SPEAKERS.match(words) else f"[S{self._speaker}] {words}"
+        *_, (self._speaker, _) = turns(words, self._speaker)
         before, codes = self._first or ("", torch.zeros(0, decoder.num_channels, dtype=torch.long))
         ids = self._words(f"{before} {said}".strip(), return_tensors="pt", add_special_tokens=False).to(model.device)
         given = opening(codes, model.config.delay_pattern, decoder.bos_token_id, decoder.pad_token_id)
@@ -58,6 +62,13 @@ class Dia:
         self._first = self._first or (said, new)
         heard = self._codec.decode(audio_codes=new.T[None].to(self._codec.device)).audio_values
         return heard.reshape(-1).float().cpu().numpy()
+
+
+def turns(words: str, speaker: str) -> list[tuple[str, str]]:
+    """Who says what in `words`, in turns: ("1" or "2", the words without marks). `speaker` is whose turn it is at the beginning."""
+    before, *marked = SPEAKERS.split(words)
+    said = [(speaker, before.strip()), *((who, text.strip()) for who, text in zip(marked[::2], marked[1::2], strict=True))]
+    return said[1:] if len(said) > 1 and not before.strip() else said
 
 
 def opening(codes: Any, delays: Sequence[int], begin: int, free: int) -> Any:

@@ -1,4 +1,4 @@
-"""Voices of transformers, VITS (the MMS family), Bark and Dia: text is read aloud sentence by sentence and plays while it is spoken.
+"""Voices of transformers, VITS (the MMS family), Bark, Dia and CSM: text is read aloud sentence by sentence and plays while it is spoken.
 
 Sentence k is spoken from seed + k alone, so that a change at the end of a text leaves its beginning as it was. Knows no manager, no
 download and no page.
@@ -19,17 +19,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from studio import components
 from studio.creations import Json, Preview, Progress, Report, Sound, Take
 from studio.device import Device
-from studio.engines import _dialogue, _speaking, _voices
-from studio.errors import Cancelled, InvalidInput, ModelUnavailable
+from studio.engines import _csm, _dialogue, _speaking, _voices
+from studio.errors import Cancelled, InvalidInput, ModelUnavailable, ModelUnsafe
 from studio.manager import Component, Pipeline, Recipe
 from studio.models import ModelCard
 from studio.tasks import SEED_LIMIT, Narrate, Task
 
 CARDS = components.cards("voice")
 
-CLASSES = {"vits": "VitsModel", "bark": "BarkModel", "dia": "DiaForConditionalGeneration"}
-LONGEST = {"vits": 400, "bark": 180, "dia": 160}
-"""Characters spoken in one go. Bark's sound ends after 14 seconds, and Dia's first sentence is heard with each of the others."""
+CLASSES = {"vits": "VitsModel", "bark": "BarkModel", "dia": "DiaForConditionalGeneration", "csm": "CsmForConditionalGeneration"}
+LONGEST = {"vits": 400, "bark": 180, "dia": 160, "csm": 200}
+"""Characters spoken in one go. Bark's sound ends after 14 seconds; the first sentence of Dia and CSM is heard with each of the others."""
 CODEC = "codec"
 """Dia's codec: a companion of the card, or a folder inside the model's own."""
 FIXED_BYTES = 300_000_000
@@ -48,7 +48,8 @@ class _Options(BaseModel):
 def check(card: ModelCard, task: Task) -> None:
     """Refuse a voice that the model does not have before anything is queued."""
     assert isinstance(task, Narrate)
-    if task.speed != 1 and components.read_json(card, components.files_of(card) / "config.json").get("model_type") == "dia":
+    kind = components.read_json(card, components.files_of(card) / "config.json").get("model_type")
+    if task.speed != 1 and kind in ("dia", "csm"):
         raise InvalidInput(f"{card.name} speaks at its own pace: leave Speed at 1.", "speed")
     known = _voices.names(card)
     if task.voice and task.voice not in known:
@@ -76,7 +77,7 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     kind = str(components.read_json(card, folder / "config.json").get("model_type"))
     if kind not in CLASSES:
         raise ModelUnavailable(f"{card.name} is no voice that this engine can speak with; choose another model.")
-    found = components.find_weights(card, folder, options.variant)
+    found = _weights(card, options.variant)
     longest = options.longest or LONGEST[kind]
     parts: dict[str, Component] = {
         "model": components.module(card, found, "voice", ("transformers", CLASSES[kind]), torch.float32, device),
@@ -97,7 +98,25 @@ def _voice(kind: str, values: Mapping[str, Any], card: ModelCard) -> _voices.Voi
     model, words = values["model"], values["words"]
     if kind == "vits":
         return _voices.Vits(model, words)
+    if kind == "csm":
+        return _csm.Csm(model, words)
     return _dialogue.Dia(model, words, values["codec"]) if kind == "dia" else _voices.Bark(model, words, card)
+
+
+def _weights(card: ModelCard, variant: str | None) -> components.Weights:
+    """The model's weights. A configuration may name their file itself, where its makers' own format lies beside them, as CSM's does."""
+    folder = components.files_of(card)
+    named = components.read_json(card, folder / "config.json").get("transformers_weights")
+    if not isinstance(named, str):
+        return components.find_weights(card, folder, variant)
+    names = {named}
+    if Path(named).name == named and named.endswith(".index.json"):
+        names = {str(name) for name in components.read_json(card, folder / named).get("weight_map", {}).values()}
+    if any(Path(name).name != name or not name.endswith(".safetensors") for name in names):
+        raise ModelUnsafe(f"The configuration of {card.name} names weights that could be anything; choose another copy of the model.")
+    if not names or any(not (folder / name).is_file() for name in names):
+        raise ModelUnavailable(f"There are no weights in {card.name} under the names it gives them; fetch the model again.")
+    return components.Weights(folder, tuple(folder / name for name in sorted(names)), None, "")
 
 
 def _codec_folder(card: ModelCard) -> Path:
