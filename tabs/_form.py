@@ -25,7 +25,7 @@ from studio.errors import Cancelled, StudioError
 from studio.studio import GUEST, Studio
 from studio.tasks import Task
 from studio.zero import ZeroStudio
-from tabs import _apart, _estimate, _owners, _status
+from tabs import _apart, _carried, _estimate, _owners, _status
 from tabs._run import Run, Shown
 
 log = logging.getLogger("atelier.page")
@@ -263,19 +263,24 @@ def estimate(form: Form, shown: gr.HTML, names: Sequence[str], base: Mapping[str
 
 
 def send(source: Desk, target: Form, medium: str, button: Any, bar: gr.Tabs) -> None:
-    """A press takes what `source` offers of a medium to `target` and opens its tab."""
+    """A press takes what `source` offers of a medium to `target`, with the settings it was made with, and opens its tab."""
     component, take = target.inlets[medium]
+    named = () if medium in WORDS else [name for name in _carried.names(target.task) if name in target.fields]
+    worded = [name for name in _carried.WORDS if name in named]
 
-    def sent(value: str, request: gr.Request) -> tuple[Any, Any]:
+    def sent(value: str, request: gr.Request, *words: Any) -> tuple[Any, ...]:
         if not value:
-            return gr.skip(), gr.skip()
-        given = value
+            return gr.skip(), gr.skip(), *(gr.skip() for _ in named)
+        given, settings = value, {}
         if medium not in WORDS:
-            path = source.creation(value, request).path
-            given = show(path, f"{medium}{path.suffix}")
-        return take(given), gr.Tabs(selected=target.task.kind)
+            creation = source.creation(value, request)
+            given = show(creation.path, f"{medium}{creation.path.suffix}")
+            settings = _carried.values(target.studio, creation, target.task, dict(zip(worded, words, strict=True)))
+        return take(given), gr.Tabs(selected=target.task.kind), *(settings.get(name, gr.skip()) for name in named)
 
-    button.click(sent, source.outbox[medium], [component, bar], **QUIET)
+    fields = target.fields
+    inputs = [source.outbox[medium], *(fields[name] for name in worded)]
+    button.click(sent, inputs, [component, bar, *(fields[name] for name in named)], **QUIET)
 
 
 def finally_do(done: Any, act: Callable[..., Any], inputs: Any, outputs: Any, **options: Any) -> None:
