@@ -68,6 +68,7 @@ Reading order:
     shelf.py             creations as a person sorts them: stars, tags, projects, trash, lineage
     search.py            filters and typed words as a question to the index
     meanings.py          creations found by what they mean
+    document_search.py   documents found by their words, and by what they mean
     originals.py         the files a run was given
     thumbs.py            small pictures for the grid
     sweep.py             what a start clears away

@@ -2,8 +2,8 @@
 
 Saving (`keep`) follows one protocol: serialised bytes are read back, room is checked, objects are written to a temporary file, synced
 and renamed, and only then one transaction names them. So a row never lacks its file, and a file without a row is swept at a start.
-Holds the parts that share the index: journal, drafts, shelf, meanings, originals, manuscripts, batches. Knows tasks and records;
-knows no model and no page.
+Holds the parts that share the index: journal, drafts, shelf, meanings, originals, manuscripts and their search, batches.
+Knows tasks and records; knows no model and no page.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Literal, cast
 from studio import thumbs
 from studio.batches import Batches
 from studio.creations import Creation, Json
+from studio.document_search import DocumentSearch
 from studio.drafts import Drafts
 from studio.errors import NotFound, StudioError
 from studio.incoming import Incoming
@@ -66,6 +67,7 @@ class Library:
         self.meanings = Meanings(self._index)
         self.originals = Originals(self._index, self._store)
         self.manuscripts = Manuscripts(self._index)
+        self.documents = DocumentSearch(self._index)
         self.incoming = Incoming(self._index, self._store, self.release)
         self.batches = Batches(self._index, self._store.run)
 
@@ -164,6 +166,7 @@ class Library:
 
     def close(self) -> None:
         """Give the home up. Jobs that still run count as interrupted at the next start."""
+        self.documents.close()
         self._index.close()
         self._store.close()
 

@@ -58,7 +58,7 @@ def question(filter: Filter, owner: str, session: str) -> Question:
     conditions += [(f"c.{column} {sign} ?", _bound(value)) for column, sign, value in _bounds(filter, session) if value]
     if filter.tag:
         conditions.append(("c.seq IN (SELECT creation FROM tags WHERE tag = ?)", _bound(filter.tag)))
-    match, letters = _terms(filter.words)
+    match, letters = terms(filter.words)
     source, age = "creations c", "c.seq"
     if letters:
         source = "creations c INDEXED BY creations_spaceless CROSS JOIN search s ON s.rowid = c.seq"
@@ -78,6 +78,20 @@ def question(filter: Filter, owner: str, session: str) -> Question:
     return Question(source, condition, tuple(value for _, value in conditions), age)
 
 
+def terms(words: str) -> tuple[str, tuple[str, ...]]:
+    """What FTS5 should match ('' for nothing), and what must be found letter by letter."""
+    match: list[str] = []
+    letters: list[str] = []
+    for term, whole in _split(words):
+        if not any(character.isalnum() for character in term):
+            letters += [term] if not term.isascii() else []  # an emoji; a stray hyphen says nothing
+        elif _WITHOUT_SPACES.search(term):
+            letters.append(term)
+        else:
+            match.append(f'"{term}"' if whole else f'"{term}" *')
+    return " AND ".join(match), tuple(letters)
+
+
 def _bounds(filter: Filter, session: str) -> tuple[tuple[str, str, str | int], ...]:
     until = filter.until and filter.until + "~"  # sorts behind whatever an ISO time has after a date
     return (
@@ -90,20 +104,6 @@ def _bounds(filter: Filter, session: str) -> tuple[tuple[str, str, str | int], .
 def _bound(value: str | int) -> str | int:
     """The value as SQL can hold it: whole characters, 64 bits."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else max(-_LARGEST, min(value, _LARGEST))
-
-
-def _terms(words: str) -> tuple[str, tuple[str, ...]]:
-    """What FTS5 should match ('' for nothing), and what must be found letter by letter."""
-    match: list[str] = []
-    letters: list[str] = []
-    for term, whole in _split(words):
-        if not any(character.isalnum() for character in term):
-            letters += [term] if not term.isascii() else []  # an emoji; a stray hyphen says nothing
-        elif _WITHOUT_SPACES.search(term):
-            letters.append(term)
-        else:
-            match.append(f'"{term}"' if whole else f'"{term}" *')
-    return " AND ".join(match), tuple(letters)
 
 
 def _split(words: str) -> Iterator[tuple[str, bool]]:

@@ -51,12 +51,13 @@ class Desk:
     """What every tab is built on: the studio, the page, and what other tabs may take from here.
 
     `outbox` maps a medium ("text", "lyrics", "picture", "sound") to the component that other tabs may take it from: words as they are, a
-    picture or a sound as the id of a creation.
+    picture or a sound as the id of a creation. `leads` maps the kind of a tab to a button here that does no more than open it.
     """
 
     studio: Studio
     demo: gr.Blocks
     outbox: dict[str, Any] = field(default_factory=dict[str, Any])
+    leads: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def owner(self, request: gr.Request | None) -> tuple[str, str]:
         """Whose run this is: (owner, browser session)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from types import ModuleType
 from typing import Any
 
@@ -40,6 +41,8 @@ def page(studio: Studio) -> Page:
                         line.wire()
                 built.append((module, desk, tab))
         for source, desk, tab in built:
+            for kind, button in desk.leads.items():
+                button.click(functools.partial(gr.Tabs, selected=kind), None, bar, **_form.QUIET)
             with tab, gr.Row(elem_classes="sends"):
                 for target, form, _ in built:
                     if target is not source and isinstance(form, Form):

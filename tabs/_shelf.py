@@ -21,7 +21,7 @@ from studio.errors import InvalidInput
 from studio.shelf import Choices, Filter, Item
 
 STYLE = "library/library.css"
-SCRIPTS = tuple(f"library/{part}.js" for part in ("parts", "grid", "bar", "line", "compare", "leaf", "shelf", "page"))
+SCRIPTS = tuple(f"library/{part}.js" for part in ("parts", "grid", "bar", "line", "compare", "documents", "leaf", "shelf", "page"))
 """In assets/, in the order in which the page loads them."""
 
 KINDS = {"text_to_image": "Pictures", "inpaint": "Edited pictures", "music": "Music", "narrate": "Narration", "write": "Texts"}

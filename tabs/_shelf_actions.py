@@ -19,7 +19,7 @@ from studio.creations import Creation, Event, Progress
 from studio.errors import InvalidInput, ModelUnavailable, StudioError
 from studio.provenance.record import Record
 from studio.shelf import Filter
-from tabs import _asking, _form, _leaf, _shelf, _status
+from tabs import _asking, _form, _leaf, _shelf, _shelf_documents, _status
 from tabs._form import Desk
 
 log = logging.getLogger("atelier.page")
@@ -150,6 +150,8 @@ def _page(visit: Visit) -> dict[str, Any]:
     found: dict[str, Any] = {"items": [_shelf.item_value(item) for item in items]}
     if visit.data.get("count") is True:
         found["total"] = len(items) if len(items) < _shelf.PAGE else shelf.count(asked, *visit.seen)
+    if not before:
+        found["documents"] = _shelf_documents.found(visit, asked)
     if visit.data.get("choices") is True:
         found["choices"] = _shelf.choices_value(shelf.choices(*visit.seen))
     return found
@@ -166,8 +168,11 @@ def _by_meaning(visit: Visit, asked: Filter) -> dict[str, Any]:
     items = [] if visit.words("before") else [_shelf.item_value(item) for item in library.shelf.these(found.seqs, *visit.seen)]
     left = found.total - found.compared
     note = f"{left:,} of {found.total:,} creations are not compared yet: search again for more of them." if left else ""
-    return {"items": items, "total": len(found.seqs), "note": note} | (
-        {"choices": _shelf.choices_value(library.shelf.choices(*visit.seen))} if visit.data.get("choices") is True else {}
+    documents = {} if visit.words("before") else {"documents": _shelf_documents.found(visit, asked, studio.embedder)}
+    return (
+        {"items": items, "total": len(found.seqs), "note": note}
+        | documents
+        | ({"choices": _shelf.choices_value(library.shelf.choices(*visit.seen))} if visit.data.get("choices") is True else {})
     )
 
 

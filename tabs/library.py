@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from studio.errors import StudioError
-from tabs import _asking, _form, _origin, _player, _shelf, _shelf_actions, _status, _takes
+from tabs import _asking, _form, _origin, _player, _shelf, _shelf_actions, _shelf_documents, _status, _takes
 from tabs._form import PRIVATE, QUIET, Desk
 
 NAME = "Library"
@@ -23,6 +23,7 @@ def build(desk: Desk) -> None:
     """Lay out the tab."""
     with gr.Column(elem_classes="library"):
         shelf = _shelf.Shelf()
+        _shelf_documents.build(desk)
         with gr.Column(elem_classes="opened"):
             gr.HTML(_shelf.TOP, padding=False, elem_classes="leaf-block")
             with gr.Column(elem_classes="heard"):

@@ -28,6 +28,13 @@
     return here.findLast(({ root }) => root.offsetParent) ?? here.at(-1) ?? null;
   };
 
+  // A document by its id, from elsewhere on the page: at once, or once there is an editor.
+  shared.show = (id) => {
+    shared.remember(id);
+    const editor = shared.current();
+    if (editor?.document) editor.pages.open(id).catch((error) => editor.say(error.message, { error: true }));
+  };
+
   // For the page's own buttons: does an action by name where the cursor is.
   shared.go = (name, choice = "", words = "") => {
     const editor = shared.current();

@@ -14,14 +14,14 @@
       return "";
     }
   };
-  const remember = (id) => {
+  const remember = (shared.remember = (id) => {
     try {
       sessionStorage.setItem(LAST, id);
       localStorage.setItem(LAST, id);
     } catch {
       // a browser that keeps nothing: the newest document is opened
     }
-  };
+  });
 
   class Pages {
     constructor(editor) {

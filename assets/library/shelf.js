@@ -20,7 +20,8 @@
       const [bar, line] = [element("div", { className: "bar" }), element("div", { className: "lines-of-words" })];
       this.box = element("div", { className: "grid", role: "listbox", tabIndex: 0, "aria-multiselectable": "true", "aria-label": "Creations" });
       this.empty = element("p", { className: "empty", hidden: true });
-      root.replaceChildren(bar, line, this.box, this.empty);
+      this.documents = new shared.Documents();
+      root.replaceChildren(bar, line, this.documents.root, this.box, this.empty);
       this.grid = new shared.Grid(this.box, { chosen: (id) => this.chosen.has(id), more: () => this.more(), thumbs: (ids) => this.thumbs(ids) });
       this.bar = new shared.Bar(bar, () => this.load());
       this.line = new shared.Line(line, this.#acts());
@@ -53,11 +54,12 @@
       this.loading = true;
       this.root.setAttribute("aria-busy", "true");
       try {
-        const { items, total, choices: lists, note } = await this.asks.ask("page", { filter: this.bar.filter, count: true, choices });
+        const { items, total, choices: lists, note, documents } = await this.asks.ask("page", { filter: this.bar.filter, count: true, choices });
         if (turn !== this.turn) return;
         if (note) this.line.say(note);
         if (lists) this.bar.choices(lists);
         this.trashed = this.bar.filter.trashed;
+        this.documents.show(documents);
         this.#items(items, total);
       } catch (error) {
         if (turn === this.turn) this.line.say(error.message, { error: true });

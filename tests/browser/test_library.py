@@ -40,6 +40,8 @@ def address(starter_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         keep(library, Compose(prompt=f"rain on a roof {seed}", seed=seed), level=level)
     for seed, what in ((5, "waves"), (6, "gulls")):
         keep(library, Write(prompt="a lighthouse", seed=seed), text=STORY.format(what))
+    for title in ("The pier", "Newer"):
+        library.manuscripts.new("local", "", title, f"A pelican waits. It is {title.lower()}.")
     library.close()
     with running(starter_cache, folder) as (url, _):
         yield url
@@ -156,6 +158,23 @@ def test_an_edit_names_what_it_came_from_and_that_what_came_of_it(page: Page) ->
     with page.expect_download() as taken:
         page.get_by_role("link", name="Download PNG").click()
     assert pictures.read_record(Path(taken.value.path())) is not None
+
+
+def test_a_document_is_found_beside_the_creations_and_opens_in_writing(page: Page) -> None:
+    search(page, "pelican pier", "")
+    found = page.locator(".found-documents")
+    expect(found.get_by_role("heading")).to_have_text("1 document in Writing")
+    found.get_by_role("button", name="The pier").click()
+    expect(page.get_by_role("tab", name="Writing")).to_have_attribute("aria-selected", "true")
+    expect(page.locator(".editor[data-ready] input.title")).to_have_value("The pier")
+    for words, title in (("pelican newer", "Newer"), ("pelican pier", "The pier")):  # also once there is an editor
+        page.get_by_role("tab", name="Library").click()
+        search(page, words, "")
+        found.get_by_role("button", name=title).click()
+        expect(page.locator(".editor[data-ready] input.title")).to_have_value(title)
+    page.get_by_role("tab", name="Library").click()
+    press(page, "Clear filters")
+    expect(found).to_be_hidden()
 
 
 def test_what_goes_to_the_trash_comes_back_by_undo_or_from_there(page: Page) -> None:
