@@ -28,7 +28,7 @@ from studio.creations import Creation
 from studio.errors import InvalidInput, MediaUnreadable, NotFound
 from studio.provenance.record import TRAINED
 from studio.shelf import Item
-from studio.storage import storing
+from studio.storage import RESERVED, storing
 
 NAME_LIMIT = 60
 """Characters of a name in the zip, beside its number and suffix."""
@@ -113,7 +113,8 @@ def plain_name(text: str, otherwise: str) -> str:
     safe = " ".join(re.sub(r'[\\/:*?"<>|]', " ", seen).split())
     while len(safe[:NAME_LIMIT].encode()) > 3 * NAME_LIMIT:  # systems count bytes: 255 with number and suffix
         safe = safe[:-1]
-    return safe[:NAME_LIMIT].strip(" .") or otherwise
+    name = safe[:NAME_LIMIT].strip(" .") or otherwise
+    return f"_{name}"[:NAME_LIMIT].strip(" .") if RESERVED.match(name) else name
 
 
 def _name(number: int, creation: Creation, private: bool, titles: Mapping[str, str]) -> str:

@@ -25,6 +25,8 @@ RESERVE = 200_000_000
 """Bytes of the disk that saving leaves free."""
 ORPHAN_AGE = 3600.0
 """Seconds after which a file that no row names is swept; younger ones may belong to a save under way."""
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+"""Names that Windows keeps for devices, whatever follows a point: a file of such a name cannot be unpacked there."""
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32
 

@@ -15,6 +15,7 @@ import gradio as gr
 from studio import documents
 from studio.errors import NotFound, StudioError
 from studio.provenance.record import Record
+from studio.storage import RESERVED
 from studio.writing import reading, sidecar
 from studio.writing.manuscripts import Manuscript
 from tabs import _form, _status, _writing_scripts
@@ -100,7 +101,8 @@ def files_of(desk: Desk, kept: Manuscript, request: gr.Request) -> dict[str, byt
 def file_name(title: str) -> str:
     """A title as the name of a file, without suffix."""
     words = re.sub(r"[^\w]+", "-", title.casefold()).strip("-_")
-    return words[:60].strip("-") or "document"
+    name = words[:60].strip("-") or "document"
+    return f"{name}-document" if RESERVED.match(name) else name
 
 
 def _records(desk: Desk, kept: Manuscript, request: gr.Request) -> dict[str, Record]:

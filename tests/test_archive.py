@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -132,6 +133,13 @@ def test_many_creations_have_several_sheets(tmp_path: Path, library: Library) ->
         ("../../etc/passwd", "etc passwd"),
         ('a\\b:c*d?e"f<g>h|i', "a b c d e f g h i"),
         ("evil\u202egnp.exe", "evil gnp.exe"),
+        ("\u061ca\u2066b\u2069\u200fc", "a b c"),
+        ("CON", "_CON"),
+        (" nul ", "_nul"),
+        ("com1.the long way.txt", "_com1.the long way.txt"),
+        ("LPT9." + "x" * 100, "_LPT9." + "x" * (NAME_LIMIT - 6)),
+        ("Context", "Context"),
+        ("auxiliary", "auxiliary"),
         ("  .hidden. ", "hidden"),
         ("\x00\n\ud800", "work"),
         ("x" * 300, "x" * NAME_LIMIT),
@@ -149,4 +157,5 @@ def test_every_text_makes_a_name(text: str) -> None:
     assert 0 < len(name) <= NAME_LIMIT
     assert len(name.encode()) <= 3 * NAME_LIMIT
     assert name == name.strip(" .")
-    assert not set(name) & set('\\/:*?"<>|\x00\n')
+    assert not set(name) & set('\\/:*?"<>|\x00\n\u202e\u2066')
+    assert not re.match(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", name.lower())

@@ -120,6 +120,10 @@ def test_the_form_of_an_answer_is_checked_at_once() -> None:
         ("  ", "document"),
         ("Été à Köln!", "été-à-köln"),
         ("x" * 99, "x" * 60),
+        ("evil\u202egnp.exe", "evil-gnp-exe"),
+        ("CON", "con-document"),
+        ("Lpt1", "lpt1-document"),
+        ("Context", "context"),
     ],
 )
 def test_a_title_becomes_the_name_of_a_file(title: str, name: str) -> None:
