@@ -1,6 +1,6 @@
 """Tiny but real audio pipelines of diffusers with random weights, saved to a folder in the layout of the large ones. Nothing is downloaded.
 
-All of them make stereo of 16 kHz from 50 frames a second.
+ACE-Step and Stable Audio make stereo of 16 kHz from 50 frames a second, AudioLDM 2 and LongCat one channel of it.
 """
 
 from __future__ import annotations
@@ -145,6 +145,85 @@ def stable_audio_3(folder: Path, *, distilled: bool = False) -> Path:
             ),
             scheduler=d.FlowMatchEulerDiscreteScheduler(num_train_timesteps=1, shift=1.0, stochastic_sampling=distilled),
         )
+
+    return _saved(build, folder)
+
+
+def audioldm2(folder: Path) -> Path:
+    """AudioLDM2Pipeline: spectra of 8 lines, 100 a second, and an index that names GPT2Model as the large ones' do."""
+
+    def build() -> Any:
+        from tokenizers import pre_tokenizers
+
+        d, t = import_module("diffusers"), import_module("transformers")
+        vocabulary = {piece: k for k, piece in enumerate(("<s>", "<pad>", "</s>", *sorted(pre_tokenizers.ByteLevel.alphabet())))}
+        clap_words = t.RobertaTokenizer(vocab=vocabulary, merges=[], model_max_length=77)
+        words, text = t5_words(), {"vocab_size": len(t5_words()), "d_model": 16, "d_kv": 4, "d_ff": 24, "num_layers": 1, "num_heads": 2}
+        words.model_max_length = 128
+        clap = t.ClapConfig(
+            text_config={
+                "vocab_size": len(vocabulary), "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16,
+                "max_position_embeddings": 80, "projection_dim": 16,
+            },
+            audio_config={
+                "spec_size": 8, "window_size": 4, "num_mel_bins": 8, "hidden_size": 32, "depths": [1, 1], "num_attention_heads": [2, 2],
+                "num_hidden_layers": 2, "patch_embeds_hidden_size": 16, "projection_dim": 16, "patch_size": 2, "patch_stride": [2, 2],
+            },
+            projection_dim=16,
+        )  # fmt: skip
+        return d.AudioLDM2Pipeline(
+            vae=d.AutoencoderKL(
+                block_out_channels=(8, 16), in_channels=1, out_channels=1, norm_num_groups=8, latent_channels=4,
+                down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+            ),
+            text_encoder=t.ClapModel(clap),
+            text_encoder_2=t.T5EncoderModel(t.T5Config(**text)),
+            projection_model=d.AudioLDM2ProjectionModel(text_encoder_dim=16, text_encoder_1_dim=16, langauge_model_dim=16),
+            language_model=t.GPT2LMHeadModel(
+                t.GPT2Config(vocab_size=99, n_embd=16, n_layer=1, n_head=2, n_inner=16, n_ctx=99, max_new_tokens=8)
+            ),
+            tokenizer=clap_words,
+            tokenizer_2=words,
+            feature_extractor=t.ClapFeatureExtractor(feature_size=8, hop_length=480),
+            unet=d.AudioLDM2UNet2DConditionModel(
+                block_out_channels=(8, 16), norm_num_groups=8, layers_per_block=1, sample_size=8, in_channels=4, out_channels=4,
+                down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+                cross_attention_dim=(None, 16), attention_head_dim=2,
+            ),
+            scheduler=d.DDIMScheduler(
+                beta_start=0.0015, beta_end=0.0195, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False, steps_offset=1
+            ),
+            vocoder=t.SpeechT5HifiGan(
+                t.SpeechT5HifiGanConfig(
+                    model_in_dim=8, sampling_rate=RATE, upsample_initial_channel=16, upsample_rates=[8, 20], upsample_kernel_sizes=[16, 40],
+                    resblock_kernel_sizes=[3], resblock_dilation_sizes=[[1]], normalize_before=False, initializer_range=0.2,
+                )
+            ),
+        )  # fmt: skip
+
+    place = _saved(build, folder)
+    index = place / "model_index.json"
+    index.write_text(index.read_text().replace("GPT2LMHeadModel", "GPT2Model"))
+    return place
+
+
+def longcat(folder: Path) -> Path:
+    """LongCatAudioDiTPipeline."""
+
+    def build() -> Any:
+        d, t, words = import_module("diffusers"), import_module("transformers"), t5_words()
+        words.model_max_length = 128
+        text = t.UMT5Config(vocab_size=len(words), d_model=16, d_kv=4, d_ff=24, num_layers=1, num_heads=2, pad_token_id=0)
+        return d.LongCatAudioDiTPipeline(
+            vae=d.LongCatAudioDiTVae(
+                channels=4, c_mults=[1, 2], strides=[8, 40], latent_dim=WIDTH, encoder_latent_dim=2 * WIDTH,
+                downsampling_ratio=HOP, sample_rate=RATE,
+            ),
+            text_encoder=t.UMT5EncoderModel(text),
+            tokenizer=words,
+            transformer=d.LongCatAudioDiTTransformer(dit_dim=32, dit_depth=2, dit_heads=4, dit_text_dim=16, latent_dim=WIDTH),
+            scheduler=d.FlowMatchEulerDiscreteScheduler(shift=1.0, invert_sigmas=True),
+        )  # fmt: skip
 
     return _saved(build, folder)
 

@@ -5,7 +5,7 @@ Knows no task and no card.
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, prod
 from typing import Any
 
 PART_FRAMES = 256
@@ -14,12 +14,27 @@ PART_FRAMES = 256
 
 def rate(pipe: Any) -> int:
     """Hertz."""
-    return int(pipe.vae.config.sampling_rate)
+    if hasattr(pipe, "vocoder"):
+        return int(pipe.vocoder.config.sampling_rate)
+    config = pipe.vae.config
+    return int(config["sampling_rate"] if "sampling_rate" in config else config["sample_rate"])
+
+
+def channels(pipe: Any) -> int:
+    """How many a pipeline makes; those that say nothing make one."""
+    return int(pipe.vae.config.get("audio_channels", 1))
+
+
+def hop(pipe: Any) -> int:
+    """Samples of a frame: of a spectrum that a vocoder makes the sound of, else of the latents of a codec that names them."""
+    return prod(pipe.vocoder.config.upsample_rates) if hasattr(pipe, "vocoder") else int(pipe.vae.config["downsampling_ratio"])
 
 
 def most(pipe: Any) -> float:
-    """The most seconds that a pipeline makes: Stable Audio Open always makes so many; the others know no end of their own."""
-    frames = getattr(pipe.transformer.config, "sample_size", None)
+    """The most seconds that a pipeline makes: Stable Audio Open always makes so many, LongCat cuts at its own; the others know no end."""
+    if hasattr(pipe, "max_wav_duration"):
+        return float(pipe.max_wav_duration * rate(pipe) // hop(pipe) * hop(pipe) / rate(pipe))
+    frames = getattr(pipe.transformer.config, "sample_size", None) if hasattr(pipe, "transformer") else None
     return frames * pipe.vae.hop_length / rate(pipe) if frames else inf
 
 
@@ -32,6 +47,13 @@ def decoded(pipe: Any, latents: Any) -> Any:
     import torch
 
     vae = pipe.vae
+    if hasattr(pipe, "vocoder"):
+        with torch.inference_mode():
+            spectrum = vae.decode((latents / vae.config.scaling_factor).to(vae.dtype)).sample
+            return pipe.vocoder(spectrum[:, 0]).reshape(1, -1).float().cpu().numpy()
+    if type(pipe).__name__ == "LongCatAudioDiTPipeline":
+        with torch.inference_mode():
+            return vae.decode(latents.transpose(1, 2)).sample[0].float().cpu().numpy()
     if hasattr(vae, "use_tiling"):
         vae.use_tiling = True
     if type(pipe).__name__ == "AceStepPipeline":

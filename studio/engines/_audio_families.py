@@ -5,14 +5,14 @@ Every family makes latents; what becomes of them is _audio_codecs.py's matter. K
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
 from studio.engines import _ace_tracks
 from studio.engines._audio_canvas import WHOLE, Canvas
 from studio.engines._audio_codecs import rate
+from studio.engines._audio_family import Asked, Family
+from studio.engines._audio_words import AUDIOLDM2, LONGCAT, NOT_TOLD
 from studio.errors import InvalidInput
 from studio.music.score import Key, Meter
 from studio.tasks import Compose
@@ -23,38 +23,6 @@ ACE_STEP_METERS = {"2/4": "2", "3/4": "3", "4/4": "4", "6/8": "6"}
 """The meters ACE-Step was trained with, and what it calls them."""
 STRENGTH = 0.7
 """How far a cover goes from its reference where nobody says, for models that begin from the reference with noise upon it."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One take to make: its words, the length in seconds, what it starts from, and the numbers it draws from.
-
-    `shift` and `language` are ACE-Step's alone.
-    """
-
-    task: Compose
-    words: str
-    seconds: float
-    canvas: Canvas | None
-    generator: Any
-    shift: float
-    language: str
-
-
-@dataclass(frozen=True)
-class Family:
-    """`classes` names the pipeline class for each way of working, `arguments` is what it is told.
-
-    `spoken` are fields of the task that are said in words beside the prompt, `unused` those that none of its models takes; `reads` is
-    tokens of a prompt. `old_callback`: it knows but the older form of callback.
-    """
-
-    classes: Mapping[str, str]
-    arguments: Callable[[Any, Asked], dict[str, Any]]
-    spoken: tuple[str, ...]
-    unused: tuple[str, ...]
-    reads: int = 256
-    old_callback: bool = False
 
 
 def check(name: str, family: Family, task: Compose) -> None:
@@ -170,7 +138,6 @@ def _stable_audio_3(pipe: Any, asked: Asked) -> dict[str, Any]:
 
 
 _NOT_SAMPLED = ("form", "energy", "temperature", "top_k", "top_p", "bank", "segments")
-_NOT_SUNG = (*_NOT_SAMPLED, "key", "time_signature", "lyrics")
 ACE_STEP = Family(
     dict.fromkeys(("make", "repaint", "continue", "lead", "cover", *_ace_tracks.WAYS), "AceStepPipeline"),
     _ace_step,
@@ -181,9 +148,12 @@ STABLE_AUDIO = Family(
     dict.fromkeys(("make", "cover"), "StableAudioPipeline"),
     _stable_audio,
     ("genre", "mood", "instruments", "bpm"),
-    (*_NOT_SUNG, "region_start", "region_end", "context"),
+    (*NOT_TOLD, "region_start", "region_end", "context"),
     512,
     old_callback=True,
+    instead={  # the one it comes with draws its noise by a further package
+        "scheduler": ("diffusers", "EDMDPMSolverMultistepScheduler")
+    },
 )
 STABLE_AUDIO_3 = Family(
     {
@@ -193,9 +163,9 @@ STABLE_AUDIO_3 = Family(
     },
     _stable_audio_3,
     ("genre", "mood", "instruments", "bpm"),
-    _NOT_SUNG,
+    NOT_TOLD,
 )
-FAMILIES = {name: family for family in (ACE_STEP, STABLE_AUDIO, STABLE_AUDIO_3) for name in family.classes.values()}
+FAMILIES = {name: family for family in (ACE_STEP, STABLE_AUDIO, STABLE_AUDIO_3, AUDIOLDM2, LONGCAT) for name in family.classes.values()}
 """By the class that a model's index names."""
 
 

@@ -168,7 +168,8 @@ def assembled(found: Layout, values: Mapping[str, Any], kind: Any = None) -> Any
     """
     parts = {**dict.fromkeys(READERS), **values, **values.get("small", {}), **values.get("file", {})}
     roles = {role: parts[role] for role in found.parts}
-    roles["scheduler"] = type(roles["scheduler"]).from_config(roles["scheduler"].config)
+    if "scheduler" in roles:  # some pipelines bring their own
+        roles["scheduler"] = type(roles["scheduler"]).from_config(roles["scheduler"].config)
     pipe = (kind or found.pipeline)(**dict.fromkeys(found.absent), **roles, **found.settings)
     pipe.set_progress_bar_config(disable=True)
     return pipe

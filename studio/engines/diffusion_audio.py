@@ -1,4 +1,4 @@
-"""Music and sound through the audio pipelines of diffusers: ACE-Step, Stable Audio Open and Stable Audio 3, from folders in its layout.
+"""Music and sound through the audio pipelines of diffusers: ACE-Step, Stable Audio, AudioLDM 2 and LongCat, from folders in its layout.
 
 What stays in memory are a pipeline's parts; the pipeline around them is built anew for every job. Latents become sound in float32,
 whatever the model computes in. Knows no manager, no download and no page.
@@ -19,7 +19,8 @@ from studio.creations import Json, Preview, Progress, Report, Sound, Take
 from studio.device import Device
 from studio.engines import _audio_canvas, _audio_codecs, _audio_families, _pipelines
 from studio.engines._audio_canvas import Canvas
-from studio.engines._audio_families import FAMILIES, Asked, Family
+from studio.engines._audio_families import FAMILIES
+from studio.engines._audio_family import Asked, Family
 from studio.engines._composing import seed_of
 from studio.errors import InvalidInput, ModelUnavailable, StudioError
 from studio.manager import Pipeline, Recipe
@@ -66,13 +67,14 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     if task.way not in family.classes:
         raise InvalidInput(f"{card.name} cannot do this ({task.way}): choose another model.", "reference_use")
     layout = _pipelines.layout(card, folder, family.classes[task.way])
-    if family is _audio_families.STABLE_AUDIO:
-        layout = replace(layout, parts={**layout.parts, "scheduler": ("diffusers", "EDMDPMSolverMultistepScheduler")})
+    named = {role: kind for role, kind in {**layout.parts, **family.instead}.items() if role not in family.own or (folder / role).is_dir()}
+    layout = replace(layout, parts=named)
     dtype = components.number_format(device, options.dtype)
     variant = options.variant or getattr(card.source, "variant", None)
     parts = _pipelines.from_folder(card, layout, variant, dtype, device)
-    found = components.find_weights(card, folder / "vae", variant)
-    parts["vae"] = components.module(card, found, "vae", layout.parts["vae"], torch.float32, device)
+    for role in family.exact:
+        found = components.find_weights(card, folder / role, variant)
+        parts[role] = components.module(card, found, role, layout.parts[role], torch.float32, device)
 
     def build(values: Mapping[str, Any]) -> Pipeline:
         return _Maker(_pipelines.assembled(layout, values), card, family, options).takes
@@ -115,7 +117,7 @@ class _Maker:
         report(Progress("running", 0, task.steps or 0, items=task.count, note="Reading"))
         pipe, family = self._pipe, self._family
         _audio_families.check(self._card.name, family, task)
-        canvas = _audio_canvas.laid(task, _audio_codecs.rate(pipe), int(pipe.vae.config.audio_channels), _longest(self._card))
+        canvas = _audio_canvas.laid(task, _audio_codecs.rate(pipe), _audio_codecs.channels(pipe), _longest(self._card))
         if canvas is None and (task.duration or SECONDS) > _audio_codecs.most(pipe):
             raise InvalidInput(f"{self._card.name} makes at most {_audio_codecs.most(pipe):.0f} seconds: ask for less.", "duration")
         words, facts = _words(pipe, family, task)
@@ -174,7 +176,7 @@ class _Maker:
             "pipeline": type(pipe).__name__,
             "scheduler": type(pipe.scheduler).__name__,
             "steps": len(pipe.scheduler.timesteps),
-            "dtype": str(pipe.transformer.dtype).removeprefix("torch."),
+            "dtype": str(getattr(pipe, "transformer" if hasattr(pipe, "transformer") else "unet").dtype).removeprefix("torch."),
             **({"reference_strength": _audio_families.strength(self._family, task)} if task.way == "cover" else {}),
         }
 
