@@ -33,16 +33,17 @@ def values(studio: Studio, creation: Creation, task: type[Task], words: Mapping[
     """What of a creation's settings the fields of `task` take over, by name. `words` are those of WORDS as they stand.
 
     They are as the artist left them, but for the seed, which is this creation's own; what was left open changes no field. Nothing comes
-    of a creation of another medium than what the task makes, or of a record that is not known here.
+    of a creation of another medium than what the task makes, of one that was not made of a prompt (what a voice was told says nothing of
+    music), or of a record that is not known here.
     """
     try:
         entry = record.Record.model_validate(dict(creation.record))
         made = record.task_of(entry.model_copy(update={"task": {**entry.asked, "seed": entry.task.get("seed")}}))
     except (StudioError, ValueError):
         return {}
-    if made.medium != task.medium:
-        return {}
     given = made.model_dump()
+    if made.medium != task.medium or "prompt" not in given:
+        return {}
     together = given.get("model") in studio.here(task.kind)
     found: dict[str, Any] = {}
     for name in (name for name in names(task) if name in given):

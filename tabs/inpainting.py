@@ -46,6 +46,7 @@ def build(form: Form) -> None:
             ask |= _tune(form, ask["stage"], ask["mode"])
     form.fields = {name: form.fields[name] for name in TASK.model_fields}
     form.inlets["picture"] = (editor, _mask_editor.opened)
+    form.outbox["picture"] = view["chosen"]
     _wire(form, editor, ask, view)
 
 

@@ -30,6 +30,7 @@ def build(form: Form) -> None:
             ask = _ask(form)
         with gr.Column(elem_classes="answer"):
             view = {"player": _player.Player(), **_takes.parts()}
+            form.outbox["sound"] = view["take"]
         with gr.Column(elem_classes="tune"):
             _tune(form, ask["stage"])
     form.fields = {name: form.fields[name] for name in TASK.model_fields}

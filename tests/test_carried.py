@@ -21,7 +21,7 @@ from studio.provenance.record import Record
 from studio.settings import Settings
 from studio.studio import Studio
 from studio.tasks import Compose, Inpaint, Narrate, Task, TextToImage, Write
-from tabs import _carried, _form
+from tabs import _carried, _form, _page
 from tabs._form import Desk, Form
 
 BOTH = ModelCard(name="Both", engine="starter_image", serves=("text_to_image", "inpaint"), source=Bundled(path="composer"))
@@ -84,11 +84,44 @@ def test_a_take_brings_its_music_along_and_neither_its_length_nor_what_was_made_
 
 def test_nothing_comes_of_another_medium_or_of_a_record_that_is_not_known(studio: Studio) -> None:
     assert carried(studio, TextToImage(prompt="a red apple"), Compose) == {}
-    assert carried(studio, Narrate(text="Hello."), Inpaint) == {}
+    assert carried(studio, Narrate(text="Hello."), Compose) == {}
     made = keep(studio.library, TextToImage(prompt="x"), TextToImage(prompt="x"))
     for record in ({}, {**made.record, "kind": "sculpture"}, {**made.record, "asked": {"prompt": 3}}):
         strange = replace(made, record=record)
         assert _carried.values(studio, strange, Inpaint, {}) == {}
+
+
+@pytest.fixture(scope="module")
+def ways(studio: Studio) -> set[tuple[str, str]]:
+    """(tab, button) of all that is sent on the whole page."""
+
+    async def laid_out() -> gr.Blocks:
+        return _page.page(studio)
+
+    with ThreadPoolExecutor(1) as pool:
+        page = pool.submit(lambda: asyncio.run(laid_out())).result()
+    buttons = [block for block in page.blocks.values() if isinstance(block, gr.Button) and "send" in (block.elem_classes or [])]
+    return {(str(_tab(button).label), str(button.value)) for button in buttons}
+
+
+def _tab(block: Any) -> gr.Tab:
+    while not isinstance(block, gr.Tab):
+        block = block.parent
+    return block
+
+
+@pytest.mark.parametrize(
+    ("medium", "tabs", "buttons"),
+    [
+        ("picture", ("Text to image", "Library"), ("Send to Inpainting", "Send to Music")),
+        ("an edited picture", ("Inpainting",), ("Send to Music",)),
+        ("text", ("Writing", "Library"), ("Send to Text to image", "Send to Music", "Sing in Music", "Send to Narration")),
+        ("text of the library", ("Library",), ("Send to Writing",)),
+        ("sound", ("Narration", "Library"), ("Send to Music",)),
+    ],
+)
+def test_every_medium_goes_wherever_it_is_of_use(ways: set[tuple[str, str]], medium: str, tabs: Any, buttons: Any) -> None:
+    assert {(tab, button) for tab in tabs for button in buttons} <= ways, medium
 
 
 def test_a_press_fills_the_other_tab_and_text_brings_words_alone(studio: Studio, uploads: Path) -> None:
