@@ -1,6 +1,6 @@
 """While one job has the device, what the next one lacks is loaded beside it, in one thread.
 
-Only parts that say so are loaded ahead (`Component.beside`), only into memory that nobody else will need, and whoever has the device and
+Only parts that say so are loaded ahead (`Component.ahead`), only into memory that nobody else will need, and whoever has the device and
 comes short of it goes first. Knows the queue and the parts; knows no task.
 """
 
@@ -118,7 +118,7 @@ class Ahead:
         ticket = queue[1]
         needed = {key: 0 for one in queue for key in one.keys}
         for part in self.residents.missing(ticket.parts):
-            if not part.beside or (id(ticket), part.key) in self._tried:
+            if (id(ticket), part.key) in self._tried or (ready := part.ahead()) is None:
                 continue
             self._tried.add((id(ticket), part.key))
             if part.key in self.residents.account.holdings:
@@ -128,5 +128,5 @@ class Ahead:
             except NotEnoughMemory:
                 continue
             self.residents.reserve({part.key: part.bytes}, 0, victims)
-            return _Load(ticket, part)
+            return _Load(ticket, ready)
         return None

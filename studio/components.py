@@ -10,7 +10,7 @@ import hashlib
 import importlib
 import json
 import tomllib
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -149,7 +149,17 @@ def module(card: ModelCard, found: Weights, part: str, kind: tuple[str, str], dt
                 return device.pinned.get(name, device.kind)
             return placed(value, device)
 
-    return Component(name, found.bytes(dtype), load)
+    return Component(name, found.bytes(dtype), load, nearby=nearby(name, device))
+
+
+def nearby(name: str, device: Device) -> Callable[[], Callable[[Report], Any] | None]:
+    """What gives a load of the module of that key from its copy in pinned memory, where the device has one then."""
+
+    def look() -> Callable[[Report], Any] | None:
+        copies = device.pinned.copier(name, device.kind) if device.pinned is not None else None
+        return None if copies is None else lambda _: copies()
+
+    return look
 
 
 def single_file_bytes(file: Path, dtype: Any) -> int:

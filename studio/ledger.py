@@ -34,6 +34,16 @@ def _nothing() -> Set[str]:
     return frozenset()
 
 
+def _needed(chosen: list[Holding], spare: int) -> list[Holding]:
+    """Those without which it would not do; all together free `spare` bytes too many."""
+    stays = set[str]()
+    for holding in sorted(chosen, key=lambda holding: holding.bytes, reverse=True):
+        if holding.bytes <= spare:
+            stays.add(holding.key)
+            spare -= holding.bytes
+    return [holding for holding in chosen if holding.key not in stays]
+
+
 class Ledger:
     """The account of one device with a budget in bytes. Not thread-safe by itself: the manager holds its lock around it."""
 
@@ -76,8 +86,9 @@ class Ledger:
     ) -> list[Holding]:
         """The least recently used unleased components outside `keys` that must go so that `need` more bytes fit `budget`, or the own one.
 
-        What waiting jobs need (`awaited`, asked where something must go) counts as used last; what is pinned never goes. Raises
-        NotEnoughMemory, touching nothing, if even all of them would not do.
+        The last of them may make earlier ones needless: those stay, the largest first. What waiting jobs need (`awaited`, asked where
+        something must go) counts as used last; what is pinned never goes. Raises NotEnoughMemory, touching nothing, if even all of them
+        would not do.
         """
         free = self.free if budget is None else self.free + budget - self.budget
         if free >= need:
@@ -98,7 +109,7 @@ class Ledger:
             free += holding.bytes
             if free >= need:
                 break
-        return chosen
+        return _needed(chosen, free - need)
 
     def reserve(self, sizes: Mapping[str, int], working: int) -> None:
         """Give each component of `sizes` (key to bytes) a place and a lease, and `working` bytes to the job, all at once."""

@@ -10,7 +10,8 @@ import copy
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 from studio.shortage import ran_out
@@ -37,19 +38,28 @@ class Pinned:
 
     def get(self, key: str, place: str) -> Any:
         """A copy of the module of that key on the device `place`; None where it is not kept."""
+        copies = self.copier(key, place)
+        return None if copies is None else copies()
+
+    def copier(self, key: str, place: str) -> Callable[[], Any] | None:
+        """What makes that copy, whatever is kept by then; None where the module is not kept now."""
         with self._lock:
             if key not in self._kept:
                 return None
             self._kept.move_to_end(key)
             module = self._kept[key][0]
-        return _copied(module, place)
+        return lambda: _copied(module, place)
+
+    def keep_like(self, key: str, module: Any, size: int) -> bool:
+        """Keep the like of a module that is on the device, and stays there: its numbers are copied back, this once."""
+        return self._fits(key, size) and self.keep(key, _copied(module, "cpu"), size)
 
     def keep(self, key: str, module: Any, size: int) -> bool:
         """Keep a module of `size` bytes that is on the CPU, from now on under `key`; older ones go for it. False where it is not kept."""
+        if not self._fits(key, size):
+            return False
         with self._lock:
-            if self._limit is None:
-                self._limit = int(self._room() * SHARE)
-            if size > self._limit or key in self._kept:
+            if key in self._kept or self._limit is None:
                 return key in self._kept
             while self.bytes + size > self._limit:
                 self._kept.popitem(last=False)
@@ -63,13 +73,38 @@ class Pinned:
             self._kept[key] = module, size
             return True
 
+    def _fits(self, key: str, size: int) -> bool:
+        with self._lock:
+            if self._limit is None:
+                self._limit = int(self._room() * SHARE)
+            return key in self._kept or size <= self._limit
+
 
 def _copied(module: Any, place: str) -> Any:
-    """The module again, with its numbers on the device; those that parts of it share are shared in the copy too."""
+    """The module again, with its numbers on the device; those that parts of it share are shared in the copy too.
+
+    On CUDA they move beside what is being computed, after all that was asked of the device before.
+    """
     import torch
 
     there: dict[int, Any] = {}
-    for tensor in (*module.parameters(), *module.buffers()):
-        moved = tensor.data.to(place, non_blocking=True, copy=True)
-        there[id(tensor)] = torch.nn.Parameter(moved, requires_grad=False) if isinstance(tensor, torch.nn.Parameter) else moved
+    with _beside(place):
+        for tensor in (*module.parameters(), *module.buffers()):
+            moved = tensor.data.to(place, non_blocking=place != "cpu", copy=True)
+            there[id(tensor)] = torch.nn.Parameter(moved, requires_grad=False) if isinstance(tensor, torch.nn.Parameter) else moved
     return copy.deepcopy(module, there)
+
+
+@contextmanager
+def _beside(place: str) -> Generator[None]:
+    """A stream of its own for what moves in the block; at its end everything has come."""
+    if place != "cuda":
+        yield
+        return
+    import torch
+
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        yield
+    stream.synchronize()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from studio.creations import Media, Report
@@ -19,13 +19,22 @@ class Component:
 
     `load` imports its framework inside; only the manager calls it. A loaded value with a `close()` is closed when it goes. `beside` is
     for a load that changes nothing that a pipeline could read which runs at the same time (torch's default number format is such a
-    thing): it may be done ahead, while another job has the device.
+    thing): it may be done ahead, while another job has the device. `nearby` gives a load of that kind where one is to be had now: from
+    a copy that is in the machine's memory.
     """
 
     key: str
     bytes: int
     load: Callable[[Report], Any]
     beside: bool = False
+    nearby: Callable[[], Callable[[Report], Any] | None] | None = None
+
+    def ahead(self) -> Component | None:
+        """The same as it may be loaded ahead, while another job has the device; None where it may not."""
+        if self.beside:
+            return self
+        load = self.nearby() if self.nearby is not None else None
+        return None if load is None else replace(self, load=load)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -148,6 +149,17 @@ def test_a_part_that_does_not_say_so_is_not_loaded_ahead(hall: Hall) -> None:
     time.sleep(0.1)
     hall.over(go, then)
     assert hall.log == ["first loads a", "first runs", "second loads b", "second runs"]
+
+
+def test_a_part_comes_ahead_from_the_copy_that_is_nearby(hall: Hall) -> None:
+    plain = hall.recipe(0, beside=False, b=10, c=10)
+    copies: dict[str, Any] = {"b": lambda report: hall.log.append("a copy of b comes") or object(), "c": None}
+    parts = {key: replace(part, nearby=lambda key=key: copies[key]) for key, part in plain.components.items()}
+    go = hall.first(hall.recipe(0, a=10))
+    then = hall.job("second", replace(plain, components=parts))
+    assert soon(lambda: hall.there() == {"b"})
+    hall.over(go, then)
+    assert hall.log == ["first loads a", "first runs", "a copy of b comes", "second loads c", "second runs"]
 
 
 def test_a_job_whose_part_is_on_its_way_waits_for_it_and_loads_it_once(hall: Hall) -> None:

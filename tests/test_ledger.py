@@ -22,6 +22,18 @@ def test_the_least_recently_used_goes_first_and_no_more_than_needed() -> None:
     assert [victim.key for victim in ledger.victims(["d"], 60)] == ["b", "c"]
 
 
+def test_what_would_go_for_nothing_stays() -> None:
+    ledger = Ledger(100)
+    for name, size in (("a", 10), ("b", 5), ("c", 60), ("d", 20)):
+        ledger.reserve({name: size}, 0)
+        ledger.holdings[name].value = object()
+        ledger.release([name], 0)
+    assert [victim.key for victim in ledger.victims([], 60)] == ["c"], "what is older was not enough, and is not needed beside it"
+    assert [victim.key for victim in ledger.victims([], 67)] == ["b", "c"], "the smallest that will do goes beside it"
+    assert [victim.key for victim in ledger.victims([], 80)] == ["a", "b", "c"]
+    assert [victim.key for victim in ledger.victims([], 20)] == ["a", "b"]
+
+
 def test_what_a_job_uses_is_never_a_victim() -> None:
     ledger = Ledger(100)
     ledger.reserve({"a": 60}, 0)

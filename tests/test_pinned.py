@@ -47,6 +47,33 @@ def test_the_copy_is_the_same_model_with_numbers_of_its_own() -> None:
     assert not any(tensor.device.type != "meta" for tensor in kept.get("a", "meta").parameters())
 
 
+def test_packed_weights_are_kept_as_they_are_on_the_device() -> None:
+    import torch
+
+    from studio.engines import _packing
+
+    packed = _packing.pack(torch.nn.Sequential(linear(32), torch.nn.GELU(), linear(32)), "int8", "cpu")
+    given = torch.randn(3, 32)
+    right, kept = packed(given), keeper()
+    assert kept.keep_like("a", packed, 100) and not keeper(10).keep_like("a", packed, 100)
+    copied = kept.get("a", "cpu")
+    for tensor in (*packed.parameters(), *packed.buffers()):
+        tensor.data.zero_()
+    assert torch.equal(copied(given), right), "the copy multiplies with numbers of its own"
+
+
+def test_a_copy_that_was_asked_for_comes_though_others_took_its_place() -> None:
+    import torch
+
+    kept, module, given = keeper(int(100 / SHARE)), linear(), torch.ones(1, 8)
+    assert kept.copier("a", "cpu") is None
+    right = module(given)
+    assert kept.keep("a", module, 80)
+    copies = kept.copier("a", "cpu")
+    assert copies is not None and kept.keep("b", linear(), 80) and kept.copier("a", "cpu") is None
+    assert torch.equal(copies()(given), right)
+
+
 def test_the_least_recently_used_makes_room_within_a_share() -> None:
     kept = keeper(int(100 / SHARE))
     for key in "ab":
@@ -79,8 +106,10 @@ def test_a_model_that_had_to_go_comes_back_without_its_files(folders: Callable[[
     plain = components._read
     monkeypatch.setattr(components, "_read", lambda card, part, *rest: (read.append(part), plain(card, part, *rest))[1])
     recipe = diffusion.recipe(card_of(folders("StableDiffusionPipeline")), task_of(), device)
+    assert not any(part.ahead() for part in recipe.components.values()), "files are read by whoever has the device"
     first, second = ({role: part.load(lambda _: None) for role, part in recipe.components.items()} for _ in range(2))
     assert sorted(read) == ["text_encoder", "unet", "vae"]
+    assert all(part.ahead() for role, part in recipe.components.items() if role in ("text_encoder", "unet", "vae")), "also for who waits"
     assert first["unet"] is not second["unet"]
     assert (pixels(recipe, first, task_of()) == pixels(recipe, second, task_of())).all()
 

@@ -106,18 +106,24 @@ def _apart(whole: Keeping, parts: Parts | None, reads: Reads) -> Keeping | None:
 
 def _packed(model: Model, parts: Parts, sizes: Mapping[str, Mapping[str, int]], name: str, title: str) -> Keeping:
     """Denoiser and readers with packed weights; the rest as it is."""
-    packed = {role: Component(_key(model, role, name), size[name], _packer(model, role, name)) for role, size in sizes.items()}
+    packed = {role: _shrunk(model, role, name, size[name]) for role, size in sizes.items()}
     return Keeping(name, title, _with_readings({**parts, **packed}), extra=max(size["unpacked"] for size in sizes.values()))
 
 
-def _packer(model: Model, role: str, name: str) -> Callable[[Report], Any]:
-    plain = _on_host(model, role)
+def _shrunk(model: Model, role: str, name: str, size: int) -> Component:
+    """A part with packed weights; on a GPU they are packed once, and come back from pinned memory."""
+    plain, device, key = _on_host(model, role), model.device, _key(model, role, name)
 
     def load(report: Report) -> Any:
         with components.memory_in_words(f"{model.card.name} does not fit the memory that is free: unload another model."):
-            return _packing.pack(plain.load(report), name, model.device.kind)
+            if device.pinned is not None and (kept := device.pinned.get(key, device.kind)) is not None:
+                return kept
+            packed = _packing.pack(plain.load(report), name, device.kind)
+            if device.pinned is not None:
+                device.pinned.keep_like(key, packed, size)
+            return packed
 
-    return load
+    return Component(key, size, load, nearby=components.nearby(key, device))
 
 
 def _streamed(model: Model, parts: Parts) -> Keeping:
