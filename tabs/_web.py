@@ -17,7 +17,7 @@ from studio.errors import StudioError
 from studio.provenance.identity import Identity
 from studio.settings import Settings, on_spaces
 from studio.visitors import Visitors
-from tabs import _admin, _answers, _health, _look, _metrics, _owners, _uploads
+from tabs import _admin, _answers, _health, _look, _metrics, _owners, _sessions, _uploads
 from tabs._apart import Bonds, Files
 from tabs._calls import Calls
 from tabs._guard import Door, Guard
@@ -101,6 +101,7 @@ class _Life:
         # Gradio puts its own CORS answers before ours, which would let pages of other sites read this studio.
         app.middleware_stack = Guard(app.middleware_stack, self.door)
         _uploads.install()
+        _sessions.install()
         sweeping = asyncio.create_task(self._sweep(app.get_blocks())) if self.door.visitors is not None else None
         try:
             yield
