@@ -20,12 +20,14 @@ from studio.writing.terms import stem, terms
 
 Verdict = Literal["supported", "weak", "unsupported", "uncited"]
 
-SUPPORTED, WEAK = 0.5, 0.3
+SUPPORTED, WEAK = 0.45, 0.3
 """Share of a sentence's words that its passages hold, from which it is supported, or weak."""
 PARTLY = 0.7
 """What a word counts for of which the passages have only a relative."""
 TURNED = 0.25
 """Share of the words that both have which may be denied in one alone."""
+NEARLY = 0.8
+"""Share of a sentence's words from which a possessor that is not named there ("Orlando's father" for "my father") may be meant."""
 LONGEST_QUOTE = 3
 """Sentences of a passage that are shown for one of the answer."""
 
@@ -112,7 +114,7 @@ def _verdict(claim: str, evidence: dict[int, Passage], quote: _Quote) -> tuple[V
     # 1. What can be told to be wrong.
     if wrong := _numbers(claim, said, quote.text):
         return wrong
-    if wrong := _names(claim, said, quote.text):
+    if wrong := _names(claim, said, quote.text, nearly=share >= NEARLY):
         return wrong
     if _turned(claim, quote.text):
         return "unsupported", f"The passage says the opposite: “{_short(quote.text)}”"
@@ -168,13 +170,15 @@ def _other(number: Number, known: Sequence[Number]) -> Number | None:
     return next((one for one in known if one.unit == number.unit), None)
 
 
-def _names(claim: str, said: str, near: str) -> tuple[Verdict, str] | None:
+def _names(claim: str, said: str, near: str, *, nearly: bool) -> tuple[Verdict, str] | None:
     held = set(terms(said, stop=False)) | {word.casefold() for word in names(said)}
     missing = [name for name in names(claim) if not _named(name, held)]
     if not missing:
         return None
     mine = {name.casefold() for name in names(claim)}
     there = [name for name in names(near, verse=True) if name.casefold() not in mine]
+    if not there and nearly and all(re.search(rf"\b{re.escape(name)}['’]s\b", claim) for name in missing):
+        return None
     if there:
         return "unsupported", f"The passage names {_joined(there[:2])}, not {missing[0]}."
     return "weak", f"The passage does not name {missing[0]}."

@@ -32,7 +32,7 @@ _DENIALS = frozenset(
     "not no never none nobody nothing neither nor without cannot hardly scarcely nowhere fail failed fails refuse refused refuses deny "
     "denied denies lack lacks lacked nicht kein keine nie niemals pas jamais nunca".split()
 )
-_EVEN = re.compile(r"\bnot only\b|\bno (?:doubt|less|more|worse|\w+er)\b|\bnot (?:less|fewer|more) than\b", re.IGNORECASE)
+_EVEN = re.compile(r"\bnot\s+only\b|\bno\s+(?:doubt|less|more|worse|\w+er)\b|\bnot\s+(?:less|fewer|more)\s+than\b", re.IGNORECASE)
 _TITLES = ("Mr", "Mrs", "Ms", "Dr", "Prof", "Sir", "Jr")
 _REACH = 5
 """Terms after a denying word that it denies, up to the end of the clause."""

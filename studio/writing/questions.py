@@ -65,14 +65,14 @@ def looked_for(question: str) -> list[dict[str, float]]:
     """What a question is about, thing by thing: for each the terms that speak of it, with weights of at most 1; one of them is enough."""
     asked = question.casefold()
     empty: set[str] = set()
-    wanted: list[set[str]] = []
+    wanted: list[str] = []
     for pattern, asking, answers in _KINDS:
         if re.search(pattern, asked):
             empty |= {stem(word) for word in asking.split()}
-            wanted += [{stem(word) for word in part.split()} for part in answers]
+            wanted += [part for part in answers if part not in wanted]
     own = [term for term in dict.fromkeys(terms(question)) if term not in empty] or terms(question)
     things = [{term: 0.5 if term in _ASKING else 1.0, **dict.fromkeys(_NEAR.get(term, ()), OTHER)} for term in own]
-    return things + [dict.fromkeys(part, OTHER) for part in wanted if part]
+    return things + [{stem(word): OTHER for word in part.split()} for part in wanted]  # each once, in however many ways it is asked
 
 
 def alike(term: str) -> set[str]:

@@ -28,8 +28,8 @@ CLOSE, WINDOW = 0.6, 20
 """How much it counts that the question's terms stand within so many terms of one another."""
 BESIDE = 0.4
 """Share of the better neighbour's score that a passage gets."""
-FUSED = 60
-"""The constant of reciprocal rank fusion."""
+FUSED, MEANT = 10, 0.5
+"""The constant of reciprocal rank fusion, small since first places tell most here, and the weight of the list by meaning."""
 DEEP = 100
 """Places of each list that count in the merged one."""
 EMBEDDED, NEAREST = 500, 120
@@ -77,9 +77,9 @@ class Index:
         if len(ranks) == 1:
             return tuple(Found(self.passages[place], score) for place, score in by_words[:most])
         scores: dict[int, float] = {}
-        for order in ranks:
+        for order, weight in zip(ranks, (1.0, MEANT), strict=True):
             for rank, place in enumerate(order, 1):
-                scores[place] = scores.get(place, 0.0) + 1 / (FUSED + rank)
+                scores[place] = scores.get(place, 0.0) + weight / (FUSED + rank)
         best = sorted(scores, key=lambda place: (-scores[place], place))[:most]
         return tuple(Found(self.passages[place], scores[place]) for place in best)
 
