@@ -648,11 +648,11 @@ def test_the_language_model_of_audioldm_2_goes_on_whichever_class_its_index_name
 def test_longcats_own_scheduler_is_used_where_the_folder_has_one(folders: dict[str, Path], tmp_path: Path) -> None:
     import shutil
 
-    import diffusers
+    from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 
     folder = shutil.copytree(folders["longcat"], tmp_path / "longcat")
     assert not (folder / "scheduler").exists(), "diffusers does not write it"
-    diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0, invert_sigmas=True).save_pretrained(folder / "scheduler")
+    FlowMatchEulerDiscreteScheduler(shift=3.0, invert_sigmas=True).save_pretrained(folder / "scheduler")
     recipe = diffusion_audio.recipe(card_of(folder), task_of(), CPU)
     with_own = list(recipe.build(loaded(recipe))(task_of(), lambda _: None))
     assert isinstance(with_own[0], Take)
