@@ -71,7 +71,7 @@ class Job:
 
 
 def day(seed: int, budget: int, jobs: int = JOBS) -> list[Job]:
-    """A day at a device with `budget` MiB, busy 70 % of it: users stay with a pipeline (60 %), go to a sibling (15 %) or elsewhere."""
+    """Jobs at a device with `budget` MiB, busy 70 % of it: users stay with a pipeline (60 %), go to a sibling (15 %) or elsewhere."""
     dice = random.Random(seed)
     now, chosen = 0.0, dict.fromkeys(range(USERS), "sd")
     made: list[Job] = []

@@ -1,8 +1,10 @@
 """Who stays in a device's memory: the policies of other programs, beside the best that could be. Not a script.
 
 Each policy is written from what its program does (the file is named beside it) as far as it decides which weights move; where a program
-estimates working memory, it gets the true figure, but for fixed floors that it has. A job's stall is the time its weights take to come,
-and to go where the program copies them back, before it runs. Rates are assumptions, the same for all: see RATES.
+estimates working memory, it gets the true figure, but for fixed floors that it has. All of them fetch from pageable memory, and those
+with `copies` copy back what goes (`.to("cpu")`). All get more than they have: parts are shared between pipelines, and nothing is ever
+read from a disk again (InvokeAI's share of the host's memory is not limited). A job's stall is the time its weights take to come, and to
+go where the program copies them back, before it runs. Rates are assumptions, the same for all: see RATES.
 """
 
 from __future__ import annotations
@@ -12,10 +14,11 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks._days import GB, Job
+from benchmarks._days import GB, JOBS, Job
 
-RATES = {"in": 12.0 * GB, "in, pinned": 50.0 * GB, "out": 8.0 * GB}
-"""MiB a second: host to device from pageable memory (a mapped file), from pinned memory, and back. PCIe 5 x16, assumed."""
+RATES = {"in": 12.0 * GB, "in, pinned": 50.0 * GB, "out": 8.0 * GB, "pin": 17.0 * GB}
+"""MiB a second: host to device from pageable memory (a mapped file), from pinned memory, and back: PCIe 5 x16, assumed. "pin" is a copy
+within the host's memory (34 GB/s of reading and writing on the machine that was measured)."""
 
 
 @dataclass
@@ -45,17 +48,19 @@ class Policy(ABC):
     sizes: dict[str, int] = field(default_factory=dict[str, int])
     later: deque[Job] = field(default_factory=deque[Job])
 
-    def run(self, jobs: Sequence[Job]) -> Result:
-        """Serve a day's jobs in the order in which they came."""
-        result, self.later = Result(jobs=len(jobs)), deque(jobs)
-        for job in jobs:
+    def run(self, jobs: Sequence[Job]) -> list[Result]:
+        """Serve the jobs in the order in which they came; what each day of JOBS cost."""
+        days, self.later = [Result(jobs=JOBS) for _ in range(len(jobs) // JOBS)], deque(jobs)
+        for number, job in enumerate(jobs):
             self.later.popleft()
             came, went, peak = self.serve(job)
+            result = days[number // JOBS]
             result.moved += came
             result.copied += went if self.copies else 0
             result.over += peak > self.budget
-        result.stall = result.moved / RATES[self.rate] + result.copied / RATES["out"]
-        return result
+        for result in days:
+            result.stall = result.moved / RATES[self.rate] + result.copied / RATES["out"]
+        return days
 
     @abstractmethod
     def serve(self, job: Job) -> tuple[int, int, int]:
@@ -95,6 +100,16 @@ class Swap(Policy):
         went = self.drop([name for name in self.loaded if name not in job.parts], 1 << 60, whole=True)
         came = sum(self.bring(part, size) for part, size in job.parts.items())
         return came, went, self.taken + job.most
+
+
+class SwapWhenFull(Swap):
+    """All others go, but only where there is no room beside them for the weights that are missing."""
+
+    def serve(self, job: Job) -> tuple[int, int, int]:
+        missing = sum(size - self.loaded.get(part, 0) for part, size in job.parts.items())
+        if missing > self.budget - self.taken:
+            return super().serve(job)
+        return sum(self.bring(part, size) for part, size in job.parts.items()), 0, self.taken + job.most
 
 
 class OneByOne(Policy):

@@ -11,9 +11,10 @@ import threading
 import time
 from collections.abc import Sequence
 
-from benchmarks._days import Job
+from benchmarks._days import GB, JOBS, Job
 from benchmarks._policies import RATES, Result
 from studio.manager import Manager
+from studio.pinned import Pinned
 from tests import fake_device as fake
 
 LONGEST = 30.0
@@ -22,31 +23,38 @@ REST = 0.001
 """Real seconds in which nothing was loaded before nothing more is expected to be."""
 
 
-class Ours:
-    """One day at a device of `budget` MiB; weights come at `rate`, and nothing is copied back since they are never changed.
+HOST = 128 * GB
+"""MiB of the host's memory that are free at first; pinned copies get their share of it."""
 
-    `ahead`: every part may be loaded for the next job while one runs, one transfer after the other.
+
+class Ours:
+    """Days at a device of `budget` MiB in a host with `host` MiB. Weights are never changed, so nothing is copied back.
+
+    What is read from a file comes as from pageable memory, and is copied into pinned memory once more where Pinned, the studio's own, keeps
+    it; from there it comes at that rate. `ahead`: what is pinned is loaded for the next job while one runs, one transfer after the other.
     """
 
-    def __init__(self, budget: int, rate: str = "in", ahead: bool = False) -> None:
+    def __init__(self, budget: int, host: int = HOST, ahead: bool = True) -> None:
         self._host = fake.Host(budget)
         self._host.at = self._transfer
         self._manager = Manager(fake.device(self._host), ahead=ahead)
         self._looks_ahead = ahead
-        self._rate = RATES[rate]
+        self._pinned = Pinned(lambda: host)
         self._now = 0.0  # when what happens now happens, in simulated seconds
         self._copied = 0.0  # when the last transfer ends; they go one after the other
         self._ready: dict[str, float] = {}
         self._sizes: dict[str, int] = {}
         self._inside: queue.Queue[tuple[Job, threading.Event]] = queue.Queue()
         self._threads: list[threading.Thread] = []
-        self.result = Result()
+        self.result = Result(jobs=JOBS)
 
-    def run(self, jobs: Sequence[Job]) -> Result:
-        """Serve the day. A job that waits is known to the manager, one that nobody has asked for yet is not."""
-        waiting, coming = 0, 0
-        self.result.jobs = len(jobs)
-        for _ in jobs:
+    def run(self, jobs: Sequence[Job]) -> list[Result]:
+        """Serve them; what each day of JOBS cost. A job that waits is known to the manager, one that nobody has asked for yet is not."""
+        waiting, coming, days = 0, 0, list[Result]()
+        for number in range(len(jobs)):
+            if number % JOBS == 0:
+                self.result = Result(jobs=JOBS, over=-len(self._host.problems))
+                days.append(self.result)
             if waiting == 0:
                 self._now = max(self._now, jobs[coming].at)
             while coming < len(jobs) and jobs[coming].at <= self._now:
@@ -64,11 +72,11 @@ class Ours:
             self._now = ends
             leave.set()
             waiting -= 1
+            self.result.over += len(self._host.problems) if (number + 1) % JOBS == 0 else 0
         for thread in self._threads:
             thread.join(LONGEST)
-        self.result.over = len(self._host.problems)
         self._manager.close()
-        return self.result
+        return days
 
     def _ask(self, job: Job, waiting: int) -> None:
         self._sizes |= job.parts
@@ -87,7 +95,7 @@ class Ours:
             time.sleep(REST)
 
     def _serve(self, job: Job) -> None:
-        recipe = fake.recipe(self._host, job.parts, job.most, steps=1, beside=self._looks_ahead)
+        recipe = fake.recipe(self._host, job.parts, job.most, steps=1, nearby=self._nearby)
         task, leave = fake.task(job.pipeline), threading.Event()
         with self._manager.lease(recipe, task, _ignored) as pipeline:
             for _ in pipeline(task, _ignored):
@@ -96,9 +104,31 @@ class Ours:
 
     def _transfer(self, point: str, key: str) -> None:
         if point == "load":
-            self._copied = max(self._copied, self._now) + self._sizes[key] / self._rate
+            self._copied = max(self._copied, self._now) + self._seconds(key, self._sizes[key])
             self._ready[key] = self._copied
             self.result.moved += self._sizes[key]
+
+    def _seconds(self, key: str, size: int) -> float:
+        """How long it takes to come, as `studio.components.module` loads it."""
+        if self._pinned.get(key, "cpu") is not None:
+            return size / RATES["in, pinned"]
+        kept = self._pinned.keep(key, _Module(), size)
+        return size / RATES["in"] + (size / RATES["pin"] if kept else 0.0)
+
+    def _nearby(self, key: str) -> bool:
+        return self._pinned.copier(key, "cpu") is not None
+
+
+class _Module:
+    """A module of a size and no numbers."""
+
+    def parameters(self) -> tuple[()]:
+        """None."""
+        return ()
+
+    def buffers(self) -> tuple[()]:
+        """None."""
+        return ()
 
 
 def _ignored(_: object) -> None:

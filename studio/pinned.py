@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import logging
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
@@ -29,6 +29,7 @@ class Pinned:
         self._room, self._pin = room, pin
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+        self._asked = Counter[str]()
         self._limit: int | None = None
 
     @property
@@ -39,30 +40,44 @@ class Pinned:
     def get(self, key: str, place: str) -> Any:
         """A copy of the module of that key on the device `place`; None where it is not kept."""
         copies = self.copier(key, place)
-        return None if copies is None else copies()
+        if copies is not None:
+            return copies()
+        with self._lock:
+            self._asked[key] += 1
+        return None
 
     def copier(self, key: str, place: str) -> Callable[[], Any] | None:
         """What makes that copy, whatever is kept by then; None where the module is not kept now."""
         with self._lock:
             if key not in self._kept:
                 return None
-            self._kept.move_to_end(key)
             module = self._kept[key][0]
-        return lambda: _copied(module, place)
+
+        def copies() -> Any:
+            with self._lock:
+                self._asked[key] += 1
+                if key in self._kept:
+                    self._kept.move_to_end(key)
+            return _copied(module, place)
+
+        return copies
 
     def keep_like(self, key: str, module: Any, size: int) -> bool:
         """Keep the like of a module that is on the device, and stays there: its numbers are copied back, this once."""
         return self._fits(key, size) and self.keep(key, _copied(module, "cpu"), size)
 
     def keep(self, key: str, module: Any, size: int) -> bool:
-        """Keep a module of `size` bytes that is on the CPU, from now on under `key`; older ones go for it. False where it is not kept."""
+        """Keep a module of `size` bytes that is on the CPU, from now on under `key`. False where it is not kept.
+
+        Older ones go for it, unless one of them was asked for more often: that one's lead becomes less by one each time.
+        """
         if not self._fits(key, size):
             return False
         with self._lock:
             if key in self._kept or self._limit is None:
                 return key in self._kept
-            while self.bytes + size > self._limit:
-                self._kept.popitem(last=False)
+            if not self._gives_way(key, self.bytes + size - self._limit):
+                return False
             try:
                 for tensor in (*module.parameters(), *module.buffers()):
                     tensor.data = self._pin(tensor.data)
@@ -72,6 +87,23 @@ class Pinned:
                 return False
             self._kept[key] = module, size
             return True
+
+    def _gives_way(self, key: str, need: int) -> bool:
+        """Let the least recently used go for `need` bytes; none of them where one was asked for more often than `key`."""
+        going, freed = list[str](), 0
+        for other, (_, size) in self._kept.items():
+            if freed >= need:
+                break
+            going.append(other)
+            freed += size
+        ahead = [other for other in going if self._asked[other] > self._asked[key]]
+        for other in ahead:
+            self._asked[other] -= 1
+        if ahead:
+            return False
+        for other in going:
+            del self._kept[other]
+        return True
 
     def _fits(self, key: str, size: int) -> bool:
         with self._lock:

@@ -89,8 +89,9 @@ def _traces(value: Any) -> Iterable[weakref.ref[Any]]:
     """What tells later whether the value, and each tensor of a module, is gone."""
     parts: list[Any] = [*cast("Mapping[Any, Any]", value).values()] if isinstance(value, Mapping) else [value]
     torch = sys.modules.get("torch")
-    if torch is not None:
-        for part in [part for part in parts if isinstance(part, torch.nn.Module)]:
+    kind = getattr(getattr(torch, "nn", None), "Module", None)  # another thread may be in the middle of importing it
+    if kind is not None:
+        for part in [part for part in parts if isinstance(part, kind)]:
             parts += [*part.parameters(), *part.buffers()]
     for part in parts:
         try:

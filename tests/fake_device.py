@@ -139,10 +139,17 @@ def device(host: Host) -> FakeDevice:
     return FakeDevice("cpu", budget_gb=(host.budget + 0.5) / 1e9, host=host)
 
 
-def component(host: Host, key: str, size: int, kind: Callable[[Host, str, int], Any] = Weights, beside: bool = False) -> Component:
+def component(
+    host: Host,
+    key: str,
+    size: int,
+    kind: Callable[[Host, str, int], Any] = Weights,
+    beside: bool = False,
+    nearby: Callable[[str], bool] | None = None,
+) -> Component:
     """A component of `size` bytes; `kind` is Weights or Module. A load that fails gives back what it took, as Python's do.
 
-    `beside`: it may be loaded for a job that waits, while another runs.
+    `beside`: it may be loaded for a job that waits, while another runs; so it may where `nearby` says that a copy of it is at hand.
     """
 
     def load(report: Report) -> Any:
@@ -166,7 +173,7 @@ def component(host: Host, key: str, size: int, kind: Callable[[Host, str, int], 
         host.loads[key] += 1
         return value
 
-    return Component(key, size, load, beside)
+    return Component(key, size, load, beside, None if nearby is None else lambda: load if nearby(key) else None)
 
 
 def recipe(
@@ -179,6 +186,7 @@ def recipe(
     media: int = 1,
     kind: Callable[[Host, str, int], Any] = Weights,
     beside: bool = False,
+    nearby: Callable[[str], bool] | None = None,
     apart: Iterable[str] = (),
 ) -> Recipe:
     """A recipe over components of `sizes`; `ways` are others by name, with the working bytes of each.
@@ -189,7 +197,7 @@ def recipe(
     def builder(needed: int) -> Callable[[Mapping[str, Any]], Pipeline]:
         return lambda values: _pipeline(host, values, needed, steps, media)
 
-    parts = {key: component(host, key, size, kind, beside) for key, size in sizes.items()}
+    parts = {key: component(host, key, size, kind, beside, nearby) for key, size in sizes.items()}
     others = tuple(Way(name, name, lambda _, needed=needed: needed, builder(needed)) for name, needed in (ways or {}).items())
     if apart:
         others = (*others, _apart(host, parts, tuple(apart), min([working, *(ways or {}).values()]), (steps, media)))

@@ -84,6 +84,18 @@ def test_the_least_recently_used_makes_room_within_a_share() -> None:
     assert not kept.keep("too large", linear(), 101) and kept.bytes == 80
 
 
+def test_what_was_asked_for_more_often_keeps_its_place_until_others_have_asked_enough() -> None:
+    kept = keeper(int(100 / SHARE))
+    assert kept.keep("a", linear(), 80)
+    for _ in range(2):
+        kept.get("a", "cpu")
+    came = []
+    for _ in range(2):
+        assert kept.get("b", "cpu") is None
+        came.append(kept.keep("b", linear(), 80))
+    assert came == [False, True] and kept.get("a", "cpu") is None and kept.bytes == 80
+
+
 @pytest.mark.parametrize("fault", [RuntimeError("CUDA error: out of memory"), RuntimeError("no driver")])
 def test_memory_that_cannot_be_pinned_costs_the_speed_and_not_the_model(fault: RuntimeError) -> None:
     import torch
