@@ -1,6 +1,6 @@
 """What stays in memory, what a change of models costs, and whether memory stays flat: the manager's claims, each with its bar.
 
-1. The studio's own manager, with its threads, its queue and its pinned copies, over eight times two simulated days of 400 jobs at 24, 48
+1. The studio's own manager, with its threads, its queue and its pinned copies, over four times two simulated days of 400 jobs at 24, 48
    and 80 GB, beside the policies of other programs (_policies.py says from which files) and the offline optimum, which loads when a job
    begins, all of it from pinned memory. The stall of a job is the time for which it waits for weights at assumed rates. On the first day
    every file is read for the first time; the bars are for the second. In a host of 256 GB every copy may stay pinned, in one of 128 GB
@@ -46,7 +46,7 @@ from benchmarks._simulation import Ours
 from studio.manager import Manager, Recipe
 from tests import fake_device as fake
 
-SEEDS = range(8)
+SEEDS = range(4)
 BUDGETS = (24, 48, 80)
 CYCLES = 200
 Days = Callable[[int, int], list[Result]]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,14 @@ EVENTS = ("loaded", "failed", "made room", "unloaded")
 
 @dataclass(frozen=True)
 class Status:
-    """What is resident on the device, newest use first, against the budget in bytes; what came and went, the newest first."""
+    """What is resident on the device, newest use first, against the budget in bytes; what came and went, the newest first.
+
+    `traffic` counts all that came and went since the start: times and bytes by EVENTS, empty where no model was asked for yet.
+    """
 
     device: str
     budget: int
     working: int
     residents: tuple[Resident, ...]
     moments: tuple[Moment, ...] = ()
+    traffic: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])

@@ -17,7 +17,7 @@ from studio.creations import Progress, Report
 from studio.device import Device
 from studio.ledger import Holding, Ledger
 from studio.recipes import Component
-from studio.residency import Moment, Resident, Status
+from studio.residency import EVENTS, Moment, Resident, Status
 
 log = logging.getLogger("atelier")
 
@@ -36,6 +36,7 @@ class Residents:
         self._settled = threading.Condition(lock)
         self._ledger: Ledger | None = None
         self._moments: deque[Moment] = deque(maxlen=KEPT)
+        self._traffic: dict[str, tuple[int, int]] = dict.fromkeys(EVENTS, (0, 0))
         self._live, self._looked = 0, float("-inf")
 
     @property
@@ -175,7 +176,9 @@ class Residents:
             now = time.monotonic()
             holdings = sorted(self.account.holdings.values(), key=lambda h: h.used, reverse=True)
             told = tuple(Resident(h.key, h.bytes, now - h.used, h.leases > 0, h.pinned) for h in holdings)
-            return Status(self._device.name, self.account.budget, self.account.working, told, tuple(reversed(self._moments)))
+            return Status(
+                self._device.name, self.account.budget, self.account.working, told, tuple(reversed(self._moments)), dict(self._traffic)
+            )
 
     def _allowed(self) -> int:
         account = self.account
@@ -193,3 +196,5 @@ class Residents:
     def _note(self, what: str, key: str, size: int, seconds: float = 0.0) -> None:
         with self._lock:
             self._moments.append(Moment(time.time(), what, key, size, seconds))
+            times, moved = self._traffic[what]
+            self._traffic[what] = times + 1, moved + size

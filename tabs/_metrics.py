@@ -62,6 +62,7 @@ def status(page: Any) -> dict[str, Any]:
             "in_use": sum(resident.in_use for resident in memory.residents),
             "pinned": sum(resident.pinned for resident in memory.residents),
         },
+        "traffic": {_TRAFFIC[what]: {"times": times, "bytes": moved} for what, (times, moved) in memory.traffic.items()},
         "hanging": studio.watchdog.hanging,
         "runs": runs,
     }
@@ -145,6 +146,14 @@ class _Collector:
         yield gauge("atelier_hanging_runs", "Runs that were given up and have not ended.", value=told["hanging"])
         for name, words in _MEMORY.items():
             yield gauge(f"atelier_memory_{name}", words, value=told["memory"][name])
+        times = core.CounterMetricFamily("atelier_parts", "Parts of models that came or went, since the start.", labels=["event"])
+        moved = core.CounterMetricFamily("atelier_parts_bytes", "Their bytes.", labels=["event"])
+        for event in _TRAFFIC.values():
+            found = told["traffic"].get(event, {"times": 0, "bytes": 0})
+            times.add_metric([event], found["times"])
+            moved.add_metric([event], found["bytes"])
+        yield times
+        yield moved
         runs = core.CounterMetricFamily("atelier_runs", "Runs that ended, since the start.", labels=["kind", "outcome"])
         seconds = core.HistogramMetricFamily("atelier_run_seconds", "Seconds that runs had the device.", labels=["kind", "outcome"])
         for (kind, outcome), count in sorted(tally.items()):
@@ -164,6 +173,10 @@ _MEMORY = {
     "in_use": "Parts that a run uses now.",
     "pinned": "Parts that were asked to stay.",
 }
+
+
+_TRAFFIC = {"loaded": "loaded", "failed": "failed", "made room": "evicted", "unloaded": "unloaded"}
+"""What is told, by the manager's own words for it."""
 
 
 def _page(request: Request) -> Any:

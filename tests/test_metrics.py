@@ -57,6 +57,13 @@ def test_prometheus_reads_the_queue_the_memory_and_the_runs_and_no_word_of_them(
     assert found["atelier_ready", ()] == 1
     assert (found["atelier_queue_runs", ()], found["atelier_queue_limit", ()]) == (0, 32)
     assert 0 < found["atelier_memory_resident_bytes", ()] <= found["atelier_memory_budget_bytes", ()]
+    assert found["atelier_parts_total", ("loaded",)] >= 1
+    assert found["atelier_parts_bytes_total", ("loaded",)] == found["atelier_memory_resident_bytes", ()]
+    assert found["atelier_parts_total", ("unloaded",)] == found["atelier_parts_total", ("evicted",)] == 0
+    freed = page.studio.manager.unload()
+    again = read(client(page).get("/metrics").text)
+    assert again["atelier_parts_total", ("unloaded",)] == found["atelier_parts_total", ("loaded",)]
+    assert again["atelier_parts_bytes_total", ("unloaded",)] == freed > 0
     assert found["atelier_runs_total", ("text_to_image", "done")] == 1
     assert found["atelier_run_seconds_count", ("text_to_image", "done")] == 1
     assert found["atelier_run_seconds_bucket", ("write", "2.0", "failed")] == 0
@@ -71,7 +78,7 @@ def test_the_same_numbers_come_as_json(page: Any) -> None:
     told = client(page).get("/status.json").json()
     assert told["ready"] is True and told["queue"] == {"runs": 0, "limit": 32}
     assert told["runs"] == {"music": {"cancelled": {"runs": 1, "seconds": 1.25}}}
-    assert told["memory"]["parts"] == 0
+    assert told["memory"]["parts"] == 0 and told["traffic"] == {}
 
 
 def test_a_scraper_that_asks_for_openmetrics_gets_it(page: Any) -> None:
