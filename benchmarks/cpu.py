@@ -45,7 +45,7 @@ def main() -> None:
     """Measure and print, each part as soon as it is known."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--part", action="append", choices=PARTS, help="one part alone; may be given more than once")
-    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--cycles", type=int, default=200)
     options.add_argument("--folder", type=Path, help="where the model is kept for another time")
     asked = options.parse_args()
