@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 import numpy as np
 
-from studio.errors import InvalidInput, MediaUnreadable, StudioError
+from studio.errors import Cancelled, InvalidInput, MediaUnreadable, StudioError
 from tabs import _selecting
 from tabs._untrusted import inside, served
 
@@ -47,6 +47,7 @@ DISPLAY_LIMIT = 1_000_000  # pixels: no picture has a longer side
 _AT_ONCE = 2  # pictures decoded at a time: each may take a few hundred megabytes
 _PATIENCE = 60.0  # seconds to wait for a turn
 _LOSSLESS = 2_000_000  # pixels up to which the shown copy is exact
+_STOPPED = "Stopped: the selection is as it was."
 _UNEXPECTED = "The picture could not be read: choose another, or save it again as PNG or JPEG first."
 _ATTACH = """
 const attach = (tries) => window.atelierMask?.attach
@@ -133,7 +134,7 @@ def select(data: Any) -> dict[str, Any]:
 def selected(
     data: Any, selecting: _selecting.Selecting | None, request: Any, by_hand: Callable[[Any], dict[str, Any]] | None = None
 ) -> dict[str, Any]:
-    """For the editor, as `select`; `what` may also be "named", and then `name` says what is looked for.
+    """For the editor, as `select`; `what` may also be "named", and then `name` says what is looked for. {stopped}: words, if it was.
 
     Models do it where they are here; a run of theirs waits for the device, not for the turns of those who read pictures.
     """
@@ -177,6 +178,8 @@ def _in_turn(function: Callable[[Any], dict[str, Any]], turns: threading.Semapho
 def _answered(answer: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return answer()
+    except Cancelled:
+        return {"stopped": _STOPPED}
     except StudioError as error:
         return {"error": str(error)}
     except Exception:  # a damaged file can fail anywhere in a decoder

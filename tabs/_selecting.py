@@ -10,7 +10,7 @@ from studio.models import ModelCard
 from studio.studio import GUEST
 from studio.tasks import Select
 from studio.zero import ZeroStudio
-from tabs import _owners
+from tabs import _owners, _streams
 
 if TYPE_CHECKING:
     from studio.inpaint.read import Pixels
@@ -40,12 +40,20 @@ class Selecting:
         return f"To select by name, download {facts} in the Models tab first."
 
     def named(self, path: Path, name: object, request: Any) -> Pixels:
-        """(H, W) uint8: the mask of what has that name, or one of several with commas between them. Raises StudioError in words."""
+        """(H, W) uint8: the mask of what has that name, or one of several with commas between them; sharper where a model for that is here.
+
+        Raises StudioError in words, and Cancelled once the browser session's runs are stopped.
+        """
         if reason := self.reason():
             raise ModelUnavailable(reason)
         if not isinstance(name, str) or not name.strip():
             raise InvalidInput("Say what to select, such as “dog” or “red car”.", "name")
-        return self._asked(Select.checked({"image": str(path), "name": name}), request)
+        rough = self._asked(Select.checked({"image": str(path), "name": name}), request)
+        if not self._here("subject"):
+            return rough
+        from studio.inpaint.refining import refined
+
+        return refined(rough, lambda box: self._asked(Select.checked({"image": str(path), "box": box}), request))
 
     def subject(self, path: Path, box: Box | None, request: Any) -> Pixels | None:
         """The mask of the main thing, inside `box` where one is given; None where no model for it is here."""
@@ -58,5 +66,7 @@ class Selecting:
         return [card for card in self._studio.here(Select.kind).values() if card.works(Select.kind, way)]
 
     def _asked(self, task: Select, request: Any) -> Pixels:
+        """One look, as a run of the browser session that asks: its Stop ends it."""
         owner = _owners.owner_of(request) if request is not None else ""
-        return self._studio.select(task, owner or (GUEST if self._studio.settings.public else "local")).pixels
+        session = str(_owners.scope_of(request).get(_streams.SESSION, ""))
+        return self._studio.select(task, owner or (GUEST if self._studio.settings.public else "local"), session).pixels

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import threading
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,11 +19,12 @@ from studio.creations import Picture, Preview, Progress
 from studio.device import Device
 from studio.engines import segmentation
 from studio.errors import Cancelled, InvalidInput, ModelUnavailable
+from studio.inpaint.refining import refined
 from studio.models import Folder, ModelCard, resolve
 from studio.settings import Settings
 from studio.studio import Studio
 from studio.tasks import Select
-from tabs import _mask_editor, _selecting
+from tabs import _mask_editor, _selecting, _streams
 from tests import tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -209,6 +212,44 @@ def test_a_folder_of_another_kind_is_refused(tmp_path: Path) -> None:
         segmentation.recipe(card(tmp_path, "named"), Select.checked({"image": "a"}), Device("cpu"))
 
 
+# What both know together ------------------------------------------------------------------------------------------------------------
+
+
+def test_each_part_of_a_rough_mask_is_drawn_sharper_where_both_mean_the_same() -> None:
+    rough = np.zeros((100, 200), np.uint8)
+    rough[20:60, 20:60], rough[20:60, 120:160], rough[90, 190] = 255, 200, 255
+    rough[62:64, 20:60] = 40  # a faint part is none
+    boxes = list[tuple[int, int, int, int]]()
+
+    def cut(box: tuple[int, int, int, int]) -> np.ndarray:
+        boxes.append(box)
+        fine = np.zeros_like(rough)
+        fine[24:58, 22:56] = 255  # what the first box holds; far from the second part
+        return fine
+
+    mask = refined(rough, cut)
+    assert sorted(boxes) == [(18, 18, 62, 62), (118, 18, 162, 62)]
+    assert mask[30, 30] == 255 and mask[21, 21] == 0, "the first is as it was cut"
+    assert (mask[:, 100:] == rough[:, 100:]).all(), "the second and the speck are as they were found"
+    assert (mask[62:64] == rough[62:64]).all()
+
+
+def test_a_part_that_nothing_can_cut_stays_and_a_stop_is_no_refusal() -> None:
+    rough = np.zeros((40, 40), np.uint8)
+    rough[10:20, 10:20] = 255
+
+    def refuse(_: Any) -> np.ndarray:
+        raise InvalidInput("Nothing stands out there.")
+
+    def stop(_: Any) -> np.ndarray:
+        raise Cancelled
+
+    assert (refined(rough, refuse) == rough).all()
+    assert not refined(np.zeros_like(rough), stop).any(), "nothing found, nothing asked"
+    with pytest.raises(Cancelled):
+        refined(rough, stop)
+
+
 # The studio and the editor ---------------------------------------------------------------------------------------------------------
 
 
@@ -255,7 +296,42 @@ def test_the_editor_asks_models_where_they_are_here(studio: Studio, picture: Pat
     path.write_bytes(picture.read_bytes())
     answer = _mask_editor.selected({"path": str(path), "what": "named", "name": "a disc"}, selecting, None)
     mask = np.frombuffer(zlib.decompress(base64.b64decode(answer["mask"])), np.uint8).reshape(120, 160)
-    assert (mask == studio.select(Select.checked({"image": str(path), "name": "a disc"})).pixels).all()
+    rough = studio.select(Select.checked({"image": str(path), "name": "a disc"})).pixels
+    wanted = refined(rough, lambda box: studio.select(Select.checked({"image": str(path), "box": box})).pixels)
+    assert (mask == wanted).all()
+    kept = {resident.key for resident in studio.manager.status().residents}
+    assert len([key for key in kept if "/selection:" in key]) == 2, "both were asked"
+
+
+@pytest.mark.parametrize("session", ["mine", "another"])
+def test_stop_ends_a_selection_of_its_own_browser_session_alone(
+    studio: Studio, picture: Path, uploads: Path, monkeypatch: pytest.MonkeyPatch, session: str
+) -> None:
+    looking, pressed, prepared = threading.Event(), threading.Event(), segmentation._prepared
+
+    def waiting(*values: Any) -> Any:
+        looking.set()
+        assert pressed.wait(60)
+        return prepared(*values)
+
+    monkeypatch.setattr(segmentation, "_prepared", waiting)
+    path = uploads / "disc.png"
+    path.write_bytes(picture.read_bytes())
+    request = SimpleNamespace(scope={_streams.SESSION: "mine"})
+    asked = {"path": str(path), "what": "named", "name": "a disc"}
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(_mask_editor.selected, asked, _selecting.Selecting(desk(studio)), request)
+        try:
+            assert looking.wait(60)
+            ended = studio.stop("local", session)
+        finally:
+            pressed.set()
+        said = answer.result(60)
+    if session == "mine":
+        assert ended == 1 and said == {"stopped": "Stopped: the selection is as it was."}
+        assert studio.manager.waiting() == 0
+    else:
+        assert ended == 0 and set(said) == {"mask"}
 
 
 def test_without_such_a_model_the_reason_is_said_and_the_subject_is_found_all_the_same(bare: Studio, picture: Path, uploads: Path) -> None:

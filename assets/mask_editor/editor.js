@@ -11,6 +11,7 @@
 
   // Said to the person as it stands; anything else is GONE.
   class Refusal extends Error {}
+  class Stopped extends Error {}
 
   class Editor {
     // `link` is what Gradio gives a component: props, server (functions of tabs/_mask_editor.py), upload(file), watch(name, function).
@@ -78,8 +79,9 @@
           this.asking = false;
           this.stepped();
         } catch (error) {
-          if (!(error instanceof Refusal)) console.error(error);
-          this.say(error instanceof Refusal ? error.message : GONE, true);
+          const told = error instanceof Refusal || error instanceof Stopped;
+          if (!told) console.error(error);
+          this.say(told ? error.message : GONE, !(error instanceof Stopped));
         } finally {
           this.asking = false;
           this.root.removeAttribute("aria-busy");
@@ -92,6 +94,7 @@
       const answer = await this.link.server[name](data);
       if (!answer || typeof answer !== "object") throw new Error(`no answer from ${name}`);
       if (answer.error) throw new Refusal(answer.error);
+      if (answer.stopped) throw new Stopped(answer.stopped);
       return answer;
     }
 
@@ -239,7 +242,7 @@
     // --- selections ----------------------------------------------------------------------------------------------------------
 
     #select(what, name = "") {
-      this.#ask(`Looking for ${name ? `“${name}”` : `the ${what}`}…`, async () => {
+      this.#ask(`Looking for ${name ? `“${name}”` : `the ${what}`}… Esc stops.`, async () => {
         const picture = await this.#there();
         const answer = await this.#server("find", { path: picture, what, name, box: this.tools.box });
         await this.#replace(answer);

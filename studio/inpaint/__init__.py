@@ -10,4 +10,5 @@ seams.py     the made part joined to the picture where the joint is seen least
 jumps.py     how visible a joint is
 erase.py     a hole filled from the rest of the picture
 select.py    marks found by the machine: the subject, the background, one colour
+refining.py  a rough mark drawn sharper, part by part
 """
