@@ -2,7 +2,8 @@
 
 Claim: on 50 open-ended prompts with the starter, at most a third. A 4-gram is four words in a row, capitals and punctuation apart; the
 share is that of 4-grams which stood in the same answer before, over all answers together. Both sides get the same prompts, lengths and
-seeds, through the studio's own pipeline. Plain means what it says: no cut of the candidates, no penalty. `--count 10` runs a slice.
+seeds, through the studio's own pipeline. Plain means what it says: no cut of the candidates, no penalty. `--count 10` runs a slice;
+`--development` takes the 24 prompts on which the preset's numbers are chosen, and `--set dry_multiplier=2` tries another number there.
 """
 
 from __future__ import annotations
@@ -83,6 +84,33 @@ PROMPTS = (
     "Write about a choir of people who cannot sing.",
 )
 """Fifty that leave open what is said, committed before they were measured."""
+DEVELOPMENT = (
+    "Write a story about a gardener and a crow.",
+    "Describe a harbour in the fog.",
+    "Tell me about a winter spent in a small hut.",
+    "Write a letter from a grandmother to a child who is far away.",
+    "What makes a house a home?",
+    "Describe a bridge and the people who cross it.",
+    "Write about a girl who repairs radios.",
+    "Explain why we keep old things.",
+    "Describe a night at the theatre.",
+    "Write a diary entry of a postman.",
+    "Tell the story of a well that answered questions.",
+    "What would a perfect school be like?",
+    "Describe a field after the harvest.",
+    "Write about two brothers and a boat.",
+    "How does it feel to be lost in a foreign city?",
+    "Describe a bakery at five in the morning.",
+    "Write a tale about a bear who wanted to sing.",
+    "What can we learn from the sea?",
+    "Describe a picnic that the rain ends.",
+    "Write about the first snow of the year.",
+    "Tell me about a bell that rings by itself.",
+    "Write a speech for the oldest tree in the park.",
+    "What does it mean to be free?",
+    "Write the beginning of a story about a stolen violin.",
+)
+"""Others, on which the numbers of the preset are chosen; none of the fifty is looked at for that."""
 
 
 @dataclass
@@ -106,14 +134,14 @@ class Counted:
         return self.repeated / max(1, self.grams)
 
 
-def answers(studio: Studio, prompts: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """(side, text) for each prompt, both sides in turn."""
+def answers(studio: Studio, prompts: tuple[str, ...], other: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    """(side, text) for each prompt, both sides in turn; `other` are numbers in place of the preset's."""
     card = studio.card_for(Write.checked({"prompt": "-", "model": "SmolLM2 135M"}))
     recipe = studio.recipe(card, Write.checked({"prompt": "-"}))
     pipeline = recipe.build({"writer": recipe.components["writer"].load(lambda _: None)})
     balanced = next(preset.settings for preset in sampler_presets(PRESETS) if preset.name == "balanced")
     for prompt in prompts:
-        for side, settings in (("balanced", balanced), ("plain", PLAIN)):
+        for side, settings in (("balanced", {**balanced, **other}), ("plain", PLAIN)):
             task = Write.checked({"prompt": prompt, "seed": SEED, "max_new_tokens": TOKENS, **settings})
             [passage] = pipeline(resolve(task, card), lambda _: None)
             assert isinstance(passage, Passage)
@@ -124,12 +152,21 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=len(PROMPTS))
-    prompts = PROMPTS[: parser.parse_args().count]
+    parser.add_argument("--development", action="store_true", help="the 24 prompts on which the numbers are chosen")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", help="another number, with --development only")
+    parser.add_argument("--show", action="store_true", help="print what the preset writes")
+    asked = parser.parse_args()
+    if asked.set and not asked.development:
+        sys.exit("repetition: --set is for --development; the fifty are measured with the preset as it is.")
+    other = {name: float(number) for name, _, number in (pair.partition("=") for pair in asked.set)}
+    prompts = (DEVELOPMENT if asked.development else PROMPTS)[: asked.count]
     studio = Studio.open(_measure.settings())
     counted = {"balanced": Counted(), "plain": Counted()}
     try:
-        for number, (side, text) in enumerate(answers(studio, prompts), 1):
+        for number, (side, text) in enumerate(answers(studio, prompts, other), 1):
             counted[side].add(text)
+            if asked.show and side == "balanced":
+                print(f"--- {prompts[(number - 1) // 2]}\n{text}\n", flush=True)
             if number % 20 == 0:
                 told = "; ".join(f"{name} {one.repeated} of {one.grams}" for name, one in counted.items())
                 print(f"  {number // 2} prompts: {told}", flush=True)
