@@ -533,8 +533,8 @@ class Write(Task):
         """What one field alone cannot say."""
         if sum(map(bool, (self.output_schema, self.output_regex, self.output_choices))) > 1:
             _refuse("output_schema", "An answer has one form: give a JSON schema, a pattern or choices, not several.")
-        if self.turns is not None and (self.notes or self.cards or self.passages or self.author_note or self.negative_prompt):
-            _refuse("turns", "A conversation reads its messages, the system prompt and the document: leave notes and the like empty.")
+        if self.turns is not None and self.negative_prompt:
+            _refuse("turns", "A conversation cannot be guided away from a negative prompt: leave it empty.")
         for line in self.bias:
             phrase, _, number = line.rpartition(":")
             if not phrase.strip() or not re.fullmatch(r"\s*[+-]?\d{1,3}(\.\d{1,3})?\s*", number) or abs(float(number)) > 100:

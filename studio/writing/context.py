@@ -8,7 +8,7 @@ stays good. Shares are those KoboldAI Lite and SillyTavern use, rounded. Knows n
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -100,7 +100,12 @@ def assemble(task: Write, words: Words, limit: int, longest: int, name: str, doc
     wanted = min(len(tokens), document_limit if document_limit is not None else len(tokens))
     note = AuthorNote(task, words, int(min(reads * SHARES["author_note"], (reads - plain) * TAIL)))
     spare = min(wanted, int((reads - plain) * TAIL)) + note.size
-    kept, opening, sizes = _before(task, words, "" if text else note.alone, reads, reads - spare)
+
+    def opened(given: Mapping[str, str]) -> list[int]:
+        turn = instruction(task, *(given.get(source, "") for source in ("notes", "cards", "passages")))
+        return words.opening(task.system, turn if text or not note.said else f"{turn}\n\n{note.alone}", bool(task.document))
+
+    kept, opening, sizes = before(task, words, opened, plain, reads, reads - spare)
     # 2. The document: whole where it fits beside the longest answer, else its end; the answer keeps at most half of what is there then.
     space = limit - len(opening)
     beside = note.size if text else 0
@@ -132,28 +137,25 @@ def instruction(task: Write, notes: str, cards: str, passages: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Kept:
+class Kept:
+    """What is read of notes, cards or passages; the rest as in `Part`."""
+
     text: str
     left_out: int = 0
     why: str = ""
 
 
-def _before(task: Write, words: Words, note: str, reads: int, most: int) -> tuple[dict[str, _Kept], list[int], dict[str, int]]:
+def before(
+    task: Write, words: Words, opened: Callable[[Mapping[str, str]], list[int]], plain: int, reads: int, most: int
+) -> tuple[dict[str, Kept], list[int], dict[str, int]]:
     """Notes, cards and passages as far as they fit into `most` tokens with the instruction; the tokens before the document; and of each.
 
-    `note` stands after the instruction.
+    `opened` puts those texts together, by source, with the author's note behind the instruction; without any there are `plain` tokens.
     """
-    goes_on = bool(task.document)
-
-    def opened(kept: Mapping[str, _Kept]) -> list[int]:
-        turn = instruction(task, *(kept[source].text if source in kept else "" for source in ("notes", "cards", "passages")))
-        return words.opening(task.system, f"{turn}\n\n{note}" if note else turn, goes_on)
-
-    kept: dict[str, _Kept] = {}
-    opening = opened(kept)
-    system = min(len(words.tokens(task.system)) if task.system else 0, len(opening))
-    noted = len(opening) - len(words.opening(task.system, task.prompt, goes_on)) if note else 0
-    sizes = {"system": system, "instruction": len(opening) - system - noted, "author_note": noted}
+    kept: dict[str, Kept] = {}
+    opening = opened({})
+    system = min(len(words.tokens(task.system)) if task.system else 0, plain)
+    sizes = {"system": system, "instruction": plain - system, "author_note": len(opening) - plain}
     for source, units in (("notes", _words_of(task.notes)), ("cards", _cards_of(task.cards)), ("passages", _passages_of(task.passages))):
         before, share = len(opening), int(reads * SHARES[source])
         allowed, count = min(share, most - before), len(units)
@@ -161,7 +163,7 @@ def _before(task: Write, words: Words, note: str, reads: int, most: int) -> tupl
         while units:
             count = _count(units, count, allowed, words)
             kept[source] = _kept(source, units, count, crowded)
-            opening = opened(kept)
+            opening = opened({name: one.text for name, one in kept.items()})
             over = len(opening) - before - min(share, most - before)
             if over <= 0 or not count:
                 break
@@ -183,20 +185,20 @@ def _count(units: Sequence[str], most: int, allowed: int, words: Words) -> int:
     return low
 
 
-def _kept(source: str, units: Sequence[str], count: int, crowded: bool) -> _Kept:
+def _kept(source: str, units: Sequence[str], count: int, crowded: bool) -> Kept:
     """The first `count` units, and a sentence about the others."""
     text = "".join(units[:count]).strip()
     if count == len(units):
-        return _Kept(text)
+        return Kept(text)
     share = f"{SHARES[source]:.0%}".replace("%", " %")
     reason = "there is no room for more beside the instruction and the document" if crowded else ""
     if source == "notes":
         whole = len("".join(units).strip())
         tail = reason or f"notes take at most {share} of what the model reads"
-        return _Kept(text, whole - len(text), f"The last {whole - len(text):,} of {whole:,} characters of the notes are left out: {tail}.")
+        return Kept(text, whole - len(text), f"The last {whole - len(text):,} of {whole:,} characters of the notes are left out: {tail}.")
     left = len(units) - count
     tail = reason or f"{'it' if left == 1 else 'they'} would take more than {share} of what the model reads"
-    return _Kept(text, left, f"{left:,} of {len(units):,} {source} left out: {tail}.")
+    return Kept(text, left, f"{left:,} of {len(units):,} {source} left out: {tail}.")
 
 
 def _words_of(notes: str) -> list[str]:
