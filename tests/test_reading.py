@@ -12,7 +12,7 @@ from pathlib import Path
 
 import docx
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from studio.errors import Cancelled, InvalidInput, MediaUnreadable
@@ -442,6 +442,7 @@ def test_any_bytes_are_read_or_refused_in_words(data: bytes, suffix: str) -> Non
 
 
 @settings(max_examples=60, deadline=None)
+@example("before <![; after > <p>kept</p>")
 @given(st.text(st.sampled_from("<>/!-[]&;abphscriptlioudv \"'=\n"), max_size=200))
 def test_any_markup_is_read_or_empty(text: str) -> None:
     found = readers()["html"](text.encode())

@@ -61,6 +61,13 @@ class _Reader(HTMLParser):
         self.title: list[str] = []
         self.heard = 0
 
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        """What begins with `<![` and is no section is passed over as browsers do, up to the next `>`."""
+        try:
+            return super().parse_marked_section(i, report)
+        except AssertionError:  # what the parser of the standard library raises here
+            return self.parse_bogus_comment(i, report)
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if self.skipped:
             if tag == self.skipped[0] and tag not in _VOID:
