@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from studio.creations import Json, Preview, Progress, Report
 from studio.errors import Cancelled
@@ -35,6 +35,12 @@ def score(
     if task.segments.strip():
         return _timeline(composer, task, genres, given, report)
     return _whole(composer, task, plan, genres[plan.genre], given, report), []
+
+
+def within(laid: list[Json], seconds: float) -> list[Json]:
+    """Of segments as they lie, those that begin before so many seconds, the last no longer than to there."""
+    kept = [part for part in laid if isinstance(part, dict) and cast("float", part["start"]) < seconds - 1e-3]
+    return [part | {"seconds": round(min(cast("float", part["seconds"]), seconds - cast("float", part["start"])), 3)} for part in kept]
 
 
 def _whole(composer: Composer, task: Compose, plan: Plan, genre: Genre, given: Reference, report: Report) -> Score:

@@ -16,7 +16,7 @@ from studio.creations import Json, Preview, Progress, Report, Sound, Take
 from studio.device import Device
 from studio.engines import _notes
 from studio.engines._composing import seed_of
-from studio.errors import InvalidInput, ModelUnavailable
+from studio.errors import Cancelled, InvalidInput, ModelUnavailable
 from studio.manager import Component, Recipe
 from studio.models import Bundled, ModelCard
 from studio.music import going_on, segments
@@ -182,14 +182,19 @@ class _Player:
             if not task.retries:  # else what is heard might not be what is kept
                 report(Preview(sound=sound))
 
-        sound = early.rendered(score, bank, target, report, play)
+        sound, heard = early.rendered(score, bank, target, report, play)
+        if heard.bars < score.bars:  # stopped: what was heard is kept
+            if given.score is not None:
+                raise Cancelled  # less than what was there before is of no use
+            stopped, score, plan = True, heard, replace(plan, loop=False)
+            parts = _notes.within(parts, score.seconds)
         if plan.loop:
             sound = render.fold(sound, score.seconds)
         # 3. loudness, and what was asked beside what is heard
         task = task.model_copy(update={"loop": plan.loop})
         beaten = any(part.drums for part in score.parts)
         sound, facts, missed = finish.finished(
-            sound, task, bpm=score.bpm, key=score.key.name, meter=score.meter, steady=beaten, report=report
+            sound, task, bpm=score.bpm, key=score.key.name, meter=score.meter, steady=beaten, report=finish.unstopped(report)
         )
         told: dict[str, Json] = {
             "plan": _facts(plan) | {"bars": score.bars, "seconds": round(score.seconds, 3)},

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from studio.creations import Report, Sound
+from studio.errors import Cancelled
 from studio.music import loudness, packed, render
 from studio.music.banks import Bank
 from studio.music.score import Score
@@ -31,9 +32,13 @@ LOUDEST = 0.97
 Play = Callable[[Sound], None]
 
 
-def rendered(score: Score, bank: Bank, target: float | None, report: Report | None, play: Play) -> Sound:
-    """What `render.render` gives, after `play` got the beginning of its bars in order, at about `target` LUFS (None: as it is)."""
-    done, gain, head = 0, 1.0, None
+def rendered(score: Score, bank: Bank, target: float | None, report: Report | None, play: Play) -> tuple[Sound, Score]:
+    """What `render.render` gives, and its score, after `play` got the beginning of its bars in order, at about `target` LUFS.
+
+    A `target` of None leaves it as it is. Stopped by `report` once there was something to hear, the bars that were heard are the piece:
+    their sound and their score. Raises Cancelled where nothing was heard yet.
+    """
+    done, gain, head, bars = 0, 1.0, None, 0
     if score.seconds > LONG:
         bar = score.seconds / score.bars
         bars = math.ceil(OPENING / bar)
@@ -41,7 +46,13 @@ def rendered(score: Score, bank: Bank, target: float | None, report: Report | No
         head = Sound(sound.samples[:, : round(bars * bar * sound.rate)], sound.rate)
         done, gain = head.samples.shape[1], _gain(head, target)
         play(_at(head, gain))
-    whole = render.render(score, bank, report=report)
+    try:
+        whole = render.render(score, bank, report=report)
+    except Cancelled:
+        if head is None:
+            raise
+        kept = packed.cut(score, 0, bars)
+        return render.render(kept, bank), kept
     heard = Sound(whole.samples[:, : round(min(score.seconds, MOST) * whole.rate)], whole.rate)
     if head is None:
         gain = _gain(heard, target)
@@ -50,7 +61,7 @@ def rendered(score: Score, bank: Bank, target: float | None, report: Report | No
     step = round(PIECE * whole.rate)
     for start in range(done, heard.samples.shape[1], step):
         play(_at(Sound(heard.samples[:, start : start + step], whole.rate), gain))
-    return whole
+    return whole, score
 
 
 def _opening(score: Score, bars: int) -> Score:
