@@ -19,7 +19,9 @@ from studio.tasks import Write
 from studio.writing.chats import Turn
 from tabs import _asking, _editor, _models, _status
 from tabs._chat_run import Talks, Visit
+from tabs._context import ContextPanel
 from tabs._form import FOLLOWING, PRIVATE, QUIET, Form
+from tabs._sources import SourcesPanel
 
 STYLE = "chat/chat.css"
 SCRIPTS = ("chat/message.js", "chat/chat.js")
@@ -56,9 +58,10 @@ def build(form: Form) -> dict[str, Any]:
     return {"note": note, "chat": chat, "stage": stage, "bar": bar}
 
 
-def wire(form: Form, parts: Mapping[str, Any], manuscript: gr.Textbox) -> None:
-    """Join the chat to its runs and to the document whose id `manuscript` holds."""
-    chat, fields, talks = parts["chat"], list(form.fields.values()), Talks(form)
+def wire(form: Form, parts: Mapping[str, Any], manuscript: gr.Textbox, context: ContextPanel, sources: SourcesPanel) -> None:
+    """Join the chat to its runs, to the document whose id `manuscript` holds, and to what is read beside it."""
+    chat, fields, talks = parts["chat"], list(form.fields.values()), Talks(form, context, sources)
+    shown = [chat, sources.parts.verdicts, parts["stage"]]
 
     def ask(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
         given = _asking.told(event)
@@ -70,8 +73,8 @@ def wire(form: Form, parts: Mapping[str, Any], manuscript: gr.Textbox) -> None:
         form.studio.stop(*form.owner(request))
 
     asking = chat.ask(ask, None, chat, trigger_mode="multiple", **QUIET)
-    chat.go(talks.go, fields, [chat, parts["stage"]], trigger_mode="once", **PRIVATE, **form.device_limits)
-    chat.follow(talks.follow, None, [chat, parts["stage"]], trigger_mode="once", **PRIVATE, **FOLLOWING)
+    chat.go(talks.go, fields, shown, trigger_mode="once", **PRIVATE, **form.device_limits)
+    chat.follow(talks.follow, None, shown, trigger_mode="once", **PRIVATE, **FOLLOWING)
     chat.look(talks.look, fields, parts["bar"], trigger_mode="always_last", **QUIET)
     chat.halt(stop, None, None, **QUIET)
     manuscript.change(lambda id: {"document": id or ""}, manuscript, chat, **QUIET)

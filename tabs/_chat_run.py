@@ -1,6 +1,7 @@
 """From a message to its answer: the task of a conversation, its run as the page follows it, and how it is kept.
 
-Knows the form, the documents and their conversations; knows no layout.
+A message is read with the notes, cards, voice and sources of its document, by the same switches as any other run. Knows the form, the
+documents and their conversations; knows no layout.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ from studio.errors import InvalidInput, StudioError
 from studio.tasks import TEXT_LIMIT, TURNS_LIMIT, Task, Write
 from studio.writing.chats import Chats, Turn, said
 from studio.writing.prose import SAMPLERS
-from tabs import _asking, _context_bar, _editor, _models, _status
+from tabs import _asking, _context, _context_bar, _editor, _models, _sources, _status
 from tabs._form import Form
 from tabs._run import Run, Shown
 
 SYSTEM = "You are a helpful writing partner. Answer what is asked in its own language, plainly and briefly."
 SEES = ("", "selection", "document")
 """What of the document a message is asked about: nothing of it, what is selected, or the whole."""
-TAKEN = ("model", "max_new_tokens", *SAMPLERS, "ban", "bias", "stop", "text_mark", "seed")
+TAKEN = (
+    "model", "max_new_tokens", *SAMPLERS, "ban", "bias", "stop", "text_mark", "seed", "notes", "author_note", "note_depth"
+)  # fmt: skip
 """What the form says of the writer, for a conversation too."""
 MOST = 4
 """Answers at once."""
@@ -51,22 +54,27 @@ class Visit(_asking.Visit):
 
 @dataclass(frozen=True)
 class Talks:
-    """The runs of conversations."""
+    """The runs of conversations; `context` and `sources` are the panels of what a run of the document reads, too."""
 
     form: Form
+    context: _context.ContextPanel
+    sources: _sources.SourcesPanel
 
-    def go(self, event: gr.EventData, request: gr.Request, *shown: Any) -> Iterator[tuple[Any, Any]]:
-        """A message is sent: moments of its answer for the chat, and the line of progress. What fails takes the message back."""
+    def go(self, event: gr.EventData, request: gr.Request, *shown: Any) -> Iterator[tuple[Any, Any, Any]]:
+        """A message is sent: moments of its answer for the chat, the verdicts on what it cites, and the line of progress.
+
+        What fails takes the message back.
+        """
         visit = Visit(self.form, request, _mapping(_asking.told(event)))
         try:
             asked = self.asked(visit, dict(zip(self.form.fields, shown, strict=True)))
             turn = visit.chats.ask(visit.chat, *visit.seen, _editor.id_of(visit.data, "parent"), asked.prompt, _sees(visit))
         except StudioError as error:
-            yield _failed(str(error)), _status.message(str(error), "error")
+            yield _failed(str(error)), gr.skip(), _status.message(str(error), "error")
             return
         yield from self._answered(visit, turn, lambda: self.form.started(asked, request))
 
-    def follow(self, event: gr.EventData, request: gr.Request) -> Iterator[tuple[Any, Any]]:
+    def follow(self, event: gr.EventData, request: gr.Request) -> Iterator[tuple[Any, Any, Any]]:
         """A page finds a message without an answer: if that is being written, it follows."""
         visit = Visit(self.form, request, _mapping(_asking.told(event)))
         found = self.form.studio.join(Write.kind, *self.form.owner(request))
@@ -75,7 +83,7 @@ class Talks:
         except StudioError:
             line = ()
         if found is None or not line or not _same(found[0], line):
-            yield _value(visit.chat, "", {}, over=True), gr.skip()  # over by now: the page looks again
+            yield _value(visit.chat, "", {}, over=True), gr.skip(), gr.skip()  # over by now: the page looks again
             return
         run = Run(found[0], found[1], request, found[2])
         yield from self._answered(visit, line[-1], lambda: run)
@@ -97,10 +105,12 @@ class Talks:
         if visit.data.get("again"):
             values["seed"] = None
         count = visit.data.get("count")
-        return Write.checked({
+        fields = {
             **values, "prompt": message or visit.words("message"), "system": SYSTEM, "turns": _within(said(visit.parent)),
             "document": self._read(visit), "count": count if isinstance(count, int) and 1 <= count <= MOST else 1,
-        })  # fmt: skip
+        }  # fmt: skip
+        fields = self.context.prepare(fields, visit.request)
+        return Write.checked(self.sources.prepare(fields, visit.request))
 
     def recovered(self, visit: Visit, line: Sequence[Turn]) -> bool:
         """Keep the answer to the last message that came when no page was there; whether it is being written still."""
@@ -114,7 +124,7 @@ class Talks:
         visit.chats.answered(visit.chat, *visit.seen, line[-1].id, _texts(fitting))
         return False
 
-    def _answered(self, visit: Visit, turn: Turn, begun: Any) -> Iterator[tuple[Any, Any]]:
+    def _answered(self, visit: Visit, turn: Turn, begun: Any) -> Iterator[tuple[Any, Any, Any]]:
         takes: dict[int, str] = {}
 
         def draw(moment: Shown) -> tuple[Any, ...]:
@@ -123,13 +133,13 @@ class Talks:
                 takes[moment.preview.item] = moment.preview.text
             if moment.over:
                 self._keep(visit, turn, moment.creations)
-            return (_value(visit.chat, turn.id, takes, over=moment.over),)
+            return _value(visit.chat, turn.id, takes, over=moment.over), self._cited(moment) if moment.over else gr.skip()
 
         try:
-            yield from self.form.watched(begun, 1, draw, visit.request)
+            yield from self.form.watched(begun, 2, draw, visit.request)
         except gr.Error as error:
             visit.chats.drop(visit.chat, *visit.seen, turn.id)
-            yield _failed(str(error.message)), gr.skip()
+            yield _failed(str(error.message)), gr.skip(), gr.skip()
 
     def _keep(self, visit: Visit, turn: Turn, creations: Sequence[Creation]) -> None:
         try:
@@ -140,6 +150,12 @@ class Talks:
                 visit.chats.drop(visit.chat, *visit.seen, turn.id)
         except StudioError:  # deleted meanwhile: the answer is in the library
             return
+
+    def _cited(self, moment: Shown) -> Any:
+        """What the passages say of the answers that cite them; their numbers are the document's from now on."""
+        passages = moment.asked.passages if isinstance(moment.asked, Write) else ""
+        text = "\n\n".join(creation.text or "" for creation in moment.creations)
+        return self.sources.checked(text, moment.request, passages) if passages and text.strip() else gr.skip()
 
     def _read(self, visit: Visit) -> str:
         """What the message is about of the document, at most as much as a task takes: its end."""

@@ -149,7 +149,7 @@ class ContextPanel:
             return dict(values), (), ()
         count, most = self._counting(values)
         fired, skipped = lore.fire(
-            found, str(values.get("document") or ""), [str(values.get(name) or "") for name in ("prompt", "notes", "author_note")], count,
+            found, str(values.get("document") or ""), _asked_of(values), count,
             min(most, _number(held, "card_budget") or most), _number(held, "card_depth"), _number(held, "card_levels"),
         )  # fmt: skip
         return {**values, "cards": lore.text(fired)}, fired, skipped
@@ -198,6 +198,13 @@ def as_json(found: Assembled) -> dict[str, Any]:
     """What the bar shows, as data."""
     parts = [{"source": part.source, "tokens": part.tokens, "left_out": part.left_out, "why": part.why} for part in found.parts]
     return {"read": len(found.tokens), "room": found.room, "cut": found.cut, "parts": parts}
+
+
+def _asked_of(values: Mapping[str, Any]) -> list[str]:
+    """Where keys of cards are looked for beside the document: what is asked, what is always read, and what was said last."""
+    turns = values.get("turns")
+    said = turns[-2:] if isinstance(turns, tuple) else ()
+    return [*(str(values.get(name) or "") for name in ("prompt", "notes", "author_note")), *said]
 
 
 def _number(held: Mapping[str, Any], name: str) -> int:

@@ -79,7 +79,7 @@ def build(form: Form) -> None:
     form.outbox |= {"text": parts["taken"], "lyrics": parts["taken"]}
     _wire(form, parts, _writing_run.Runs(form, known, context, sources))
     _wire_kinds(form, kinds, parts)
-    _chat.wire(form, chat, parts["manuscript"])
+    _chat.wire(form, chat, parts["manuscript"], context, sources)
     _chat_asked.wire(form)
     _documents_asked.wire(form)
 

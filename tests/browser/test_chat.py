@@ -71,11 +71,14 @@ def answered(page: Page, number: int = 1) -> str:
 def test_a_conversation_is_had_put_into_the_text_and_found_again(page: Page, server: str) -> None:
     chatting(page, "Ana has a boat.")
     page.get_by_label("What it sees of the document").select_option("document")
+    unfold(page, "Notes")
+    page.get_by_placeholder("What must not be forgotten").fill("Ana is nine years old.")
     first = say(page, "Who has a boat?")
     expect(page.locator(".chat .made").first).to_contain_text("SmolLM2 135M, seed")
     expect(page.locator(".chat .turn").first).to_contain_text("about the whole document")
     bar = page.locator(".tokens-said", has_text="Earlier messages").locator("visible=true").first
     expect(bar).to_contain_text("Document")
+    expect(bar).to_contain_text("Notes")
     page.locator(AREA).focus()
     page.keyboard.press("Control+End")
     page.get_by_role("button", name="Insert answer 1", exact=True).click()
