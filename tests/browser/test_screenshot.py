@@ -20,6 +20,7 @@ from tests.browser.test_inpainting import drag, prompt, shows, tool
 from tests.browser.test_music import create as compose
 from tests.browser.test_music import music
 from tests.browser.test_pictures import create
+from tests.browser.test_words import fresh, write
 
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "assets" / "screenshots"
 RENEW = os.environ.get("RENEW") == "screenshot"
@@ -52,6 +53,12 @@ def song(page: Page, server: str) -> None:
     page.get_by_text("Piano roll").click()
 
 
+def words(page: Page, server: str) -> None:
+    """A document, the part of it that a model wrote, and what is read."""
+    fresh(page)
+    write(page, "Write a product description for a blue ceramic mug.")
+
+
 def library(page: Page, server: str) -> None:
     """What was made, and one of it open."""
     music(page, server)
@@ -65,7 +72,13 @@ def library(page: Page, server: str) -> None:
     page.locator(".library .opened").get_by_text("an owl at night").first.wait_for()
 
 
-ACTS = {"studio": (900, picture), "inpainting": (1300, inpainting), "music": (900, song), "library": (900, library)}
+ACTS = {
+    "studio": (900, picture),
+    "inpainting": (1300, inpainting),
+    "music": (900, song),
+    "writing": (900, words),
+    "library": (900, library),
+}
 
 
 @pytest.mark.thorough
