@@ -67,9 +67,16 @@ class Stream:
         return self._over
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the work has ended; True if it has."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        """Wait until the work has ended; True if it has. What was stopped before anybody read it has nothing to wait for."""
+
+        def idle() -> bool:
+            return self._over or (self.stopped and not self._started)
+
+        with self._news:
+            ended, begun = self._news.wait_for(idle, timeout), self._started
+        if ended and begun:
+            self._thread.join()  # it has nothing left to do
+        return ended
 
     def __iter__(self) -> Iterator[Event]:
         try:

@@ -146,3 +146,13 @@ def test_one_who_comes_late_sees_what_is_finished_and_whoever_leaves_stops_nothi
     assert seen[0] == Progress("running", 1, 2) and not any(isinstance(e, Preview) for e in seen)
     assert stream.wait(10) and stream.over
     assert [e.id for e in stream.follow() if isinstance(e, Creation)] == ["1", "2"]
+
+
+def test_a_stream_that_nobody_read_is_not_waited_for_once_it_is_stopped() -> None:
+    stream = Stream(lambda stream: stream.report(Progress("running")))
+    assert not stream.wait(0.01)
+    stream.stop()
+    assert stream.wait(60) and not stream.over
+    with pytest.raises(Cancelled):
+        list(stream.follow())
+    assert stream.wait(60) and stream.over
