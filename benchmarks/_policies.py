@@ -49,8 +49,8 @@ class Policy(ABC):
     later: deque[Job] = field(default_factory=deque[Job])
 
     def run(self, jobs: Sequence[Job]) -> list[Result]:
-        """Serve the jobs in the order in which they came; what each day of JOBS cost."""
-        days, self.later = [Result(jobs=JOBS) for _ in range(len(jobs) // JOBS)], deque(jobs)
+        """Serve the jobs in the order in which they came; what each day of JOBS cost, the last one as far as it goes."""
+        days, self.later = [Result(jobs=min(JOBS, len(jobs) - start)) for start in range(0, len(jobs), JOBS)], deque(jobs)
         for number, job in enumerate(jobs):
             self.later.popleft()
             came, went, peak = self.serve(job)

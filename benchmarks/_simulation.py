@@ -49,11 +49,14 @@ class Ours:
         self.result = Result(jobs=JOBS)
 
     def run(self, jobs: Sequence[Job]) -> list[Result]:
-        """Serve them; what each day of JOBS cost. A job that waits is known to the manager, one that nobody has asked for yet is not."""
+        """Serve them; what each day of JOBS cost, the last one as far as it goes.
+
+        A job that waits is known to the manager, one that nobody has asked for yet is not.
+        """
         waiting, coming, days = 0, 0, list[Result]()
         for number in range(len(jobs)):
             if number % JOBS == 0:
-                self.result = Result(jobs=JOBS, over=-len(self._host.problems))
+                self.result = Result(jobs=min(JOBS, len(jobs) - number), over=-len(self._host.problems))
                 days.append(self.result)
             if waiting == 0:
                 self._now = max(self._now, jobs[coming].at)
@@ -72,7 +75,8 @@ class Ours:
             self._now = ends
             leave.set()
             waiting -= 1
-            self.result.over += len(self._host.problems) if (number + 1) % JOBS == 0 else 0
+            if (number + 1) % JOBS == 0 or number + 1 == len(jobs):
+                self.result.over += len(self._host.problems)
         for thread in self._threads:
             thread.join(LONGEST)
         self._manager.close()
