@@ -1,7 +1,7 @@
 """One zip of a whole home, consistent while the studio runs. Unzipped into an empty folder it is that home again.
 
-The index is copied by SQLite as it is at one moment, then every file that the copy names is read and held against its name. Knows the
-layout of a home; knows no task and no picture.
+The index, and what is kept of pauses, blocks and shares of the day, are copied by SQLite as they are at one moment; then every file that
+the index names is read and held against its name. Knows the layout of a home; knows no task and no picture.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.errors import InvalidInput, StorageFull, StudioError
-from studio.index import reading
+from studio.index import BUSY_TIMEOUT, reading
 from studio.schema import STEPS
 from studio.storage import RESERVE, storing
 
 INDEX = "library.sqlite"
-LEFT_OUT = ("tmp", "thumbs", "objects", INDEX, f"{INDEX}-wal", f"{INDEX}-shm")
+ADMISSION = "admission.sqlite"
+LEFT_OUT = ("tmp", "thumbs", "objects", *(name + end for name in (INDEX, ADMISSION) for end in ("", "-wal", "-shm")))
 """Of a home: made anew at a start, or written by `backup` itself."""
 README = """A backup of an Atelier home: {creations:,} creations in {files:,} files.
 
@@ -57,6 +58,7 @@ def backup(home: Path, out: Path) -> Backup:
         # 1. the index as it is now
         with reading(home / INDEX, len(STEPS)) as index, closing(sqlite3.connect(copy)) as target:
             index.backup(target)
+        tables = [copy, *_also(home, Path(folder))]
         names = _objects(copy)
         _require(home, names, out.parent)
         descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o600)
@@ -65,18 +67,29 @@ def backup(home: Path, out: Path) -> Backup:
                 # 2. the files that it names; what was forgotten meanwhile is forgotten in the copy too
                 lacking = [name for name in names if not _pack(file, home / "objects" / name[:2] / name, f"objects/{name[:2]}/{name}")]
                 lacking = _forget(copy, home, lacking)
-                # 3. what else there is, and the index last
+                # 3. what else there is, and the tables last
                 for other in _others(home):
                     _pack(file, other, other.relative_to(home).as_posix())
-                file.write(copy, INDEX)
+                for table in tables:
+                    file.write(table, table.name)
                 creations, files = _count(copy), len(_objects(copy)) - len(lacking)
                 file.writestr("README.txt", README.format(creations=creations, files=files))
             opened.flush()
             os.fsync(opened.fileno())
         # 4. read back, and only then given its name
-        _verify(part, Path(folder) / "verify")
+        _verify(part, Path(folder) / "verify", [table.name for table in tables])
         part.replace(out)
     return Backup(creations, files, out.stat().st_size, tuple(lacking))
+
+
+def _also(home: Path, folder: Path) -> list[Path]:
+    """A copy of who may begin a run, where that is kept, as it is at one moment: it may be written while it is read."""
+    if not (home / ADMISSION).is_file():
+        return []
+    address = f"{(home / ADMISSION).absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT)) as kept, closing(sqlite3.connect(folder / ADMISSION)) as target:
+        kept.backup(target)
+    return [folder / ADMISSION]
 
 
 def _objects(copy: Path) -> list[str]:
@@ -137,10 +150,12 @@ def _count(copy: Path) -> int:
         return index.execute("SELECT count(*) FROM creations").fetchone()[0]
 
 
-def _verify(part: Path, folder: Path) -> None:
+def _verify(part: Path, folder: Path, tables: list[str]) -> None:
+    sound = True
     with zipfile.ZipFile(part) as file:
         wrong = file.testzip()
-        with closing(sqlite3.connect(file.extract(INDEX, folder))) as index:
-            sound = index.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        for table in tables:
+            with closing(sqlite3.connect(file.extract(table, folder))) as read:
+                sound = sound and read.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     if wrong is not None or not sound:
         raise StudioError("The backup did not read back as it was written: check the disk, then run this again.")

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from studio import backup as module
 from studio import fsck
 from studio.__main__ import app
+from studio.admission import Admission
 from studio.backup import backup
 from studio.errors import InvalidInput, NotFound, StorageFull, StudioError
 from studio.library import Library
@@ -62,6 +63,22 @@ def test_a_backup_of_a_running_studio_is_that_home_again(tmp_path: Path, home: P
     assert other.shelf.page(Filter(words="autumn")) == library.shelf.page(Filter(words="autumn")) != ()
     assert [job.state for job in other.journal.jobs()] == ["interrupted"]
     assert [job.state for job in library.journal.jobs()] == ["queued"]
+
+
+def test_blocks_and_pauses_are_in_it_as_they_are_at_that_moment(tmp_path: Path, home: Path, library: Library) -> None:
+    door = Admission(home, runs=3, secret=b"k")
+    door.begun("ana", "1.2.3.4")
+    door.block("bo")
+    door.pause(True)
+    assert (home / "admission.sqlite-wal").stat().st_size, "what was written last lies beside the file"
+    backup(home, tmp_path / "b.zip")
+    door.unblock("bo")
+    door.close()
+    again = unzipped(tmp_path / "b.zip", tmp_path / "again")
+    assert not list(again.glob("admission.sqlite-*"))
+    kept = Admission(again, runs=3, secret=b"k")
+    assert kept.paused and list(kept.blocked()) == ["bo"] and kept.left("ana").runs == 2
+    kept.close()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
