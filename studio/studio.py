@@ -174,13 +174,19 @@ class Studio:
         def finished(answer: str) -> str:
             return enhance.described(asked.prompt, answer) if wording is None else wording.filled(asked.prompt, answer, asked.style)
 
+        def took(seconds: float) -> None:
+            try:
+                self.admission.took(owner, address, seconds)
+            except StudioError as error:
+                log.warning("what a longer prompt took was not written down: %s", error)
+
         place, turns = self._room(), _turns(owner, session)
         try:
             self.admission.begun(owner, address)
         except BaseException:
             place.left = True
             raise
-        place.stream = self.watchdog.stream(lambda stream: self._enhance(stream, writer, task, finished, turns), name="enhance")
+        place.stream = self.watchdog.stream(lambda stream: self._enhance(stream, writer, task, finished, turns, took), name="enhance")
         yield from self._runs.follow(place.stream, owner, session)
 
     def select(self, asked: Select, owner: str = "local", session: str = "") -> Picture:
@@ -376,12 +382,22 @@ class Studio:
         mine = {one.style: one.folder for one in self.my_sets(owner, session)}
         return card.model_copy(update={"styles": (*card.styles, *mine), "companion_files": {**card.companion_files, **mine}})
 
-    def _enhance(self, stream: Stream, writer: ModelCard, task: Write, finished: Callable[[str], str], owner: str) -> None:
+    def _enhance(
+        self, stream: Stream, writer: ModelCard, task: Write, finished: Callable[[str], str], owner: str, took: Callable[[float], None]
+    ) -> None:
+        begun: list[float] = []
+
         def report(event: Progress | Preview) -> None:
             stream.report(event if isinstance(event, Progress) else Progress("running", note="choosing words"))
 
-        made = attempts.made(self.manager, self.recipe(writer, task), task, report, owner=owner)
-        answers = [media.text for media, _ in made if isinstance(media, Passage)]
+        made = attempts.made(
+            self.manager, self.recipe(writer, task), task, report, owner=owner, begun=lambda: begun.append(time.monotonic())
+        )
+        try:
+            answers = [media.text for media, _ in made if isinstance(media, Passage)]
+        finally:
+            if begun:  # only with the device
+                took(time.monotonic() - begun[-1])
         if stream.stopped:
             raise Cancelled
         stream.report(Preview(text=finished(answers[0] if answers else "")))

@@ -11,7 +11,7 @@ import pytest
 from studio import enhance
 from studio.creations import Preview, Progress
 from studio.engines import gguf, starter_image
-from studio.errors import Cancelled, InvalidInput, ModelUnavailable
+from studio.errors import Busy, Cancelled, InvalidInput, ModelUnavailable
 from studio.settings import Settings
 from studio.starter.icons import IconLibrary
 from studio.starter.wording import COLOURS, GROUNDS, STYLES, Wording
@@ -103,6 +103,17 @@ def test_the_best_writer_describes_and_one_that_takes_a_grammar_chooses() -> Non
 
 
 # In the studio ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_its_time_on_the_device_counts_for_the_day(home: Path, starter_cache: Path) -> None:
+    opened = Studio.open(Settings(home=home, cache=starter_cache, device="cpu", offline=True, daily_minutes=60))
+    list(opened.enhance(TextToImage(prompt="a castle"), "ana", address="1.2.3.4"))
+    runs, seconds = opened.admission.today()["ana"]
+    assert runs == 1 and 0 < seconds < 600
+    opened.admission.took("ana", "1.2.3.4", 3600)
+    with pytest.raises(Busy, match="60 minutes of the device"):
+        next(iter(opened.enhance(TextToImage(prompt="a castle"), "ana", address="1.2.3.4")))
+    opened.close()
 
 
 def test_the_starter_gets_a_longer_prompt_and_the_writer_stays_resident(studio: Studio) -> None:
