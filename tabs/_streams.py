@@ -17,7 +17,7 @@ SESSION = "atelier.session"
 PAUSE = 0.3
 """Seconds within which a page hears that its stream is over; far longer than it takes, far shorter than a person notices."""
 MOST = 1024
-"""Sessions whose last end is remembered."""
+"""Sessions whose last end is remembered, within the pause after it and no longer."""
 _END = b'"msg":"close_stream"'
 
 
@@ -52,9 +52,10 @@ class Streams:
             await self.app(scope, receive, send)
 
     def _note(self, session: str) -> None:
-        self._ended[session] = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        self._ended[session] = now
         self._ended.move_to_end(session)
-        while len(self._ended) > MOST:
+        while len(self._ended) > MOST or next(iter(self._ended.values())) < now - PAUSE:
             self._ended.popitem(last=False)
 
     def _left(self, session: str) -> float:

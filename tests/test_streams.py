@@ -64,6 +64,21 @@ def test_other_sessions_and_first_runs_do_not_wait(monkeypatch: pytest.MonkeyPat
     assert waits(asked, monkeypatch) == [0, 0]
 
 
+def test_an_end_is_forgotten_once_every_page_has_heard_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_streams, "PAUSE", 0.0)
+    streams = Streams(gradio)
+
+    async def send(_: Message) -> None:
+        await asyncio.sleep(0.001)
+
+    async def several() -> None:
+        for number in range(5):
+            await streams({"type": "http", "path": "/gradio_api/queue/data", SESSION: f"{number}" * 60_000}, none, send)
+
+    run(several())
+    assert len(streams._ended) == 1, "names that somebody made up fill no memory"
+
+
 def test_ends_are_remembered_for_so_many_sessions_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_streams, "MOST", 2)
     asked = [("/queue/data", name) for name in ("one", "two", "three")]
