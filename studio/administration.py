@@ -35,6 +35,7 @@ class Owner:
     """Somebody whose things are here. `title` is the login's name, else what kind of visitor it is; `bytes` are those of the creations.
 
     `runs` and `seconds` are today's, where they are counted; `last` is when the newest run was asked for, UTC in ISO 8601 or ''.
+    `addresses` are those that are blocked with them now.
     """
 
     name: str
@@ -45,11 +46,17 @@ class Owner:
     seconds: float
     last: str
     blocked: bool
+    addresses: int = 0
 
     @property
     def short(self) -> str:
         """The id by which it is named."""
         return short(self.name)
+
+    @property
+    def passing(self) -> bool:
+        """Whether nothing but a cookie or a browser session tells who this is: a block by name alone would hold nobody."""
+        return self.name == GUEST or self.name.startswith((KEPT, PASSING))
 
 
 def under_way(studio: Studio) -> tuple[UnderWay, ...]:
@@ -66,7 +73,15 @@ def owners(studio: Studio) -> tuple[Owner, ...]:
         last = {owner: str(created) for owner, created in index.execute(_LAST)}
     today, blocked = studio.admission.today(), studio.admission.blocked()
     found = [
-        Owner(name, _title(name), *made.get(name, (0, 0)), *today.get(name, (0, 0.0)), last.get(name, ""), name in blocked)
+        Owner(
+            name,
+            _title(name),
+            *made.get(name, (0, 0)),
+            *today.get(name, (0, 0.0)),
+            last.get(name, ""),
+            name in blocked,
+            blocked.get(name, 0),
+        )
         for name in made.keys() | last.keys() | today.keys() | blocked.keys()
     ]
     return tuple(sorted(found, key=lambda owner: (owner.last, owner.name), reverse=True)[:SHOWN])
@@ -98,7 +113,7 @@ def act(studio: Studio, by: str, what: str, whose: str, purge: Callable[[str], N
     elif what == "purge":
         purge(owner.name)
     else:
-        studio.admission.block(owner.name, addresses=what == "block_address")
+        studio.admission.block(owner.name, addresses=what == "block_address" or owner.passing)
         studio.stop(owner.name)
     studio.audit.note(what, owner.name, by=by, **({"creations": owner.creations} if what == "purge" else {}))
     return ACTS[what]
@@ -109,8 +124,8 @@ ACTS: Mapping[str, str] = {
     "resume": "Runs begin again.",
     "unload": "What no run uses is unloaded.",
     "stop": "Their runs end at their next step.",
-    "block": "No run of theirs begins any more.",
-    "block_address": "No run of theirs begins any more, nor one from where they came today.",
+    "block": "No run of theirs begins any more; a visitor's address is blocked for 24 hours, too.",
+    "block_address": "No run of theirs begins any more, nor, for 24 hours, one from where their runs came today.",
     "unblock": "Their runs begin again.",
     "purge": "All that they had here is removed.",
 }

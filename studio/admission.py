@@ -2,7 +2,8 @@
 
 A day begins at 00:00 UTC. An owner is counted by name and by the network address of the request, so that who drops a cookie gets no more;
 an address has the share of `CROWD` owners, since schools and offices have one. Addresses are kept as keyed hashes alone, those of the
-shares until the day is over. Everything lies in one file of home and outlives a start. Knows no page, no task and no model.
+shares until the day is over, those that are blocked for `ADDRESS_HOURS`. Everything lies in one file of home and outlives a start. Knows no
+page, no task and no model.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from studio.storage import storing
 
 CROWD = 20
 """An address may have so many times as much as one owner."""
+ADDRESS_HOURS = 24
+"""So long an address is blocked with an owner: others may share it, and others get it later."""
 PUBLIC_RUNS, PUBLIC_MINUTES = 500, 60.0
 """A day's share of one owner of a public studio where the settings say nothing."""
 FEW_RUNS, FEW_SECONDS = 20, 300.0
@@ -83,7 +86,7 @@ class Admission:
             return
         if self.paused:
             raise Busy(PAUSED)
-        if self._index.rows("SELECT 1 FROM blocked WHERE who IN (?, ?)", owner, self._address(address) or owner):
+        if self._index.rows(_IS_BLOCKED, owner, self._address(address), _since()):
             raise Refused(BLOCKED)
         for who, times in self._counted(owner, address).items():
             runs, seconds = self._used(who)
@@ -96,15 +99,15 @@ class Admission:
         """Check, and count a run that begins."""
         with self._lock:
             self.check(owner, address)
-            if not self._counts:
+            if not self._counts and not address:
                 return
             day = _day()
             with self._index.transaction() as index:
                 for table in ("used", "came"):
                     index.execute(f"DELETE FROM {table} WHERE day <> ?", (day,))  # noqa: S608 (one of two names)
-                for who in self._counted(owner, address):
+                for who in self._counted(owner, address) if self._counts else ():
                     index.execute(_ADD, (day, who, 1, 0.0))
-                if address:
+                if address:  # also where nothing is counted: a block may have to know it
                     index.execute("INSERT OR IGNORE INTO came VALUES (?, ?, ?)", (day, owner, self._address(address)))
 
     def took(self, owner: str, address: str, seconds: float) -> None:
@@ -134,9 +137,10 @@ class Admission:
         return self._kept and any(row["value"] for row in self._index.rows("SELECT value FROM said WHERE name = 'paused'"))
 
     def block(self, owner: str, *, addresses: bool = False) -> None:
-        """Let no run of this owner begin any more; with `addresses` nor any from where this owner's runs came today."""
+        """Let no run of this owner begin any more; with `addresses` nor any, for `ADDRESS_HOURS`, from where their runs came today."""
         known = [row["address"] for row in self._index.rows("SELECT address FROM came WHERE owner = ?", owner)] if addresses else []
         with self._index.transaction(durable=True) as index:
+            index.execute("DELETE FROM blocked WHERE who LIKE 'address %' AND since <= ?", (_since(),))
             index.executemany("INSERT OR REPLACE INTO blocked VALUES (?, ?, ?)", [(who, owner, moment()) for who in (owner, *known)])
 
     def unblock(self, owner: str) -> None:
@@ -145,8 +149,8 @@ class Admission:
             index.execute("DELETE FROM blocked WHERE owner = ?", (owner,))
 
     def blocked(self) -> Mapping[str, int]:
-        """The owners who are blocked, and how many addresses with each."""
-        rows = self._index.rows("SELECT owner, count(*) - 1 AS more FROM blocked GROUP BY owner") if self._kept else []
+        """The owners who are blocked, and how many addresses still are with each."""
+        rows = self._index.rows(_BLOCKED, _since()) if self._kept else []
         return {row["owner"]: int(row["more"]) for row in rows}
 
     def today(self) -> Mapping[str, tuple[int, float]]:
@@ -194,6 +198,15 @@ _ADD = (
     "INSERT INTO used VALUES (?1, ?2, ?3, ?4)"
     " ON CONFLICT (day, who) DO UPDATE SET runs = runs + excluded.runs, seconds = seconds + excluded.seconds"
 )
+
+
+_IS_BLOCKED = "SELECT 1 FROM blocked WHERE who = ?1 OR (who = ?2 AND since > ?3)"
+_BLOCKED = "SELECT owner, sum(who LIKE 'address %' AND since > ?) AS more FROM blocked GROUP BY owner"
+
+
+def _since() -> str:
+    """Addresses that were blocked before are free again."""
+    return moment(-ADDRESS_HOURS / 24)
 
 
 def _day() -> str:

@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from studio import administration, audit
 from studio.administration import ACTS, Owner
+from studio.admission import ADDRESS_HOURS
 from studio.errors import StudioError
 from studio.studio import Studio
 from tabs import _owners, _residents
@@ -28,6 +29,12 @@ from tabs._apart import Files
 NONE = "There is no page here: go back to the studio."
 LINES = 50
 """Of the audit log so many are shown, the newest first."""
+BLOCKS = (
+    f"What a block can do: a login stays blocked until that is taken back. A visitor without a login is known by a cookie, which they can"
+    f" drop, so that a block of one holds the addresses of today's runs, too, for {ADDRESS_HOURS} hours, and with them whoever shares those"
+    " addresses. What it cannot do: somebody who comes back from another address with a new cookie looks like anybody else. Where that"
+    " happens, pause new runs, or let in logins alone (--auth-file)."
+)
 FORM_LIMIT = 4000
 """Bytes of a form of this page."""
 _HEADERS = {"cache-control": "no-store"}
@@ -103,7 +110,7 @@ def page(studio: Studio, name: str, said: str = "") -> str:
         f'<p class="said" role="status">{escape(said)}</p>' if said else "",
         f'<p>You are {escape(name)}. {turn} <a href="/admin">Look again</a> · <a href="/">Back to the studio</a></p>',
         "<h2>Runs under way</h2>", _runs(studio, form),
-        "<h2>Owners</h2>", _people(studio, form),
+        "<h2>Owners</h2>", _people(studio, form), f"<p>{escape(BLOCKS)}</p>",
         "<h2>In memory</h2>", _memory(studio, form), form.button("unload", "Unload all that no run uses"),
         "<h2>Audit log</h2>", _log(studio),
     ]  # fmt: skip
@@ -145,9 +152,12 @@ def _people(studio: Studio, form: _Form) -> str:
 
 def _deeds(one: Owner, form: _Form) -> str:
     really = f'<label><input type="checkbox" name="really" aria-label="Really remove all of {one.short}"> really</label> '
-    block = [form.button("unblock", "Unblock", one.short)] if one.blocked else [
-        form.button("block", "Block", one.short), form.button("block_address", "Block with address", one.short),
-    ]  # fmt: skip
+    address = form.button("block_address", "Block with address", one.short)
+    if one.blocked:
+        with_it = f"{one.addresses:,} address{'' if one.addresses == 1 else 'es'}" if one.addresses else "no address"
+        block = [f"blocked, with {with_it} {form.button('unblock', 'Unblock', one.short)}"]
+    else:
+        block = [address] if one.passing else [form.button("block", "Block", one.short), address]
     return "".join([*block, form.button("purge", "Remove all", one.short, really)])
 
 

@@ -143,6 +143,22 @@ def test_who_is_blocked_runs_nothing_until_that_is_taken_back(house: House, made
     assert list(house.studio.run(ASKED, "bo", address="1.2.3.4"))
 
 
+def test_a_block_of_a_visitor_without_a_login_holds_the_address_and_the_page_says_what_it_cannot_do(house: House, made: str) -> None:
+    visitor = "visitor-" + "1" * 32
+    list(house.studio.run(ASKED, visitor, address="5.6.7.8"))
+    house.deed("block", short(visitor))
+    with pytest.raises(Refused, match="from you"):
+        next(iter(house.studio.run(ASKED, "visitor-" + "2" * 32, address="5.6.7.8")))
+    list(house.studio.run(ASKED, "visitor-" + "2" * 32, address="5.6.7.9"))
+    text = house.clients["ana"].get("/admin").text
+    assert "blocked, with 1 address <form" in text and "for 24 hours" in text and "cannot do" in text
+    assert f"Block {made}" in text and f"Block {short('visitor-' + '2' * 32)}" not in text, "a name alone would hold nobody"
+    house.deed("unblock", short(visitor))
+    list(house.studio.run(ASKED, visitor, address="5.6.7.8"))
+    for name in (visitor, "visitor-" + "2" * 32):
+        house.studio.library.forget_owner(name)
+
+
 def test_all_of_an_owner_goes_once_it_is_really_meant(house: House, made: str) -> None:
     assert house.deed("purge", made).status_code == 400 and house.studio.library.list(owner="bo")
     assert house.deed("purge", made, really="on").status_code == 303

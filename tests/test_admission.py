@@ -9,6 +9,7 @@ import pytest
 from studio import admission
 from studio.admission import BLOCKED, CROWD, PAUSED, Admission, Share
 from studio.errors import Busy, Refused
+from studio.index import moment
 from studio.settings import Settings
 from studio.studio import Studio
 from studio.tasks import TextToImage
@@ -83,6 +84,24 @@ def test_a_pause_and_blocks_outlive_a_start(home: Path) -> None:
     door.check("ana", "1.2.3.4")
     door.close()
     assert is_a_sentence(PAUSED) and is_a_sentence(BLOCKED)
+
+
+def test_an_address_is_blocked_for_a_day_and_a_name_until_it_is_taken_back(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    door = Admission(home, secret=b"k")
+    door.begun("ana", "1.2.3.4")
+    assert door.today() == {}, "where nothing is counted an address is known all the same"
+    door.block("ana", addresses=True)
+    with pytest.raises(Refused):
+        door.check("somebody", "1.2.3.4")
+    assert door.blocked() == {"ana": 1}
+    monkeypatch.setattr(admission, "moment", lambda days=0.0: moment(days + 1.01))
+    door.check("somebody", "1.2.3.4")
+    assert door.blocked() == {"ana": 0}
+    with pytest.raises(Refused):
+        door.check("ana", "1.2.3.4")
+    door.block("bo", addresses=True)
+    assert door._index.rows("SELECT who FROM blocked WHERE who LIKE 'address %'") == []
+    door.close()
 
 
 def test_admins_are_never_held_up(home: Path) -> None:
