@@ -103,6 +103,7 @@ Reading order:
     administration.py    what whoever looks after a studio sees and does
     admission.py         who may begin a run now, and how much each may have a day
     audit.py             what was refused and what was done to others, in lines that are only added
+    turned.py            who was turned away at the door, counted for the audit log
 
   The command line
     __main__.py          `python -m studio`

@@ -43,6 +43,7 @@ from studio.starter.own import PREFIX, OwnSet, OwnSets
 from studio.stream import Stream
 from studio.tally import Tally
 from studio.tasks import SEED_LIMIT, Compose, Inpaint, Select, Task, TextToImage, Write
+from studio.turned import Turned
 from studio.warming import WarmUp, least
 from studio.watchdog import Watchdog
 from studio.writing.context import LONGEST, Assembled, Words, assemble
@@ -81,6 +82,7 @@ class Studio:
         self._runs = Runs()
         self._pictures = Pictures(settings.public, Book.read(settings.presets / "rules.toml").rules.pictures)
         self.audit = Audit(settings.home)
+        self.turned = Turned(self.audit)
         self.admission = Admission.of(settings, self.marks.identity.secret)
         self.watchdog = Watchdog.of(settings)
         self._warm_up = WarmUp(list(_named(settings.warm, self.cards)), self.warm)
@@ -120,7 +122,7 @@ class Studio:
         `like` is the record of what is made again: the same invisible mark, or none. `wears` is the session whose styles and sets are
         used, where it is another one. `address` is from where it is asked, for a day's share.
         """
-        self.admission.check(owner, address)
+        self._admit(owner, address)
         # 1. Files are taken in by their content, and let go at the end unless a creation came of them.
         asked, files = self._taken_in(asked, owner)
         try:
@@ -158,7 +160,7 @@ class Studio:
 
         For a model with words of its own they alone are chosen from. Raises ModelUnavailable where no writer is here.
         """
-        self.admission.check(owner, address)
+        self._admit(owner, address)
         card = self.card_for(asked)
         self._allow(asked, owner)
         find = getattr(self._engines[card.engine], "wording", None)
@@ -343,6 +345,7 @@ class Studio:
         self.batches.close()
         self.manager.close()
         self.admission.close()
+        self.turned.tell()
         self.library.close()
         self.watchdog.close()
 
@@ -414,6 +417,14 @@ class Studio:
             self.library.originals.let_go(files.values())
             raise
         return asked.model_copy(update=names), files
+
+    def _admit(self, owner: str, address: str) -> None:
+        """Who may begin no run; that somebody who is blocked tried is written down."""
+        try:
+            self.admission.check(owner, address)
+        except Refused:
+            self.turned.note("blocked", owner)
+            raise
 
     def _allow(self, worded: Task, owner: str) -> None:
         """What the rules refuse; a refusal is written down, without a word of what was asked."""

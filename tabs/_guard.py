@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -14,9 +15,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from studio.turned import Turned, Why
 from studio.visitors import Visitors
 from tabs import _owners
 from tabs._answer import BODY_LIMIT, TOO_LARGE, Answer
+from tabs._apart import NO_ADDRESS, OTHERS_FILE, OTHERS_PAGE
 from tabs._calls import Calls, calls, session_in
 from tabs._limits import Limits, address_of
 from tabs._streams import SESSION
@@ -24,6 +27,7 @@ from tabs._streams import SESSION
 LARGE = 1_000_000
 """A body of so many bytes is read in a thread."""
 IN = "atelier.in"
+_WHY: Mapping[str, Why] = {OTHERS_PAGE: "page", OTHERS_FILE: "file", NO_ADDRESS: "file"}
 _HEALTH = ("/healthz", "/readyz")
 _CLOSED = re.compile(r"/monitoring|/proxy=|/gradio_api/(vibe|undo-vibe|deep_link|profiling|process_recording)|/dev/reload")
 _ADDRESS = re.compile(r"/file[=/]/*(?:https?|ftp|file|data):", re.IGNORECASE)
@@ -33,7 +37,7 @@ _ADDRESS = re.compile(r"/file[=/]/*(?:https?|ftp|file|data):", re.IGNORECASE)
 class Door:
     """Who may come in. `named` are the hosts that somebody named, which may differ from the one a proxy asks under.
 
-    Without `visitors` nobody is told apart: a studio of one person.
+    Without `visitors` nobody is told apart: a studio of one person. `turned` writes down who is turned away.
     """
 
     hosts: frozenset[str]
@@ -42,6 +46,7 @@ class Door:
     visitors: Visitors | None
     calls: Calls
     on_spaces: bool = False
+    turned: Turned | None = None
 
 
 class Guard:
@@ -65,22 +70,28 @@ class Guard:
         headers = Headers(scope=scope)
         # 1. from where, and how much
         if (refusal := self._refusal(headers, path)) is not None:
-            await answer.refuse(*refusal)
+            why, status, words = refusal
+            self._note(why, self._from(scope))
+            await answer.refuse(status, words)
             return
         # 2. who, and how often
         name = self._who(scope, answer)
         if (often := self.door.limits.refusal(method, path, name, address_of(scope))) is not None:
+            self._note("rate", name)
             await answer.refuse(429, often.words, {"retry-after": str(often.seconds)})
             return
         # 3. about whose session, event or file
         query = bytes(scope.get("query_string", b""))
         if words := self.door.calls.about(path, query, name):
+            self._note(_WHY.get(words, "request"), name)
             await answer.refuse(403, words)
             return
         if calls(method, path):
             if (body := await answer.body()) is None:
+                self._too_large(answer, name)
                 return
             if words := await self._said(body, name, headers):
+                self._note(_WHY.get(words, "request"), name)
                 await answer.refuse(403, words)
                 return
             scope[SESSION] = session_in(path, query, body)
@@ -92,6 +103,19 @@ class Guard:
             scope[SESSION] = session_in(path, query, b"")
             self._owned(scope, name, scope[SESSION])
         await answer.give(self.app)
+        self._too_large(answer, name)
+
+    def _note(self, why: Why, who: str) -> None:
+        if self.door.turned is not None:
+            self.door.turned.note(why, who)
+
+    def _too_large(self, answer: Answer, name: str) -> None:
+        if answer.over:
+            self._note("size", name)
+
+    def _from(self, scope: Scope) -> str:
+        """Who asks, where no cookie was looked at: a keyed hash of the address."""
+        return self.door.visitors.passing(address_of(scope)) if self.door.visitors is not None else ""
 
     def _who(self, scope: Scope, answer: Answer) -> str:
         """The name of who asks, '' where nobody is told apart; a browser without one is given its cookie with the page."""
@@ -119,18 +143,18 @@ class Guard:
             return await run_in_threadpool(self.door.calls.body, body, name)
         return self.door.calls.body(body, name)
 
-    def _refusal(self, headers: Headers, path: str) -> tuple[int, str] | None:
+    def _refusal(self, headers: Headers, path: str) -> tuple[Why, int, str] | None:
         host = headers.get("host", "")
         if _name(f"//{host}") not in self.door.hosts and path not in _HEALTH:
-            return 421, "This studio does not answer under that host name; its owner can add it with --allow-host."
+            return "host", 421, "This studio does not answer under that host name; its owner can add it with --allow-host."
         origin = headers.get("origin")
         if origin is not None and not self._ours(origin, host):
-            return 403, "This studio takes no requests from pages of other sites."
+            return "origin", 403, "This studio takes no requests from pages of other sites."
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > BODY_LIMIT:
-            return 413, TOO_LARGE
+            return "size", 413, TOO_LARGE
         if _ADDRESS.search(path) or _CLOSED.search(path):
-            return 403, "This address is closed."
+            return "closed", 403, "This address is closed."
         return None
 
     def _ours(self, origin: str, host: str) -> bool:

@@ -13,9 +13,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 
 from studio import passwords
+from studio.audit import Audit
 from studio.errors import StudioError
 from studio.provenance.identity import Identity
 from studio.settings import Settings, on_spaces
+from studio.turned import Turned
 from studio.visitors import Visitors
 from tabs import _admin, _answers, _health, _look, _metrics, _owners, _sessions, _uploads
 from tabs._apart import Bonds, Files
@@ -79,7 +81,7 @@ def door_of(settings: Settings) -> Door:
     visitors = Visitors(settings.home, Identity.open(settings).secret) if apart else None
     named = frozenset(name for name in settings.hosts if name not in ("localhost", "127.0.0.1", "::1"))
     calls = Calls(Files(settings.web_temp, bonds), bonds)
-    return Door(settings.hosts, named, Limits(settings.public), visitors, calls, on_spaces())
+    return Door(settings.hosts, named, Limits(settings.public), visitors, calls, on_spaces(), Turned(Audit(settings.home)))
 
 
 def _forgotten(door: Door) -> Callable[[str], None]:
@@ -106,6 +108,8 @@ class _Life:
         try:
             yield
         finally:
+            if self.door.turned is not None:
+                await run_in_threadpool(self.door.turned.tell)
             if sweeping is not None:
                 sweeping.cancel()
                 with suppress(asyncio.CancelledError):
