@@ -19,7 +19,7 @@ from studio import attempts, converted, enhance, failures, foresight, models, so
 from studio.admission import Admission
 from studio.audit import Audit
 from studio.batch_runs import BatchRuns
-from studio.creations import Event, Json, Media, Passage, Picture, Preview, Progress
+from studio.creations import Event, Json, Media, Passage, Picture, Preview, Progress, Report
 from studio.device import Device
 from studio.engines import endpoint
 from studio.errors import Busy, Cancelled, InvalidInput, ModelUnavailable, Refused, StudioError, Withheld
@@ -176,26 +176,25 @@ class Studio:
         def finished(answer: str) -> str:
             return enhance.described(asked.prompt, answer) if wording is None else wording.filled(asked.prompt, answer, asked.style)
 
-        def took(seconds: float) -> None:
-            try:
-                self.admission.took(owner, address, seconds)
-            except StudioError as error:
-                log.warning("what a longer prompt took was not written down: %s", error)
+        def aside(report: Report) -> Iterator[Media]:
+            return self._aside(writer, task, report, owner, session, address)
 
-        place, turns = self._room(), _turns(owner, session)
+        place = self._room()
         try:
             self.admission.begun(owner, address)
         except BaseException:
             place.left = True
             raise
-        place.stream = self.watchdog.stream(lambda stream: self._enhance(stream, writer, task, finished, turns, took), name="enhance")
+        place.stream = self.watchdog.stream(lambda stream: self._enhance(stream, aside, finished), name="enhance")
         yield from self._runs.follow(place.stream, owner, session)
 
-    def select(self, asked: Select, owner: str = "local", session: str = "") -> Picture:
+    def select(self, asked: Select, owner: str = "local", session: str = "", address: str = "") -> Picture:
         """The mask of a part of a picture, 255 where it is, by a model. Waits its turn as a run does; nothing is kept.
 
-        Raises ModelUnavailable where no model for it is here, InvalidInput where nothing of it is found.
+        Raises ModelUnavailable where no model for it is here, InvalidInput where nothing of it is found. It is no run of the day's share,
+        but its seconds count, and who may begin no run may not look either.
         """
+        self._admit(owner, address)
         card = self.card_for(asked)
         task, found = models.resolve(asked, card), list[Picture]()
 
@@ -203,8 +202,8 @@ class Studio:
             from studio import finite  # brings numpy
 
             finite.check_once(card, self.places.cache, stream.report)
-            made = attempts.made(self.manager, self.recipe(card, task), task, stream.report, owner=_turns(owner, session))
-            found.extend(media for media, _ in made if isinstance(media, Picture))
+            made = self._aside(card, task, stream.report, owner, session, address)
+            found.extend(media for media in made if isinstance(media, Picture))
 
         place = self._room()
         place.stream = self.watchdog.stream(look, name=f"select with {card.name}")
@@ -385,22 +384,25 @@ class Studio:
         mine = {one.style: one.folder for one in self.my_sets(owner, session)}
         return card.model_copy(update={"styles": (*card.styles, *mine), "companion_files": {**card.companion_files, **mine}})
 
-    def _enhance(
-        self, stream: Stream, writer: ModelCard, task: Write, finished: Callable[[str], str], owner: str, took: Callable[[float], None]
-    ) -> None:
+    def _aside(self, card: ModelCard, task: Task, report: Report, owner: str, session: str, address: str) -> Iterator[Media]:
+        """What a run makes of which nothing is kept; its seconds with the device count for the day."""
         begun: list[float] = []
+        made = attempts.made(
+            self.manager, self.recipe(card, task), task, report, owner=_turns(owner, session), begun=lambda: begun.append(time.monotonic())
+        )
+        try:
+            yield from (media for media, _ in made)
+        finally:
+            try:
+                self.admission.took(owner, address, time.monotonic() - begun[-1] if begun else 0.0)
+            except StudioError as error:
+                log.warning("what a look or a longer prompt took was not written down: %s", error)
 
+    def _enhance(self, stream: Stream, aside: Callable[[Report], Iterator[Media]], finished: Callable[[str], str]) -> None:
         def report(event: Progress | Preview) -> None:
             stream.report(event if isinstance(event, Progress) else Progress("running", note="choosing words"))
 
-        made = attempts.made(
-            self.manager, self.recipe(writer, task), task, report, owner=owner, begun=lambda: begun.append(time.monotonic())
-        )
-        try:
-            answers = [media.text for media, _ in made if isinstance(media, Passage)]
-        finally:
-            if begun:  # only with the device
-                took(time.monotonic() - begun[-1])
+        answers = [media.text for media in aside(report) if isinstance(media, Passage)]
         if stream.stopped:
             raise Cancelled
         stream.report(Preview(text=finished(answers[0] if answers else "")))

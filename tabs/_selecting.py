@@ -69,4 +69,5 @@ class Selecting:
         """One look, as a run of the browser session that asks: its Stop ends it."""
         owner = _owners.owner_of(request) if request is not None else ""
         session = str(_owners.scope_of(request).get(_streams.SESSION, ""))
-        return self._studio.select(task, owner or (GUEST if self._studio.settings.public else "local"), session).pixels
+        address = _owners.from_where(request) if request is not None else ""
+        return self._studio.select(task, owner or (GUEST if self._studio.settings.public else "local"), session, address).pixels

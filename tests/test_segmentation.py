@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from studio.admission import Admission
 from studio.creations import Picture, Preview, Progress
 from studio.device import Device
 from studio.engines import segmentation
-from studio.errors import Cancelled, InvalidInput, ModelUnavailable
+from studio.errors import Busy, Cancelled, InvalidInput, ModelUnavailable, Refused
 from studio.inpaint.refining import refined
 from studio.models import Folder, ModelCard, resolve
 from studio.settings import Settings
@@ -287,6 +288,20 @@ def test_the_studio_selects_and_the_model_stays_in_memory(studio: Studio, pictur
     assert any("/selection:" in resident.key for resident in studio.manager.status().residents)
     assert studio.manager.waiting() == 0
     assert list(studio.library.list()) == [], "a mask is no creation"
+
+
+def test_a_look_takes_of_the_day_s_minutes_and_is_refused_where_no_run_may_begin(studio: Studio, picture: Path) -> None:
+    studio.admission = Admission(studio.settings.home, seconds=600)
+    asked = Select.checked({"image": str(picture), "name": "a disc"})
+    studio.select(asked, "ana", address="1.2.3.4")
+    runs, seconds = studio.admission.today()["ana"]
+    assert runs == 0 and 0 < seconds < 600
+    studio.admission.took("ana", "1.2.3.4", 600)
+    with pytest.raises(Busy, match="10 minutes of the device"):
+        studio.select(asked, "ana", address="1.2.3.4")
+    studio.admission.block("bo")
+    with pytest.raises(Refused, match="from you"):
+        studio.select(asked, "bo")
 
 
 def test_the_editor_asks_models_where_they_are_here(studio: Studio, picture: Path, uploads: Path) -> None:
