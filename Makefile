@@ -14,7 +14,7 @@ TESTS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve starters audiocraft test test-all check format bench prove space eval-starter eval-composer
+.PHONY: help run serve starters audiocraft demucs test test-all check format bench prove space eval-starter eval-composer
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -31,6 +31,10 @@ starters: $(VENV)/.installed ## fetch the starter models that assets/ does not c
 audiocraft: $(VENV)/.installed ## add the package audiocraft, for AudioGen and MAGNeT
 	$(PYTHON) -m pip install -r requirements-audiocraft.txt $(call constraints)
 	$(PYTHON) -m pip install --no-deps audiocraft==1.3.0
+
+demucs: $(VENV)/.installed ## add the package demucs, which takes sound apart into stems
+	$(PYTHON) -m pip install -r requirements-demucs.txt $(call constraints)
+	$(PYTHON) -m pip install --no-deps demucs==4.1.0
 
 test: $(VENV)/.installed-dev $(VENV)/.starters ## every test that CI runs
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not thorough" $(TESTS)

@@ -23,7 +23,7 @@ from studio.errors import StudioError
 from studio.provenance.identity import Identity
 from studio.provenance.manifests import SIGNED
 from studio.settings import Settings
-from studio.tasks import EDITS
+from studio.tasks import KEEPING
 from studio.writing import marking
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class Marks:
 
 def _unmarked(media: Picture | Take, record: Record) -> str:
     """Why this medium gets no mark by its kind; '' if it gets one."""
-    if isinstance(media, Take) and (record.task.get("reference_use") in EDITS or _keeps(media, record)):
+    if isinstance(media, Take) and (record.task.get("reference_use") in KEEPING or _keeps(media, record)):
         return SAME_SAMPLES
     return ""
 

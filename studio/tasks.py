@@ -405,7 +405,9 @@ class Compose(Task):
 
 CUTS = ("trim", "loop", "fade")
 """Uses of a reference that cut what is there."""
-EDITS = (*CUTS, "picture")
+KEEPING = (*CUTS, "picture")
+"""Uses of a reference that leave the samples they keep as they are."""
+EDITS = (*KEEPING, "separate")
 """Uses of a reference that make nothing new."""
 READ_BY_EDITS = (
     "prompt", "model", "seed", "bpm", "time_signature", "reference", "reference_use", "region_start", "region_end", "format", "artwork",
@@ -427,6 +429,7 @@ REFERENCE_USES = {
     "repaint": "Make a region anew",
     "cover": "Play it in another way",
     "extract": "Take one instrument out of it",
+    "separate": "Take it apart into stems",
     "lego": "Add one instrument to it",
     "complete": "Add the instruments it lacks",
     "trim": "Keep a region",

@@ -111,7 +111,8 @@ def card_facts(card: ModelCard, here: bool) -> str:
         facts.append("needs a Hub account that accepted its licence")
     missing = [name for name in card.needs if find_spec(name.replace("-", "_")) is None]
     if missing:
-        facts.append("first run: make audiocraft" if "audiocraft" in missing else f"first run: pip install {' '.join(missing)}")
+        made = next((name for name in ("audiocraft", "demucs") if name in missing), "")  # whose own requirements would break this studio
+        facts.append(f"first run: make {made}" if made else f"first run: pip install {' '.join(missing)}")
     link = f' <a href="{escape(card.url)}" target="_blank" rel="noopener">Model page</a>' if card.url.startswith("https://") else ""
     told = facts_table(sheets.sheet(card))
     more = f'<details class="sheet"><summary>More about {escape(card.name)}</summary>{told}</details>'

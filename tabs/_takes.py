@@ -93,7 +93,9 @@ def looped(creation: Creation) -> bool:
 
 def name(creation: Creation) -> str:
     """A file name for it, without suffix."""
-    return f"atelier-{_gallery.task_of(creation).get('seed', creation.id)}"
+    made = f"atelier-{_gallery.task_of(creation).get('seed', creation.id)}"
+    stem = _gallery.facts_of(creation).get("stem")
+    return f"{made}-{stem}" if stem else made
 
 
 def details(creation: Creation) -> str:
@@ -167,10 +169,10 @@ def _take(creation: Creation, run: str, quietest: float | None) -> dict[str, Any
     gain = 1.0 if quietest is None or loud is None else 10 ** ((quietest - loud) / 20)
     task, facts = _gallery.task_of(creation), _gallery.facts_of(creation)
     rate, seconds, peaks = _heard(creation.path)
-    line = facts.get("score")
+    words, line = str(task.get("prompt") or task.get("text") or ""), facts.get("score")
     score = packed.unpack(line) if isinstance(line, str) else None
     return _player.take_value(
-        creation.id, _short(str(task.get("prompt") or task.get("text") or "")), _form.show(creation.path), rate, seconds, peaks,
+        creation.id, _short(f"{facts['stem']}: {words}" if facts.get("stem") else words), _form.show(creation.path), rate, seconds, peaks,
         loop=looped(creation), bpm=score.bpm if score else None, meter=str(score.meter) if score else "4/4",
         bars=score.bars if score else None, sections=_player.sections_of(score) if score else (),
         notes=_player.notes_of(score) if score else None, facts=_rows(facts), run=run, gain=max(MOST_DOWN, gain),

@@ -128,9 +128,13 @@ def _answer(form: Form) -> dict[str, Any]:
                 actions[name] = gr.Button(_actions.BUTTONS[name], size="sm", min_width=100)
     with gr.Accordion("What an extension hears", open=False):
         form.add("context", _fields.slider(TASK, "context", info=TASK.model_fields["context"].description, step=0.5))
-    stems = gr.Button("All parts as a zip", size="sm")
+    with gr.Row(elem_classes="actions"):
+        stems = gr.Button("All parts as a zip", size="sm", min_width=100)
+        here, lacking = _actions.separating(form)
+        actions["separate"] = gr.Button(_actions.BUTTONS["separate"], size="sm", min_width=100, visible=here)
+    without = gr.HTML(_status.note(lacking), elem_classes="quiet", padding=False)
     return {
-        **_takes.parts(), **actions, "player": player, "picked": gr.JSON(visible="hidden"), "stems": stems,
+        **_takes.parts(), **actions, "player": player, "picked": gr.JSON(visible="hidden"), "stems": stems, "without": without,
         "before": gr.State(None), "go": gr.Textbox(visible="hidden"),
     }  # fmt: skip
 
@@ -149,6 +153,7 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
     ask["reuse"].click(last_seed, view["take"], ask["seed"], **QUIET)
     _form.estimate(form, ask["estimate"], ("model", "count", "duration", "steps"), {"prompt": "x"})
     _timeline.wire(form, ask["cost"])
+    form.demo.load(lambda: _separating(form), None, [view["separate"], view["without"]], **QUIET)
     tuned = _models.Tuned(form, "make")
     fields["model"].change(tuned.updates, [fields["model"], view["before"]], tuned.fields, **QUIET)
     _form.remember(form, done, (*TASK.files, "reference_use", "region_start", "region_end"))
@@ -184,6 +189,12 @@ def _wire_plan(form: Form, ask: dict[str, Any]) -> None:
     watched = [form.fields[name] for name in names]
     gr.on([field.change for field in watched], told, watched, ask["plan"], trigger_mode="always_last", **QUIET)
     ask["write"].click(written, watched, [ask["plan"], *(form.fields[name] for name in PLAN)], **QUIET)
+
+
+def _separating(form: Form) -> tuple[gr.Button, str]:
+    """The button that takes recordings apart, where something can, else which commands bring that."""
+    here, lacking = _actions.separating(form)
+    return gr.Button(visible=here), _status.note(lacking)
 
 
 def _spectrogram(file: Path) -> bytes:

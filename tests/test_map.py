@@ -126,8 +126,10 @@ def test_every_import_of_ours_is_a_requirement_and_every_requirement_is_imported
     known = packages_distributions()
     imported = {canonicalize_name(known[name][0]) if name in known else name for name in names}
     required = {canonicalize_name(Requirement(line).name) for line in roots(ROOT / "requirements.txt")}
-    optional = {canonicalize_name(Requirement(line).name) for line in roots(ROOT / "requirements-audiocraft.txt")}
-    assert imported - required - optional - {"audiocraft"} <= PARTS_OF_OTHERS.keys()
+    optional = {
+        canonicalize_name(Requirement(line).name) for name in ("audiocraft", "demucs") for line in roots(ROOT / f"requirements-{name}.txt")
+    }
+    assert imported - required - optional - {"audiocraft", "demucs"} <= PARTS_OF_OTHERS.keys()
     assert required - imported == NEEDED_BY_OTHERS.keys()
 
 

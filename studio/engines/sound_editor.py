@@ -13,14 +13,14 @@ from studio.device import Device
 from studio.errors import InvalidInput, StudioError
 from studio.manager import Recipe
 from studio.models import Bundled, ModelCard
-from studio.tasks import EDITS, Compose, Task
+from studio.tasks import KEEPING, Compose, Task
 
 CARDS = (
     ModelCard(
         name="Atelier Sound Editor",
         engine="sound_editor",
         serves=("music",),
-        modes=EDITS,
+        modes=KEEPING,
         source=Bundled(path="sound_editor"),  # its model card: there are no weights to fetch
         licence="Apache-2.0",
         commercial=True,

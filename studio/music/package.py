@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,11 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of every entry: equal takes give equal archives."""
 
 
-def package(creation: Creation, soundfont: Path | None = None) -> bytes:
+def package(creation: Creation, soundfont: Path | None = None, separated: Mapping[str, Creation] | None = None) -> bytes:
     """A zip of one take: what every take has, and stems, MIDI and tempo map where it was made of notes.
 
-    Stems are WAV of 24 bits, as long as the mix and at its loudness. Raises InvalidInput where the sounds that played it are not here.
+    Stems are WAV of 24 bits, as long as the mix and at its loudness; of a recording those that were `separated` from it, by name, if it
+    was. Raises InvalidInput where the sounds that played it are not here.
     """
     facts = creation.record.get("facts")
     facts = facts if isinstance(facts, dict) else {}
@@ -44,6 +46,12 @@ def package(creation: Creation, soundfont: Path | None = None) -> bytes:
         lines.append(f"Instruments: {bank.name}, licence of the samples: {bank.licence}.")
         exact = "The mix was limited as well: the sum of the stems is what went into the limiter." if gain.get("limited") else ""
         lines += [exact] if exact else ["The sum of the stems is the mix, but for the rounding to 24 bits."]
+    elif separated:
+        for name, stem in separated.items():
+            entries[f"stems/{_plain(name)}.wav"] = files.encode(files.read(stem.path), "wav24", files.Tags(title=name))
+        lines += _estimated(next(iter(separated.values())))
+    else:
+        lines.append("Stems: none, since it was not made of notes; Separate stems makes them where a model for it is here.")
     entries["recipe.json"] = json.dumps(creation.record, ensure_ascii=False, indent=1).encode()
     entries["LICENCES.txt"] = "\n".join([*lines, "Made by a machine; recipe.json is the record that makes it again."]).encode()
     return _zipped(entries)
@@ -59,6 +67,17 @@ def stems(score: Score, bank: banks.Bank, mix: Sound, gain_db: float) -> dict[st
             sound = render.fold(sound, mix.seconds)
         found[name] = Sound(sound.samples * gain, mix.rate)
     return found
+
+
+def _estimated(stem: Creation) -> list[str]:
+    """What is true of stems that a model found in a recording."""
+    facts = stem.record.get("facts")
+    facts = facts if isinstance(facts, dict) else {}
+    lines = [f"Stems: separated from the mix by {_said(stem, 'name')}, licence of the model: {_said(stem, 'licence')}."]
+    lines.append(f"They are estimates: their sum differs from the mix by {facts.get('rest_db')} dB of its level.")
+    if facts.get("gain_db"):
+        lines.append(f"They were turned down together, by {facts['gain_db']} dB, so that none is louder than a file can hold.")
+    return lines
 
 
 def _whole(parts: dict[str, Sound], mix: Sound) -> dict[str, Sound]:
