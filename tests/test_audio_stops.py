@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from studio.creations import Progress
+from studio.creations import Progress, Take
 from studio.device import Device
-from studio.engines import audiocraft, diffusion_audio, musicgen, voice
+from studio.engines import audiocraft, diffusion_audio, musicgen, starter_composer, voice
 from studio.errors import Cancelled
 from studio.models import Bundled, Folder, ModelCard
 from studio.tasks import Compose, Narrate
@@ -96,6 +96,49 @@ def test_a_stop_is_the_last_step_and_leaves_nothing_in_memory(name: str, tmp_pat
     with counted(module, steps):
         list(recipe.build(parts)(task, lambda _: None))
     assert len(steps) > len(stopped), "unstopped it makes more steps"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "stage", "finish"), [(10, "composing", []), (10, "playing", []), (10, "heard", []), (40, "playing on", ["stopped"])]
+)
+def test_a_stopped_composer_leaves_nothing_in_memory_but_what_was_heard(seconds: float, stage: str, finish: list[str]) -> None:
+    """It is stopped at its third bar, at its second instrument, once all is heard, and where the beginning of a long piece is heard."""
+    card = starter_composer.CARDS[0].model_copy(update={"files": ASSETS / "composer"})
+    asked = {"prompt": "calm lo-fi piano, 72 bpm, A minor", "seed": 7, "duration": seconds, "temperature": 0.9, "top_p": 0.95}
+    task = Compose.checked(asked)
+    recipe = starter_composer.recipe(card, task, CPU)
+    parts = {role: part.load(lambda _: None) for role, part in recipe.components.items()}
+
+    def stop_early() -> list[str]:
+        bars, instruments, heard, stopped = 0, 0, 0, list[bool]()
+
+        def report(event: Any) -> None:
+            nonlocal bars, instruments, heard
+            bars += isinstance(event, Progress) and not event.note
+            instruments += isinstance(event, Progress) and event.note not in ("", "measuring")
+            heard += not isinstance(event, Progress)
+            now = {
+                "composing": bars == 3,
+                "playing": instruments == 2,
+                "heard": heard == 1,
+                "playing on": heard == 1 and isinstance(event, Progress),
+            }
+            if now[stage]:
+                stopped.append(True)
+                raise Cancelled
+
+        found = list[str]()
+        try:
+            found += [take.finish for take in recipe.build(parts)(task, report) if isinstance(take, Take)]
+        except Cancelled:
+            pass
+        assert stopped, "it was stopped"
+        return found
+
+    stop_early()  # sounds of drums and rooms are kept for the next run, up to a number
+    with kept() as found:
+        assert stop_early() == finish
+    assert found["bytes"] <= LEFT
 
 
 def test_what_a_run_leaves_is_seen() -> None:
