@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,11 +17,12 @@ from studio.creations import Creation, Sound
 from studio.errors import InvalidInput, MediaUnreadable
 from studio.music import files
 from studio.provenance import covers, sounds, tags
+from studio.provenance.record import SOURCE_TYPES
 from studio.settings import Settings
 from studio.studio import Studio
 from studio.tasks import Compose
 
-TAGS = files.Tags(title="A loop", comment="made of one tone " * 40)
+TAGS = files.Tags(title="A loop", comment="made of one tone " * 40, source=f"{SOURCE_TYPES}trainedAlgorithmicMedia")
 
 
 @pytest.fixture
@@ -64,6 +66,8 @@ def test_samples_and_comments_stay_as_they_are(kind: str, sound: Sound, picture:
     before, after = (soundfile.read(io.BytesIO(data), dtype="float32")[0] for data in (plain, made))
     assert np.array_equal(before, after) and before.std() > 0.1
     assert tags.comments(io.BytesIO(made)) == tags.comments(io.BytesIO(plain)) == [TAGS.comment]
+    if kind not in ("ogg", "opus"):  # which have no name for it
+        assert sounds.read_source(made) == sounds.read_source(plain) == TAGS.source
     (tmp_path / "made").write_bytes(made)
     assert files.read(tmp_path / "made").samples.shape == sound.samples.shape
 
@@ -78,11 +82,53 @@ def test_a_flac_gives_its_picture_back_also_behind_a_signature(sound: Sound, pic
 
 def test_players_find_the_picture_where_their_format_has_it(sound: Sound, picture: Path) -> None:
     jpeg = covers.prepared(picture)
-    mp3 = covers.covered(files.encode(sound, "mp3", TAGS), "mp3", jpeg)
-    assert mp3.index(b"APIC") < mp3.index(jpeg) and b"image/jpeg\x00\x03\x00" + jpeg in mp3
-    ogg = covers.covered(files.encode(sound, "ogg", TAGS), "ogg", jpeg)
-    (found,) = tags.comments(io.BytesIO(ogg), frozenset((b"METADATA_BLOCK_PICTURE",)))
-    assert base64.b64decode(found).endswith(jpeg)
+    made = {kind: covers.covered(files.encode(sound, kind, TAGS), kind, jpeg) for kind in covers.FORMATS}
+    for kind in ("ogg", "opus"):
+        (found,) = tags.comments(io.BytesIO(made[kind]), frozenset((b"METADATA_BLOCK_PICTURE",)))
+        assert base64.b64decode(found).endswith(jpeg)
+    for tag in (made["mp3"], chunk(made["wav16"], b"id3 "), chunk(made["wav24"], b"id3 ")):
+        assert pictures_of(tag) == [jpeg]
+
+
+@pytest.mark.parametrize("seconds", [0.5, 0.50001])
+def test_a_wav_is_whole_around_its_picture_with_and_without_a_tag_before(seconds: float, sound: Sound, picture: Path) -> None:
+    mono = Sound(sound.samples[:1, : round(seconds * 48_000)], 48_000)
+    for source in ("", TAGS.source):
+        made = covers.covered(files.encode(mono, "wav24", files.Tags(source=source)), "wav24", covers.prepared(picture))
+        assert len(made) % 2 == 0 and struct.unpack_from("<I", made, 4) == (len(made) - 8,)
+        assert made.count(b"id3 ") == 1
+        assert np.array_equal(sounds.samples_of(made), files.quantised(mono))
+
+
+def chunk(wav: bytes, name: bytes) -> bytes:
+    """The content of the one chunk of that name, walked to from the first."""
+    place, found = 12, list[bytes]()
+    while place < len(wav):
+        kind, length = struct.unpack_from("<4sI", wav, place)
+        if kind == name:
+            found.append(wav[place + 8 : place + 8 + length])
+        place += 8 + length + length % 2
+    (one,) = found
+    return one
+
+
+def pictures_of(tag: bytes) -> list[bytes]:
+    """The front covers in an ID3v2.4 tag, read frame by frame to its end."""
+    assert tag[:4] == b"ID3\x04"
+    place, end, found = 10, 10 + seven(tag[6:10]), list[bytes]()
+    while place < end:
+        size = seven(tag[place + 4 : place + 8])
+        content = tag[place + 10 : place + 10 + size]
+        if tag[place : place + 4] == b"APIC":
+            assert content.startswith(b"\x00image/jpeg\x00\x03\x00")
+            found.append(content[14:])
+        place += 10 + size
+    assert place == end
+    return found
+
+
+def seven(number: bytes) -> int:
+    return sum(byte << 7 * (3 - at) for at, byte in enumerate(number))
 
 
 @pytest.mark.parametrize("damage", [b"", b"fLaC", b"fLaC\x86\xff\xff\xff", b"fLaC\x86\x00\x00\x08\x00\x00\x00\x03\xff\xff\xff\xff", b"ID3"])

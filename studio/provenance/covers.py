@@ -1,7 +1,7 @@
-"""The picture of a sound file, which players show as its cover: put into FLAC, MP3 and OGG (Vorbis), and found again in FLAC.
+"""The picture of a sound file, which players show as its cover: put into every format of a download, and found again in FLAC.
 
 Knows no record and no samples: what it puts in leaves both as they are. Formats: the PICTURE block of FLAC (RFC 9639, 8.8), also as the
-comment METADATA_BLOCK_PICTURE of Vorbis (xiph.org), and the frame APIC of ID3v2.4 (id3.org).
+comment METADATA_BLOCK_PICTURE of Vorbis and Opus (xiph.org; RFC 7845, 5.2), and the frame APIC of ID3v2.4 (id3.org), in WAV in a chunk.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from studio.errors import InvalidInput, MediaUnreadable
 
 SIDE = 600
 """Pixels of the longer side, at most: what players ask for."""
-FORMATS = ("flac", "mp3", "ogg")
-"""Of a download: those that carry the picture. Opus files that libsndfile writes can be read with small tags alone, and WAV knows none."""
+FORMATS = ("flac", "mp3", "ogg", "opus", "wav16", "wav24")
+"""Of a download: those that carry the picture."""
 SIZE_LIMIT = 1 << 20
 """Bytes of a picture in a file."""
 _FRONT = 3
-"""The front cover, in all three formats."""
+"""The front cover, in all of these formats."""
 _MIME = b"image/jpeg"
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _CONTINUED = 1
@@ -57,9 +57,11 @@ def covered(data: bytes, kind: str, jpeg: bytes) -> bytes:
     """A sound file of one of `FORMATS` with a picture; other formats as they are."""
     if kind == "flac":
         return _with_block(data, jpeg)
+    if kind in ("wav16", "wav24"):
+        return _with_chunk(data, jpeg)
     if kind == "mp3":
         return _with_frame(data, jpeg)
-    return _with_comment(data, jpeg) if kind == "ogg" else data
+    return _with_comment(data, jpeg) if kind in ("ogg", "opus") else data
 
 
 def picture_in(file: Path) -> bytes | None:
@@ -111,6 +113,22 @@ def _with_block(flac: bytes, jpeg: bytes) -> bytes:
     return flac[:4] + bytes([flac[4] & 0x7F]) + flac[5:first] + bytes([6 | last]) + len(block).to_bytes(3, "big") + block + flac[first:]
 
 
+def _with_chunk(wav: bytes, jpeg: bytes) -> bytes:
+    """In the ID3v2.4 tag of the chunk "id3 ", which comes last where there is none yet."""
+    place, kept, tag = 12, wav[:12], b""
+    while place + 8 <= len(wav):
+        (length,) = struct.unpack_from("<I", wav, place + 4)
+        end = place + 8 + length + length % 2
+        if wav[place : place + 4] == b"id3 ":
+            tag = wav[place + 8 : place + 8 + length]
+        else:
+            kept += wav[place:end]
+        place = end
+    tag = _with_frame(tag, jpeg)
+    kept += b"\x00" * (len(kept) % 2) + b"id3 " + struct.pack("<I", len(tag)) + tag + b"\x00" * (len(tag) % 2)
+    return kept[:4] + struct.pack("<I", len(kept) - 8) + kept[8:]
+
+
 def _with_frame(mp3: bytes, jpeg: bytes) -> bytes:
     """In the ID3v2.4 tag before the sound, which is made where there is none."""
     content = b"\x00" + _MIME + b"\x00" + bytes([_FRONT]) + b"\x00" + jpeg
@@ -122,17 +140,23 @@ def _with_frame(mp3: bytes, jpeg: bytes) -> bytes:
 
 
 def _with_comment(ogg: bytes, jpeg: bytes) -> bytes:
-    """One more Vorbis comment: its packet grows, so the pages of the headers are laid anew and those of the sound counted on."""
+    """One more comment of Vorbis or Opus: its packet grows, so the pages of the headers are laid anew and those of the sound counted on."""
     pages = list(_pages(ogg))
     packets, headers = _packets(pages, 3)
-    if len(packets) < 3 or not packets[1].startswith(b"\x03vorbis"):
+    opus = len(packets) > 1 and packets[1].startswith(b"OpusTags")
+    if opus:
+        packets, headers = _packets(pages, 2)
+    elif len(packets) < 3 or not packets[1].startswith(b"\x03vorbis"):
         return ogg
     comment = packets[1]
-    (vendor,) = struct.unpack_from("<I", comment, 7)
-    (count,) = struct.unpack_from("<I", comment, 11 + vendor)
+    counted = (8 if opus else 7) + 4 + struct.unpack_from("<I", comment, 8 if opus else 7)[0]
+    (count,) = struct.unpack_from("<I", comment, counted)
+    end = counted + 4
+    for _ in range(count):
+        end += 4 + struct.unpack_from("<I", comment, end)[0]
     entry = b"METADATA_BLOCK_PICTURE=" + base64.b64encode(_block(jpeg))
-    body = comment[15 + vendor : -1]  # a framing bit comes last
-    packets[1] = comment[: 11 + vendor] + struct.pack("<I", count + 1) + body + struct.pack("<I", len(entry)) + entry + b"\x01"
+    entry = struct.pack("<I", len(entry)) + entry
+    packets[1] = comment[:counted] + struct.pack("<I", count + 1) + comment[counted + 4 : end] + entry + comment[end:]
     serial = pages[0][0][14:18]
     laid = [_page(pages[0][0], pages[0][1], pages[0][2], 0)]
     laid += _laid(packets[1:], serial, 1)
