@@ -61,18 +61,18 @@ def _plan(form: Form) -> None:
     """The fields of the plan; what is left empty is read from the words."""
     words = {name: _words(form, name) for name in ("genre", "mood", "instruments")}
     with gr.Row():
-        form.add("genre", _fields.choice(TASK, "genre", [("Automatic", ""), *words["genre"]], min_width=140))
-        form.add("mood", _fields.choice(TASK, "mood", [("Automatic", ""), *words["mood"]], min_width=140))
+        form.add("genre", _fields.choice(TASK, "genre", [("Automatic", ""), *words["genre"]], min_width=180))
+        form.add("mood", _fields.choice(TASK, "mood", [("Automatic", ""), *words["mood"]], min_width=180))
     with gr.Row():
-        form.add("bpm", _fields.number(TASK, "bpm", placeholder="72", min_width=90))
-        form.add("key", _fields.text(TASK, "key", placeholder="A minor", min_width=90))
-        form.add("time_signature", _fields.text(TASK, "time_signature", placeholder="4/4", min_width=90))
+        form.add("bpm", _fields.number(TASK, "bpm", placeholder="72", min_width=100))
+        form.add("key", _fields.text(TASK, "key", placeholder="A minor", min_width=120))
+        form.add("time_signature", _fields.text(TASK, "time_signature", placeholder="4/4", min_width=120))
     energies = [("Automatic", ""), *((title, name) for name, title in ENERGIES.items())]
     form.add("instruments", gr.Dropdown(words["instruments"], value=[], multiselect=True, allow_custom_value=True, max_choices=8,
                                         label=TASK.model_fields["instruments"].title, info="The first one plays the melody"))  # fmt: skip
     with gr.Row():
-        form.add("form", _fields.text(TASK, "form", placeholder="Intro A B A", min_width=160))
-        form.add("energy", _fields.choice(TASK, "energy", energies, min_width=120))
+        form.add("form", _fields.text(TASK, "form", placeholder="Intro A B A", min_width=180))
+        form.add("energy", _fields.choice(TASK, "energy", energies, min_width=180))
 
 
 def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
     form.add("count", _fields.slider(TASK, "count", min_width=150))
     _models.picker(form, stage, "make")
     with gr.Accordion("Start from a sound or a melody", open=False):
-        form.add("reference", gr.File(label=TASK.model_fields["reference"].title, type="filepath", height=90,
+        form.add("reference", gr.File(label=TASK.model_fields["reference"].title, type="filepath", height=130,
                                       file_types=["audio", ".mid", ".midi", ".flac", ".npz"], elem_classes="reference-field"))  # fmt: skip
         _player.recorder()
         uses = [("Automatic", ""), *((title, name) for name, title in REFERENCE_USES.items())]
@@ -103,7 +103,7 @@ def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
                     form.add(name, _fields.number(TASK, name, min_width=110))
         form.add("bank", _fields.choice(TASK, "bank", [("The genre's own", ""), *_words(form, "bank")]))
         with gr.Row():
-            form.add("loudness", _fields.Dropdown([(t, n) for n, t in LOUDNESS.items()], value="-14", label="Loudness", min_width=140))
+            form.add("loudness", _fields.Dropdown([(t, n) for n, t in LOUDNESS.items()], value="-14", label="Loudness", min_width=220))
             form.add("retries", _fields.number(TASK, "retries", min_width=90))
         form.add("format", _fields.Dropdown([(t, n) for n, t in SOUND_FORMATS.items()], value="flac", label="Format of the download"))
     # What another tab sends can be taken out again, also while a model is chosen that does not sing; its field says so.
@@ -115,7 +115,7 @@ def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
 def _sleeve(form: Form) -> None:
     """The cover picture, which opens when one is sent from another tab."""
     with gr.Accordion("Cover picture", open=False) as sleeve:
-        picture = form.add("artwork", gr.File(label=TASK.model_fields["artwork"].title, type="filepath", height=90, file_types=["image"]))
+        picture = form.add("artwork", gr.File(label=TASK.model_fields["artwork"].title, type="filepath", height=130, file_types=["image"]))
     picture.change(lambda file: gr.Accordion(open=True) if file else gr.skip(), picture, sleeve, **QUIET)
 
 
