@@ -16,7 +16,7 @@ from studio.creations import Creation
 from studio.errors import StudioError
 from studio.provenance import record
 from studio.tasks import EDITS
-from tabs import _form, _gallery, _player, _scripts, _status, _takes
+from tabs import _form, _gallery, _player, _restored, _scripts, _status, _takes
 from tabs._form import QUIET, Form
 
 BUTTONS = {
@@ -54,10 +54,7 @@ def wire(form: Form, view: dict[str, Any], stage: gr.HTML, done: Any) -> None:
 
     def again(data: Any, request: gr.Request) -> list[Any]:
         creation = _picked(form, data, request)
-        values = record.task_of(record.Record.model_validate(creation.record)).model_dump()
-        if values.get("segments"):
-            values["duration"] = None  # which the timeline says
-        return [None if name in form.task.files else list(v) if isinstance(v := values[name], tuple) else v for name in fields]
+        return _restored.values(form, creation.record)
 
     def stems(data: Any, kind: str | None, request: gr.Request) -> Any:
         from studio.music.package import package

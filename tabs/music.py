@@ -10,7 +10,7 @@ import gradio as gr
 
 from studio.errors import StudioError
 from studio.tasks import ENERGIES, LOUDNESS, REFERENCE_USES, SOUND_FORMATS, Compose
-from tabs import _actions, _fields, _form, _gallery, _models, _player, _status, _takes, _timeline
+from tabs import _actions, _fields, _form, _gallery, _models, _player, _restored, _status, _takes, _timeline
 from tabs._form import QUIET, Form
 
 NAME = "Music"
@@ -106,10 +106,11 @@ def _tune(form: Form, stage: gr.HTML) -> dict[str, Any]:
             form.add("loudness", _fields.Dropdown([(t, n) for n, t in LOUDNESS.items()], value="-14", label="Loudness", min_width=220))
             form.add("retries", _fields.number(TASK, "retries", min_width=90))
         form.add("format", _fields.Dropdown([(t, n) for n, t in SOUND_FORMATS.items()], value="flac", label="Format of the download"))
+        drop = _restored.drop()
     # What another tab sends can be taken out again, also while a model is chosen that does not sing; its field says so.
     form.inlets["lyrics"] = (lyrics, lambda words: gr.Textbox(value=words, interactive=True))
     lyrics.change(lambda words: gr.Accordion(open=True) if words else gr.skip(), lyrics, advanced, **QUIET)
-    return {"seed": seed, "dice": dice, "reuse": reuse, "cost": cost}
+    return {"seed": seed, "dice": dice, "reuse": reuse, "cost": cost, "drop": drop}
 
 
 def _sleeve(form: Form) -> None:
@@ -151,6 +152,7 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
     _actions.wire(form, view, ask["stage"], done)
     ask["dice"].click(None, js="() => Math.floor(Math.random() * 4294967295)", outputs=ask["seed"], api_visibility="private")
     ask["reuse"].click(last_seed, view["take"], ask["seed"], **QUIET)
+    _restored.wire(form, ask["drop"], ask["stage"])
     _form.estimate(form, ask["estimate"], ("model", "count", "duration", "steps"), {"prompt": "x"})
     _timeline.wire(form, ask["cost"])
     form.demo.load(lambda: _separating(form), None, [view["separate"], view["without"]], **QUIET)

@@ -10,7 +10,7 @@ import gradio as gr
 from studio.errors import StudioError
 from studio.models import ModelCard
 from studio.tasks import SOUND_FORMATS, Narrate
-from tabs import _fields, _form, _models, _player, _status, _takes
+from tabs import _fields, _form, _models, _player, _restored, _status, _takes
 from tabs._form import QUIET, Form
 
 NAME = "Narration"
@@ -32,7 +32,7 @@ def build(form: Form) -> None:
             view = {"player": _player.Player(), **_takes.parts()}
             form.outbox["sound"] = view["take"]
         with gr.Column(elem_classes="tune"):
-            _tune(form, ask["stage"])
+            ask["drop"] = _tune(form, ask["stage"])
     form.fields = {name: form.fields[name] for name in TASK.model_fields}
     _wire(form, ask, view)
 
@@ -51,18 +51,21 @@ def _ask(form: Form) -> dict[str, Any]:
     return {"lacking": lacking, "run": run, "stop": stop, "estimate": estimate, "stage": stage}
 
 
-def _tune(form: Form, stage: gr.HTML) -> None:
+def _tune(form: Form, stage: gr.HTML) -> gr.File:
     _models.picker(form, stage)
     form.add("voice", _fields.choice(TASK, "voice", [("The model's own", ""), *_voices(form, "")]))
     form.add("speed", _fields.slider(TASK, "speed", step=0.05))
     form.add("seed", _fields.number(TASK, "seed", placeholder="fresh each time"))
     form.add("format", _fields.Dropdown([(t, n) for n, t in SOUND_FORMATS.items()], value="flac", label="Format of the download"))
+    with gr.Accordion("Advanced", open=False):
+        return _restored.drop()
 
 
 def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
     form.stop_on(ask["stop"])
     fields = form.fields
     done = _takes.wire(form, view, ask["run"], ask["stage"])
+    _restored.wire(form, ask["drop"], ask["stage"])
     _form.estimate(form, ask["estimate"], ("text", "model"), {})
     lacking, tuned = ask["lacking"], _models.Tuned(form)
     fields["voice"].interactive = len(fields["voice"].choices) > 1

@@ -85,7 +85,7 @@ def test_a_loop_from_words_plays_is_as_asked_and_can_be_taken_away(page: Page, s
     expect(page.locator(".player")).to_contain_text(re.compile(r"tempo72 bpm7[12]\.\d bpm"))
     expect(page.locator(".player")).to_contain_text("keyA minor")
     expect(page.locator(".details dl:visible")).not_to_contain_text("Off the brief")
-    score = score_in(downloaded(page, tmp_path, ".flac"))
+    score = score_in(taken := downloaded(page, tmp_path, ".flac"))
     notes = mido.MidiFile(downloaded(page, tmp_path, ".mid"))
     assert len(notes.tracks) == len(score.parts) + 1
     press(page, "All parts as a zip")
@@ -94,6 +94,12 @@ def test_a_loop_from_words_plays_is_as_asked_and_can_be_taken_away(page: Page, s
     downloads = page.locator(".downloads:visible")
     unfold(page, "Advanced")
     expect(page.get_by_role("textbox", name="Lyrics")).to_be_disabled()
+    fill(page, "Prompt", "something else")
+    fill(page, "Seed", "8")
+    page.locator(".restore:visible input[type=file]").set_input_files(taken)
+    expect(page.locator(".status p:visible").first).to_have_text("The settings of the sound are restored.")
+    expect(page.get_by_label("Prompt", exact=True).locator("visible=true").first).to_have_value(BRIEF)
+    expect(page.get_by_label("Seed", exact=True).locator("visible=true").first).to_have_value("7")
     choose(page, "Format of the download", "WAV 16 bit")
     assert sounds.read_record(downloaded(page, tmp_path, ".wav")) is not None
     choose(page, "Format of the download", "MP3")
