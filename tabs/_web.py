@@ -49,7 +49,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "favicon_path": settings.assets / "logo.svg",
         "footer_links": ["api"],
         "app_kwargs": {
-            "middleware": [Middleware(Guard, door=door), Middleware(Streams), Middleware(_answers.Answers)],
+            "middleware": [Middleware(Guard, door=door), Middleware(Streams), Middleware(_sessions.Answered), Middleware(_answers.Answers)],
             "routes": [
                 *_health.routes(),
                 *_admin.routes(door.calls.files, _forgotten(door)),
@@ -103,7 +103,7 @@ class _Life:
         # Gradio puts its own CORS answers before ours, which would let pages of other sites read this studio.
         app.middleware_stack = Guard(app.middleware_stack, self.door)
         _uploads.install()
-        _sessions.install()
+        _sessions.install(app)
         sweeping = asyncio.create_task(self._sweep(app.get_blocks())) if self.door.visitors is not None else None
         try:
             yield
