@@ -1,7 +1,7 @@
-"""`python -m prove [--quick] [--write]`: measure everything and print the table; exit status 1 if something does not hold.
+"""`python -m prove [--quick] [--write]`: measure everything and print the tables; exit status 1 if something does not hold.
 
 --quick takes a fifth of the users, the time and the kills, and leaves the tests out; --only NAME measures one part alone;
---write keeps the table in docs/proof.md.
+--write keeps each part's table in docs/proof.md, where those of other parts stay.
 """
 
 from __future__ import annotations
@@ -17,22 +17,42 @@ from prove.table import Row, printed
 from studio.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
-TITLE = "# What was measured\n\nBy `make prove`, which starts a real studio with its starters for each part and prints this table.\n\n"
+PROOF = ROOT / "docs" / "proof.md"
+TITLE = "# What was measured\n\nBy `make prove`, which starts a real studio with its starters for each part and prints these tables.\n"
+HEADS = {
+    "load": "Many users at once",
+    "creeping": "Memory after many runs",
+    "leaving": "Leaving and coming back",
+    "killing": "Killed while it works",
+    "suites": "The tests of the door, of saving and of access",
+}
 
 
 def main() -> int:
     """Measure, print, and say whether all of it holds."""
     parser = argparse.ArgumentParser(prog="python -m prove", description="Measure what is claimed of a studio among strangers.")
     parser.add_argument("--quick", action="store_true", help="a fifth of it, without the tests")
-    parser.add_argument("--only", choices=("load", "creeping", "leaving", "killing", "suites"), help="one part alone")
-    parser.add_argument("--write", action="store_true", help="keep the table in docs/proof.md")
+    parser.add_argument("--only", choices=tuple(HEADS), help="one part alone")
+    parser.add_argument("--write", action="store_true", help="keep the tables in docs/proof.md")
     options = parser.parse_args()
-    rows = [row for name, part in _parts(options.quick).items() if options.only in (None, name) for row in part()]
-    table = printed(rows)
-    print(table)
-    if options.write:
-        (ROOT / "docs" / "proof.md").write_text(f"{TITLE}{table}\n", "utf-8")
-    return 0 if rows and all(row.holds for row in rows) else 1
+    measured: list[Row] = []
+    for name, part in _parts(options.quick).items():
+        if options.only not in (None, name):
+            continue
+        if rows := list(part()):
+            table = printed(rows)
+            print(f"\n{HEADS[name]}\n\n{table}", flush=True)
+            if options.write:
+                PROOF.write_text(kept(PROOF.read_text("utf-8") if PROOF.exists() else "", name, table), "utf-8")
+            measured += rows
+    return 0 if measured and all(row.holds for row in measured) else 1
+
+
+def kept(before: str, name: str, table: str) -> str:
+    """The page of tables with that of the part `name` in its place; the other parts' stay."""
+    tables = dict(section.split("\n", 1) for section in before.split("\n## ")[1:])
+    tables[HEADS[name]] = f"\n{table}\n"
+    return TITLE + "".join(f"\n## {head}\n{tables[head].rstrip()}\n" for head in HEADS.values() if head in tables)
 
 
 def _parts(quick: bool) -> dict[str, Callable[[], Iterator[Row]]]:

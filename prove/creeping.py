@@ -11,7 +11,7 @@ from prove.load import ASKED, asked
 from prove.table import Row, at_most, none_of
 from tests.serving import running
 
-SETTLED = 90
+SETTLED = 240
 """Runs after which the allocator and every cache have reached their size; what is held before is not looked at."""
 LEAST = 60
 """Runs below which a slope is noise."""
