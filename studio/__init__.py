@@ -68,6 +68,8 @@ Reading order:
     shelf.py             creations as a person sorts them: stars, tags, projects, trash, lineage
     search.py            filters and typed words as a question to the index
     meanings.py          creations found by what they mean
+    senses.py            pictures and sounds as vectors, in one space with words
+    noticing.py          what creations mean, found out while nothing else runs
     document_search.py   documents found by their words, and by what they mean
     originals.py         the files a run was given
     thumbs.py            small pictures for the grid

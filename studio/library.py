@@ -64,7 +64,7 @@ class Library:
         self.journal = Journal(self._index, self._store.run)
         self.drafts = Drafts(self._index)
         self.shelf = Shelf(self._index, self.release)
-        self.meanings = Meanings(self._index)
+        self.meanings = Meanings(self._index, self._store.path)
         self.originals = Originals(self._index, self._store)
         self.manuscripts = Manuscripts(self._index)
         self.documents = DocumentSearch(self._index)

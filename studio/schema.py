@@ -151,6 +151,14 @@ STEPS = (
         run TEXT NOT NULL DEFAULT '', PRIMARY KEY (batch, number)) WITHOUT ROWID;
     CREATE INDEX batch_rows_by_state ON batch_rows (batch, state, place);
     """,
+    """
+    ALTER TABLE meanings RENAME TO meanings_of_one_model;
+    CREATE TABLE meanings (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, creation INTEGER NOT NULL REFERENCES creations (seq) ON DELETE CASCADE,
+        model TEXT NOT NULL, vector BLOB NOT NULL, UNIQUE (creation, model));
+    INSERT INTO meanings (seq, creation, model, vector) SELECT seq, creation, model, vector FROM meanings_of_one_model;
+    DROP TABLE meanings_of_one_model;
+    """,
 )
 """Step k brings an index of version k to version k + 1. Never edit one that was released: add the next."""
 

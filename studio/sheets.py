@@ -17,6 +17,7 @@ MEANT: Mapping[str, str] = {
     "music": "music from words",
     "narrate": "reading texts aloud",
     "write": "writing and revising texts",
+    "search": "finding what was made by what it means",
 }
 """What a kind of task is, in words; any further kind by its own name."""
 WAYS = {**MODES, **REFERENCE_USES, "make": "Make new"}

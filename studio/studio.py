@@ -52,6 +52,7 @@ from studio.writing.voice import Voices
 
 if TYPE_CHECKING:
     from studio.embedding import Embedder
+    from studio.noticing import Noticing
 
 log = logging.getLogger("atelier")
 
@@ -342,6 +343,8 @@ class Studio:
         self._warm_up.stop()
         self._runs.stop(wait=True)
         self.batches.close()
+        if "noticing" in self.__dict__:
+            self.noticing.close()
         self.manager.close()
         self.admission.close()
         self.turned.tell()
@@ -354,6 +357,13 @@ class Studio:
         from studio.embedding import Embedder  # brings numpy
 
         return Embedder(self.places)
+
+    @cached_property
+    def noticing(self) -> Noticing:
+        """What finds out in the background what creations mean, where models for that are on this machine."""
+        from studio.noticing import Noticing  # brings numpy
+
+        return Noticing(self.library.meanings, self.embedder, self.places, lambda: self.manager.waiting() > 0)
 
     def my_sets(self, owner: str = "local", session: str = "") -> tuple[OwnSet, ...]:
         """The sets of their own pictures that this owner may draw with; a guest has those of the browser session alone."""
@@ -507,6 +517,7 @@ class Studio:
             log.warning("how run %s ended was not written down: %s", run.job, error)
         finally:
             self.library.originals.let_go(run.files.values())
+            self.noticing.wake()
 
     def _worded(self, task: Task, card: ModelCard, owner: str, session: str) -> Task:
         """The task in the words the model should read: text styles applied unless the model has styles of its own."""

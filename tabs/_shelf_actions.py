@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import gradio as gr
 
-from studio import failures, incoming, thumbs
+from studio import embedding, failures, incoming, thumbs
 from studio import replay as replaying
 from studio.creations import Creation, Event, Progress
 from studio.errors import InvalidInput, ModelUnavailable, StudioError
@@ -28,7 +28,7 @@ MOST_THUMBS = 60
 MOST_PACKED = 1000
 MOST_BROUGHT = 500
 """Creations of one zip that comes into a public studio."""
-NOT_HERE = "What finds by meaning is not on this machine yet: fetch it (84 MB) in Writing, under Sources, or search by words."
+NOT_HERE = "What finds by meaning is not on this machine yet: fetch it below, under Search by meaning, or search by words."
 
 
 class Visit(_asking.Visit):
@@ -159,18 +159,19 @@ def _page(visit: Visit) -> dict[str, Any]:
 
 def _by_meaning(visit: Visit, asked: Filter) -> dict[str, Any]:
     """What means the same as the words, the nearest first, as one page; a note where not everything was compared yet."""
-    from studio import embedding
-
     studio, library = visit.desk.studio, visit.desk.studio.library
-    if not embedding.here(studio.places):
+    if not studio.noticing.here:
         raise ModelUnavailable(NOT_HERE)
-    found = library.meanings.nearest(asked, embedding.CARD.name, studio.embedder, *visit.seen)
+    spaces = studio.noticing.spaces()
+    found = library.meanings.nearest(asked, spaces, *visit.seen)
     items = [] if visit.words("before") else [_shelf.item_value(item) for item in library.shelf.these(found.seqs, *visit.seen)]
     left = found.total - found.compared
-    note = f"{left:,} of {found.total:,} creations are not compared yet: search again for more of them." if left else ""
-    documents = {} if visit.words("before") else {"documents": _shelf_documents.found(visit, asked, studio.embedder)}
+    notes = [f"{left:,} of {found.total:,} creations are not compared yet: search again for more of them."] if left else []
+    notes += [f"The model that finds {medium}s is being loaded: search again in a moment." for medium in studio.noticing.loading]
+    embed = studio.embedder if embedding.here(studio.places) else None
+    documents = {} if visit.words("before") else {"documents": _shelf_documents.found(visit, asked, embed)}
     return (
-        {"items": items, "total": len(found.seqs), "note": note}
+        {"items": items, "total": len(found.seqs), "note": " ".join(notes)}
         | documents
         | ({"choices": _shelf.choices_value(library.shelf.choices(*visit.seen))} if visit.data.get("choices") is True else {})
     )

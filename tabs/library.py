@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from studio.errors import StudioError
-from tabs import _asking, _form, _origin, _player, _shelf, _shelf_actions, _shelf_documents, _status, _takes
+from tabs import _asking, _form, _meaning, _origin, _player, _shelf, _shelf_actions, _shelf_documents, _status, _takes
 from tabs._form import PRIVATE, QUIET, Desk
 
 NAME = "Library"
@@ -34,6 +34,7 @@ def build(desk: Desk) -> None:
                 stop = gr.Button("Stop", elem_classes="stop", size="sm", min_width=80, visible=False)
     _origin.build(desk)
     _import(desk)
+    _meaning.build(desk)
     chosen = {medium: gr.State("") for medium in ("picture", "sound", "text")}
     desk.outbox |= {**chosen, "lyrics": chosen["text"]}
     _wire(desk, shelf, leaf, player, stage, stop, list(chosen.values()))

@@ -19,6 +19,7 @@ from studio import library as module
 from studio.creations import Creation
 from studio.errors import MediaUnreadable, NotFound, StorageFull, StudioError
 from studio.library import Library
+from studio.meanings import texts
 from studio.provenance.pictures import read_record
 from studio.provenance.record import Record
 from studio.shelf import Filter
@@ -367,8 +368,9 @@ def test_documents_of_version_3_are_kept_with_their_versions_and_sources(home: P
     assert documents.restore(thrown.id, "local").text == ""
 
 
-def test_what_version_4_knew_of_meanings_is_not_made_again(home: Path) -> None:
-    frozen(home, 4)
+@pytest.mark.parametrize("version", [4, 7])
+def test_what_earlier_versions_knew_of_meanings_is_not_made_again(home: Path, version: int) -> None:
+    frozen(home, version)
     read: list[str] = []
 
     def embed(texts: Sequence[str]) -> Any:
@@ -376,7 +378,7 @@ def test_what_version_4_knew_of_meanings_is_not_made_again(home: Path) -> None:
         return np.array([[1.0, 0.0]] * len(texts), np.float32)
 
     library = Library(home)
-    found = library.meanings.nearest(Filter(words="long ago"), "a model", embed)
+    found = library.meanings.nearest(Filter(words="long ago"), [texts("a model", embed)])
     assert [item.id for item in library.shelf.these(found.seqs)] == ["01JD0000000000000000000001"]
     assert read == ["long ago"]
 

@@ -15,6 +15,7 @@ import pytest
 from studio import embedding
 from studio.errors import InvalidInput
 from studio.library import Library
+from studio.meanings import texts
 from studio.provenance.record import Record
 from studio.shelf import Filter
 from studio.tasks import Write
@@ -76,17 +77,18 @@ def test_words_are_compared_by_meaning_where_the_model_for_it_is_here(library: L
     where = desk(library, public=False)
     boat, _ = write(library, "A boat."), write(library, "A tree.")
     asked = {"filter": {"words": "harbour", "meaning": True}, "count": True, "choices": True}
-    where.studio.places = None  # pyright: ignore[reportAttributeAccessIssue]
+    noticing = SimpleNamespace(here=False, loading=("picture",), spaces=lambda: [texts("m", embed)])
+    where.studio.places, where.studio.noticing = None, noticing  # pyright: ignore[reportAttributeAccessIssue]
+    assert "under Search by meaning" in ask(where, "s", "page", **asked)["error"]
+    noticing.here = True
     monkeypatch.setattr(embedding, "here", lambda _: False)
-    assert "under Sources" in ask(where, "s", "page", **asked)["error"]
-    monkeypatch.setattr(embedding, "here", lambda _: True)
 
     def embed(texts: Sequence[str]) -> Any:
         return np.array([[float("boat" in text or "harbour" in text), float("tree" in text)] for text in texts], np.float32)
 
-    where.studio.embedder = embed  # pyright: ignore[reportAttributeAccessIssue]
     value = ask(where, "s", "page", **asked)
-    assert ([item["id"] for item in value["items"]], value["total"], value["note"]) == ([boat], 1, "")
+    assert ([item["id"] for item in value["items"]], value["total"]) == ([boat], 1)
+    assert value["note"] == "The model that finds pictures is being loaded: search again in a moment."
     assert value["choices"]["kind"] == [["write", "Texts"]]
     assert ask(where, "s", "page", **asked, before=boat)["items"] == []
     assert len(ask(where, "s", "page", filter={"words": "", "meaning": True})["items"]) == 2
