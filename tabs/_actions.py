@@ -63,10 +63,10 @@ def wire(form: Form, view: dict[str, Any], stage: gr.HTML, done: Any) -> None:
         whole, parts = _apart(form, creation, request)
         try:
             archive = package(whole, form.studio.settings.soundfont, parts)
+            kept = _takes.files(creation, kind or "", form.studio.marks)
+            return gr.File(value=[*kept, *_form.show_bytes({f"{_takes.name(creation)}-stems.zip": archive})])
         except StudioError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        kept = _takes.files(creation, kind or "", form.studio.marks)
-        return gr.File(value=[*kept, *_form.show_bytes({f"{_takes.name(creation)}-stems.zip": archive})])
 
     view["again"].click(again, picked, list(fields.values()), js=_player.CHOSEN, **QUIET)
     view["stems"].click(stems, [picked, fields["format"]], view["downloads"], js=_player.CHOSEN, **QUIET)

@@ -10,7 +10,8 @@ import inspect
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import gradio as gr
 from gradio.context import LocalContext
 from gradio.utils import get_upload_folder
 
-from studio import failures
+from studio import failures, storage
 from studio.creations import Creation
 from studio.errors import Cancelled, StudioError
 from studio.studio import GUEST, Studio
@@ -216,30 +217,39 @@ def _of_a_page(request: gr.Request) -> bool:
 def show(path: Path, name: str = "") -> str:
     """A path that Gradio serves byte for byte: the file hard-linked (or copied) into a random folder of Gradio's temp directory.
 
-    `name` is another name for it there, its suffix included.
+    `name` is another name for it there, its suffix included. Raises StorageFull where the disk has no room for it.
     """
-    folder = _new_folder()
-    target = folder / (name or path.name)
-    try:
-        os.link(path, target)
-    except OSError:
-        shutil.copyfile(path, target)
+    with _served() as folder:
+        target = folder / (name or path.name)
+        try:
+            os.link(path, target)
+        except OSError:
+            shutil.copyfile(path, target)
     return str(target)
 
 
 def show_bytes(files: Mapping[str, bytes]) -> list[str]:
-    """Files made for a download, by name, in a random folder that Gradio serves."""
-    folder = _new_folder()
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
+    """Files made for a download, by name, in a random folder that Gradio serves. Raises StorageFull where the disk has no room for them."""
+    with _served() as folder:
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
     return [str(folder / name) for name in files]
 
 
-def _new_folder() -> Path:
-    """A new folder that Gradio serves, under the name of whom the request is from: nobody else is given what lies there."""
+@contextmanager
+def _served() -> Generator[Path]:
+    """A new folder that Gradio serves, under the name of whom the request is from: nobody else is given what lies there.
+
+    Where the disk refuses what is written into it, nothing stays there.
+    """
     folder = Path(get_upload_folder()) / _apart.folder_for(_owners.visitor_of(LocalContext.request.get(None)))
-    folder.mkdir(parents=True)
-    return folder
+    with storage.storing():
+        try:
+            folder.mkdir(parents=True)
+            yield folder
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
 
 def estimate(form: Form, shown: gr.HTML, names: Sequence[str], base: Mapping[str, Any]) -> None:

@@ -105,43 +105,11 @@ def tone(file: Path, pitch: float, seconds: float = 2.0, rate: int = RATE, chann
     return file
 
 
-def theirs(loaded: Loaded, task: Compose, **more: Any) -> Any:
-    """The same take by the model's own `generate`, with the numbers our takes draw from; (channels, samples)."""
-    import torch
-    from transformers import LogitsProcessor, LogitsProcessorList, TopKLogitsWarper
-
-    model = loaded["model"]
-    books = model.decoder.num_codebooks
-    numbers = torch.rand(_codes.BLOCK, books, generator=torch.Generator("cpu").manual_seed(task.seed or 0))
-
-    class Draw(LogitsProcessor):
-        def __call__(self, input_ids: Any, scores: Any) -> Any:
-            heights = torch.softmax(scores, dim=-1).cumsum(dim=-1)
-            at = (1 - numbers[input_ids.shape[-1]])[:, None]
-            return torch.full_like(scores, float("-inf")).scatter_(1, torch.searchsorted(heights, at * heights[:, -1:]), 0.0)
-
-    class GuidanceFirst(LogitsProcessorList):
-        def append(self, item: Any) -> None:  # `generate` adds its guidance at the end
-            self.insert(0, item)
-
-    frames = round((task.duration or 0) * 50)
-    chain = GuidanceFirst([TopKLogitsWarper(250), Draw()])
-    made = model.generate(
-        **loaded["words"]([task.prompt], return_tensors="pt"),
-        do_sample=False,
-        max_new_tokens=frames + 3,
-        logits_processor=chain,
-        **({"guidance_scale": task.guidance_scale} if task.guidance_scale is not None else {}),
-        **more,
-    )
-    return made[0].numpy()
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("guidance", [None, 1.0])
 def test_a_take_is_bit_for_bit_what_generate_makes(kind: str, guidance: float | None, make: Any, models: dict[str, Loaded]) -> None:
     (take,) = make(kind, guidance_scale=guidance)
-    expected = theirs(models[kind], task_of(guidance_scale=guidance))
+    expected = tiny_music.generated(models[kind], task_of(guidance_scale=guidance))
     assert take.sound.samples.shape == (2 if kind == "stereo" else 1, RATE)
     assert take.sound.rate == RATE
     assert np.array_equal(take.sound.samples, expected)
@@ -354,7 +322,7 @@ def test_a_continued_recording_is_what_generate_makes_of_it(make: Any, models: d
     file = tone(tmp_path / "tone.wav", 440, seconds=1.0)
     (take,) = make(reference=str(file), reference_use="continue", duration=0.5)
     heard = torch.from_numpy(soundfile.read(file, dtype="float32")[0])[None, None]
-    expected = theirs(models["mono"], task_of(duration=0.5), input_values=heard)
+    expected = tiny_music.generated(models["mono"], task_of(duration=0.5), input_values=heard)
     assert expected.shape == take.sound.samples.shape
     assert np.array_equal(take.sound.samples[:, RATE:], expected[:, RATE:])
 

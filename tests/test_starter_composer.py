@@ -215,6 +215,7 @@ def test_the_plan_is_told_before_anything_runs(studio: Studio) -> None:
         ({"bpm": 5}, "from 30 to 300"),
         ({"bpm": 500}, "from 30 to 300"),
         ({"duration": 0}, "Duration"),
+        ({"duration": -5}, "Duration"),
         ({"duration": float("nan")}, "Duration"),
         ({"duration": 9999}, "Duration"),
         ({"lyrics": "la la la"}, "does not use Lyrics"),

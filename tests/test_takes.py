@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 
 from studio.creations import Creation, Sound
+from studio.errors import StorageFull
 from studio.marks import Marks
 from studio.provenance import sounds
 from studio.provenance.record import Record
@@ -67,6 +70,23 @@ def test_a_take_is_handed_out_in_the_format_that_was_chosen(make: Make, kind: st
     (file,) = _takes.files(make(), kind, marks)
     assert Path(file).name == f"atelier-7{suffix}"
     assert sounds.read_record(Path(file)) is not None
+
+
+def test_a_full_disk_is_said_in_a_sentence_and_nothing_of_the_export_stays(
+    make: Make, marks: Marks, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    take, whole = make(), Path.write_bytes
+
+    def full(file: Path, data: bytes) -> int:
+        if "served" not in file.parts:
+            return whole(file, data)
+        whole(file, data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StorageFull, match="The disk is full"):
+        _takes.files(take, "ogg", marks)
+    assert [file for file in (tmp_path / "served").rglob("*") if file.is_file()] == []
 
 
 def test_a_loop_is_handed_out_in_no_format_that_would_pad_it(make: Make, marks: Marks) -> None:

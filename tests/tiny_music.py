@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from studio.engines import _codes
+from studio.tasks import Compose
 from tests.tiny import t5_words
 
 RATE = 32_000
@@ -99,6 +101,38 @@ def musicgen(folder: Path, *, stereo: bool = False, melody: bool = False, full: 
         model.save_pretrained(folder)
         words.save_pretrained(folder)
     return folder
+
+
+def generated(loaded: Mapping[str, Any], task: Compose, **more: Any) -> Any:
+    """The take of a task by a loaded model's own `generate`, with the numbers our takes draw from; (channels, samples)."""
+    import torch
+    from transformers import LogitsProcessor, LogitsProcessorList, TopKLogitsWarper
+
+    model = loaded["model"]
+    books = model.decoder.num_codebooks
+    numbers = torch.rand(_codes.BLOCK, books, generator=torch.Generator("cpu").manual_seed(task.seed or 0))
+
+    class Draw(LogitsProcessor):
+        def __call__(self, input_ids: Any, scores: Any) -> Any:
+            heights = torch.softmax(scores, dim=-1).cumsum(dim=-1)
+            at = (1 - numbers[input_ids.shape[-1]])[:, None]
+            return torch.full_like(scores, float("-inf")).scatter_(1, torch.searchsorted(heights, at * heights[:, -1:]), 0.0)
+
+    class GuidanceFirst(LogitsProcessorList):
+        def append(self, item: Any) -> None:  # `generate` adds its guidance at the end
+            self.insert(0, item)
+
+    frames = round((task.duration or 0) * 50)
+    chain = GuidanceFirst([TopKLogitsWarper(250), Draw()])
+    made = model.generate(
+        **loaded["words"]([task.prompt], return_tensors="pt"),
+        do_sample=False,
+        max_new_tokens=frames + 3,
+        logits_processor=chain,
+        **({"guidance_scale": task.guidance_scale} if task.guidance_scale is not None else {}),
+        **more,
+    )
+    return made[0].numpy()
 
 
 def text_encoder(folder: Path) -> Path:
