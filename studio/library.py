@@ -2,7 +2,7 @@
 
 Saving (`keep`) follows one protocol: serialised bytes are read back, room is checked, objects are written to a temporary file, synced
 and renamed, and only then one transaction names them. So a row never lacks its file, and a file without a row is swept at a start.
-Holds the parts that share the index: journal, drafts, shelf, meanings, originals, manuscripts and their search, batches.
+Holds the parts that share the index: journal, drafts, shelf, storyboards, meanings, originals, manuscripts and their search, batches.
 Knows tasks and records; knows no model and no page.
 """
 
@@ -32,6 +32,7 @@ from studio.provenance.record import Record, to_json
 from studio.schema import STEPS
 from studio.shelf import Shelf
 from studio.storage import Store, locked, new_id, storing
+from studio.storyboards import Storyboards
 from studio.sweep import forget_words, set_aside, sweep
 from studio.writing.manuscripts import Manuscripts
 
@@ -64,6 +65,7 @@ class Library:
         self.journal = Journal(self._index, self._store.run)
         self.drafts = Drafts(self._index)
         self.shelf = Shelf(self._index, self.release)
+        self.storyboards = Storyboards(self._index)
         self.meanings = Meanings(self._index, self._store.path)
         self.originals = Originals(self._index, self._store)
         self.manuscripts = Manuscripts(self._index)

@@ -159,6 +159,12 @@ STEPS = (
     INSERT INTO meanings (seq, creation, model, vector) SELECT seq, creation, model, vector FROM meanings_of_one_model;
     DROP TABLE meanings_of_one_model;
     """,
+    """
+    ALTER TABLE creations ADD COLUMN panel INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE creations ADD COLUMN panel_words TEXT NOT NULL DEFAULT '';
+    ALTER TABLE creations ADD COLUMN panel_sound TEXT NOT NULL DEFAULT '';
+    CREATE INDEX creations_on_boards ON creations (owner, project, panel) WHERE panel > 0;
+    """,
 )
 """Step k brings an index of version k to version k + 1. Never edit one that was released: add the next."""
 

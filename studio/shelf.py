@@ -123,8 +123,12 @@ class Shelf:
             raise NotFound(_GONE)
 
     def move(self, ids: Sequence[str], project: str, owner: str = "local", session: str = "") -> None:
-        """Put them into a project; '' takes them out of theirs. A project is there as long as something is in it."""
-        self._change("project = ?", (line(project, "Project", PROJECT_LIMIT),), ids, owner, session)
+        """Put them into a project; '' takes them out of theirs, and out of its storyboard.
+
+        A project is there as long as something is in it.
+        """
+        name = line(project, "Project", PROJECT_LIMIT)
+        self._change("panel = iif(project = ?, panel, 0), project = ?", (name, name), ids, owner, session)
 
     def tag(self, ids: Sequence[str], add: Sequence[str] = (), remove: Sequence[str] = (), owner: str = "local", session: str = "") -> None:
         """Give tags and take tags. Two that differ only in capitals are one."""

@@ -1,7 +1,8 @@
 """The tabs of the studio, one module each, layout only. Modules that begin with an underscore serve them all.
 
 A tab module has `NAME` (its title), `TASK` (what it asks for, or None for a tab that asks for nothing), `build(form)` (its layout) and
-`ACCEPTS` (medium to field: what other tabs may send here). Where it has `here(studio)`, only studios
+`ACCEPTS` (medium to field: what other tabs may send here). A tab that asks for nothing may have `TAKES`, the media that other tabs may send
+here as creations, and `taken(desk, id, request)`, which gives the new value of `desk.tray`. Where it has `here(studio)`, only studios
 where that is so get the tab. Tabs never import one another.
 """
 
@@ -11,7 +12,7 @@ import importlib
 import pkgutil
 from types import ModuleType
 
-ORDER = ("text_to_image", "inpainting", "music", "writing", "narration", "library", "batches", "models")
+ORDER = ("text_to_image", "inpainting", "music", "writing", "narration", "library", "storyboard", "batches", "models")
 """Known tabs in the order of the page; any further ones follow by name."""
 
 

@@ -52,13 +52,15 @@ class Desk:
     """What every tab is built on: the studio, the page, and what other tabs may take from here.
 
     `outbox` maps a medium ("text", "lyrics", "picture", "sound") to the component that other tabs may take it from: words as they are, a
-    picture or a sound as the id of a creation. `leads` maps the kind of a tab to a button here that does no more than open it.
+    picture or a sound as the id of a creation. `leads` maps the kind of a tab to a button here that does no more than open it. `tray` is
+    the component that shows what was sent here, in a tab without a form.
     """
 
     studio: Studio
     demo: gr.Blocks
     outbox: dict[str, Any] = field(default_factory=dict[str, Any])
     leads: dict[str, Any] = field(default_factory=dict[str, Any])
+    tray: Any = None
 
     def owner(self, request: gr.Request | None) -> tuple[str, str]:
         """Whose run this is: (owner, browser session)."""
@@ -292,6 +294,22 @@ def send(source: Desk, target: Form, medium: str, button: Any, bar: gr.Tabs) -> 
     fields = target.fields
     inputs = [source.outbox[medium], *(fields[name] for name in worded)]
     button.click(sent, inputs, [component, bar, *(fields[name] for name in named)], **QUIET)
+
+
+def hand(
+    source: Desk, target: Desk, take: Callable[[Desk, str, gr.Request], Any], medium: str, button: Any, bar: gr.Tabs, tab: str
+) -> None:
+    """A press gives `target`, a tab without a form, the creation that `source` offers, and opens its tab."""
+
+    def handed(value: str, request: gr.Request) -> tuple[Any, Any]:
+        if not value:
+            return gr.skip(), gr.skip()
+        try:
+            return take(target, source.creation(value, request).id, request), gr.Tabs(selected=tab)
+        except StudioError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    button.click(handed, source.outbox[medium], [target.tray, bar], **QUIET)
 
 
 def finally_do(done: Any, act: Callable[..., Any], inputs: Any, outputs: Any, **options: Any) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gradio import themes
 
-from tabs import _chat, _context, _editor, _player, _shelf, _sources
+from tabs import _board, _chat, _context, _editor, _player, _shelf, _sources
 
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -17,13 +17,14 @@ STYLES = (
     "mask_editor.css",
     _player.STYLE,
     _shelf.STYLE,
+    _board.STYLE,
     _editor.STYLE,
     _context.STYLE,
     _sources.STYLE,
     _chat.STYLE,
 )
 MASK_EDITOR = tuple(f"mask_editor/{part}.js" for part in ("mask", "files", "view", "panel", "tools", "editor"))
-SCRIPTS = ("studio.js", *MASK_EDITOR, *_player.SCRIPTS, *_shelf.SCRIPTS, *_editor.SCRIPTS, *_chat.SCRIPTS)
+SCRIPTS = ("studio.js", *MASK_EDITOR, *_player.SCRIPTS, *_shelf.SCRIPTS, *_board.SCRIPTS, *_editor.SCRIPTS, *_chat.SCRIPTS)
 """In assets/, in the order in which the page loads them."""
 
 

@@ -47,6 +47,8 @@ def page(studio: Studio) -> Page:
                 for target, form, _ in built:
                     if target is not source and isinstance(form, Form):
                         _sends(desk, target, form, bar)
+                    elif target is not source:
+                        _hands(desk, target, form, bar)
         _foot.build(demo, studio)
     _without_spinners(demo)
     return demo
@@ -67,3 +69,10 @@ def _sends(desk: Desk, target: ModuleType, form: Form, bar: gr.Tabs) -> None:
         )
         form.inlets.setdefault(medium, (form.fields[target.ACCEPTS[medium]], str))
         _form.send(desk, form, medium, button, bar)
+
+
+def _hands(desk: Desk, target: ModuleType, other: Desk, bar: gr.Tabs) -> None:
+    """The same for a tab without a form, which takes the creation itself."""
+    for medium in sorted(set(desk.outbox) & set(getattr(target, "TAKES", ()))):
+        button = gr.Button(f"Send to {target.NAME}", size="sm", min_width=120, elem_classes=["send", f"for-{medium}"])
+        _form.hand(desk, other, target.taken, medium, button, bar, target.NAME.lower())

@@ -207,6 +207,10 @@ def _move(visit: Visit) -> dict[str, Any]:
     return {}
 
 
+def _panel(visit: Visit) -> dict[str, Any]:
+    return {"project": visit.desk.studio.library.storyboards.add(visit.ids, *visit.seen)}
+
+
 def _rename(visit: Visit) -> dict[str, Any]:
     visit.desk.studio.library.shelf.rename(visit.ids[0], visit.words("title"), *visit.seen)
     return {}
@@ -246,7 +250,7 @@ def _texts(value: object) -> tuple[str, ...]:
 
 
 ANSWERS: Mapping[str, Callable[[Visit], dict[str, Any]]] = {
-    "page": _page, "thumbs": _thumbs, "star": _star, "tag": _tag, "move": _move, "rename": _rename, "note": _note,
+    "page": _page, "thumbs": _thumbs, "star": _star, "tag": _tag, "move": _move, "panel": _panel, "rename": _rename, "note": _note,
     "trash": _trash, "restore": _restore, "purge": _purge, "empty": _empty, "files": _files,
 }  # fmt: skip
 """What a browser may ask for, by name."""

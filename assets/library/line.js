@@ -7,7 +7,7 @@
   let lists = 0;
 
   class Line {
-    // `acts`: star(on), tag(words, on), move(project), compare(), pack(plain), trash(), restore(), purge(), emptyTrash(), none(), known(name).
+    // `acts`: star(on), tag(words, on), move(project), panel(), compare(), pack(plain), trash(), restore(), purge(), emptyTrash(), none(), known(name).
     constructor(root, acts) {
       this.acts = acts;
       this.words = element("p", { className: "count", "aria-live": "polite" });
@@ -15,6 +15,7 @@
         star: button("Star", () => acts.star(!this.starred)),
         tag: button("Tag", () => this.#tag(), { "aria-haspopup": "dialog" }),
         move: button("Project", () => this.#move(), { "aria-haspopup": "dialog" }),
+        panel: button("Storyboard", () => acts.panel()),
         compare: button("Compare", () => acts.compare()),
         pack: button("Export", () => this.#pack(), { "aria-haspopup": "dialog" }),
         trash: button("Move to trash", () => acts.trash()),
@@ -36,6 +37,7 @@
       this.starred = several && chosen.every(({ star }) => star);
       this.words.textContent = several ? `${many(chosen.length)} selected` : trashed ? `${many(total)} in the trash, each for 30 days` : total ? many(total) : "";
       const here = several ? (trashed ? ["restore", "purge", "none"] : ["star", "tag", "move", "pack", "trash", "none"]) : trashed && total ? ["empty"] : [];
+      if (several && !trashed && chosen.every(({ medium }) => medium === "picture")) here.push("panel");
       if (several && !trashed && chosen.length >= 2 && chosen.length <= 4) here.push("compare");
       for (const [name, made] of Object.entries(this.buttons)) made.hidden = !here.includes(name);
       this.buttons.star.textContent = this.starred ? "Remove star" : "Star";

@@ -183,6 +183,15 @@
       });
     }
 
+    // The oldest first, as they were made.
+    panel(ids = this.selected.map(({ id }) => id).reverse()) {
+      return this.act("panel", { ids }, ({ project }) => {
+        this.change(ids, { project });
+        this.line.say(`${many(ids.length)} in the storyboard “${project}”, which has a tab of its own.`);
+        this.#learn("project", project);
+      });
+    }
+
     trash(ids = this.meant) {
       if (!ids.length) return;
       return this.act("trash", { ids }, ({ ids: gone }) => {
@@ -241,7 +250,7 @@
 
     #acts() {
       const known = (name) => (this.bar.known?.[name] ?? []).map(([value]) => value);
-      const calls = ["star", "tag", "move", "compare", "pack", "trash", "restore", "purge", "emptyTrash"];
+      const calls = ["star", "tag", "move", "panel", "compare", "pack", "trash", "restore", "purge", "emptyTrash"];
       return { ...Object.fromEntries(calls.map((name) => [name, (...given) => this[name](...given)])), none: () => this.select([]), known };
     }
 
