@@ -2,8 +2,9 @@
 
 Claim: on 50 open-ended prompts with the starter, at most a third. A 4-gram is four words in a row, capitals and punctuation apart; the
 share is that of 4-grams which stood in the same answer before, over all answers together. Both sides get the same prompts, lengths and
-seeds, through the studio's own pipeline. Plain means what it says: no cut of the candidates, no penalty. `--count 10` runs a slice;
-`--development` takes the 24 prompts on which the preset's numbers are chosen, and `--set dry_multiplier=2` tries another number there.
+seeds, through the studio's own pipeline. Plain means what it says: no cut of the candidates, no penalty. `--count 10` runs a slice,
+`--skip 10` begins after the first ten: slices' counts add up; `--development`
+takes the 24 prompts on which the preset's numbers are chosen, and `--set dry_multiplier=2` tries another number there.
 """
 
 from __future__ import annotations
@@ -152,6 +153,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=len(PROMPTS))
+    parser.add_argument("--skip", type=int, default=0, help="prompts to leave out at the beginning")
     parser.add_argument("--development", action="store_true", help="the 24 prompts on which the numbers are chosen")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", help="another number, with --development only")
     parser.add_argument("--show", action="store_true", help="print what the preset writes")
@@ -159,7 +161,7 @@ def main() -> None:
     if asked.set and not asked.development:
         sys.exit("repetition: --set is for --development; the fifty are measured with the preset as it is.")
     other = {name: float(number) for name, _, number in (pair.partition("=") for pair in asked.set)}
-    prompts = (DEVELOPMENT if asked.development else PROMPTS)[: asked.count]
+    prompts = (DEVELOPMENT if asked.development else PROMPTS)[asked.skip : asked.skip + asked.count]
     studio = Studio.open(_measure.settings())
     counted = {"balanced": Counted(), "plain": Counted()}
     try:
@@ -175,6 +177,7 @@ def main() -> None:
     ours, plain = counted["balanced"], counted["plain"]
     print(f"repetition: balanced {ours.share:.2%} of 4-grams, plain temperature 1 {plain.share:.2%}; "
           f"{ours.share / max(plain.share, 1e-9):.2f}x (claim <= 0.33x)")  # fmt: skip
+    print("  repeated 4-grams: " + "; ".join(f"{name} {one.repeated} of {one.grams}" for name, one in counted.items()))
     print(f"  {len(prompts)} prompts of up to {TOKENS} tokens, seed {SEED}; answers with a 4-gram twice: balanced {ours.answers}, plain "
           f"{plain.answers}; {_measure.machine()}")  # fmt: skip
     studio.close()

@@ -1,6 +1,7 @@
 """Writing in a given form: how many answers of the starter are valid by `jsonschema`, over 20 schemas with fixed seeds.
 
-Claim: 500 generations, 100 % valid. A generation that needed a second attempt is counted and named. `--count 20` runs a slice.
+Claim: 500 generations, 100 % valid. A generation that needed a second attempt is counted and named. `--count 20` runs a slice,
+`--skip 20` begins after the first twenty.
 """
 
 from __future__ import annotations
@@ -106,10 +107,10 @@ SCHEMAS: dict[str, tuple[str, dict[str, Any]]] = {
 """Request and schema by name: nested, enums, lengths, limits of numbers, patterns, references, unions, maps, open texts."""
 
 
-def tasks(count: int) -> Iterator[tuple[str, Write]]:
-    """The first `count` generations: the schemas in turn, seed after seed."""
+def tasks(count: int, skip: int = 0) -> Iterator[tuple[str, Write]]:
+    """`count` generations after the first `skip`: the schemas in turn, seed after seed."""
     names = list(SCHEMAS)
-    for number in range(count):
+    for number in range(skip, skip + count):
         prompt, schema = SCHEMAS[names[number % len(names)]]
         values = {"prompt": prompt, "output_schema": json.dumps(schema), "seed": number // len(names) + 1, "max_new_tokens": 120}
         yield names[number % len(names)], Write.checked({**values, "temperature": 0.9, "top_p": 0.95})
@@ -141,14 +142,16 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=500)
-    count = parser.parse_args().count
+    parser.add_argument("--skip", type=int, default=0)
+    asked = parser.parse_args()
+    count = asked.count
     studio = Studio.open(_measure.settings())
     try:
         write = writer(studio)
     except ModelUnavailable as missing:
         sys.exit(f"structured: {missing}")
     began, passed, again, tokens = time.process_time(), 0, 0, 0
-    for number, (name, task) in enumerate(tasks(count), 1):
+    for number, (name, task) in enumerate(tasks(count, asked.skip), 1):
         passage = write(task)
         tokens += passage.tokens
         again += "attempts" in passage.facts

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.writing.citations import Checked, check, cited
-from studio.writing.claims import denied, names, numbers
+from studio.writing.claims import names, numbers
+from studio.writing.denials import denied, unanswered
 from studio.writing.passages import Passage
 
 LIGHT = (
@@ -160,3 +161,39 @@ def test_no_fewer_than_denies_nothing() -> None:
     assert denied("It has no fewer than seven keys")[2] == 0
     no, yes, count = denied("It does not burn, but it shines")
     assert ("burn" in no, "shin" in yes, count) == (True, True, 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "claim"),
+    [
+        ("Even Sir William did not look perfectly calm when they came to the hall.", "When they came to the hall, Sir William did look calm."),
+        ("The magazine tried a more technical content for a while, but this did not last.", "For a while it tried technical content, which did last."),
+        ("No title of nobility shall be granted by the United States.", "A title of nobility may be granted by the United States."),
+        ("The proofs were seldom read. The bug was not there, as it was found.", "As it was found, the bug was there."),
+    ],
+)  # fmt: skip
+def test_a_denial_that_is_left_out_says_the_opposite(said: str, claim: str) -> None:
+    assert unanswered(said, claim)
+    assert one(f"{claim.rstrip('.')} [1].", said).verdict == "unsupported"
+
+
+@pytest.mark.parametrize(
+    ("said", "claim"),
+    [
+        ("But do not so. I have five hundred crowns, saved under your father.", "He has five hundred crowns saved under the father."),
+        ("He did not go to Paris but to London, where his aunt lived.", "He went to London, where his aunt lived."),
+        ("The bill was not only passed but signed the same evening.", "The bill was passed and signed the same evening."),
+        ("The shop does not open on Sundays. It opens on Mondays at nine.", "The shop opens on Mondays at nine."),
+        ("He was not present at the vote.", "He was never present at the vote."),
+    ],
+)
+def test_a_denial_of_something_else_turns_nothing(said: str, claim: str) -> None:
+    assert not unanswered(said, claim)
+    assert one(f"{claim.rstrip('.')} [1].", said).verdict == "supported"
+
+
+def test_a_word_with_un_before_it_is_the_opposite() -> None:
+    assert (
+        one("The keeper was unmarried and lived alone at the light [1].", "The keeper was married and lived at the light.").verdict
+        != "supported"
+    )

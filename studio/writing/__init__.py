@@ -46,7 +46,8 @@ Sources
     questions.py         what a question looks for
     retrieval.py         the passages that answer a question
     quoting.py           passages as a writer gets them
-    claims.py            what a sentence states: numbers, names, denials
+    claims.py            what a sentence states: numbers, names
+    denials.py           what a sentence denies, and opposite words
     citations.py         cited sentences held against their passages
 
 Taken away

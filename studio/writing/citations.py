@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from studio.writing.claims import Number, denied, names, numbers, opposite
+from studio.writing.claims import Number, names, numbers
+from studio.writing.denials import denied, opposite, unanswered
 from studio.writing.passages import Passage
 from studio.writing.questions import alike
 from studio.writing.sentences import sentences
@@ -24,7 +25,7 @@ SUPPORTED, WEAK = 0.45, 0.3
 """Share of a sentence's words that its passages hold, from which it is supported, or weak."""
 PARTLY = 0.7
 """What a word counts for of which the passages have only a relative."""
-TURNED = 0.25
+TURNED = 0.5
 """Share of the words that both have which may be denied in one alone."""
 NEARLY = 0.8
 """Share of a sentence's words from which a possessor that is not named there ("Orlando's father" for "my father") may be meant."""
@@ -191,6 +192,8 @@ def _named(name: str, held: set[str]) -> bool:
 
 def _turned(claim: str, near: str) -> bool:
     """Whether one denies what the other states, or says the opposite word. What a clause denies twice counts neither way."""
+    if unanswered(near, claim) or unanswered(claim, near):
+        return True
     no, yes, count = denied(claim)
     there = [denied(clause) for clause in re.split(r"[;:]\s|[.!?]\s+(?=[A-Z])", near)]
     held = {term for theirs in there for term in theirs[0] | theirs[1]}

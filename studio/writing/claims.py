@@ -1,4 +1,4 @@
-"""What a sentence states that can be compared: its numbers, its names, and what it denies. By rules, for English first.
+"""What a sentence states that can be compared: its numbers and its names. By rules, for English first.
 
 Knows words; knows no passage, no verdict and no model.
 """
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from studio.writing.terms import STOP_WORDS, stem, terms, words
+from studio.writing.terms import STOP_WORDS, stem, words
 
 _UNITS = {
     word: number
@@ -27,34 +27,8 @@ _ORDINALS = {
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _DIGITS = re.compile(r"\d[\d.,]*")
 _ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)\Z")
-_TOKEN = re.compile(r"\d[\d.,]*\d(?:st|nd|rd|th)?|\d(?:st|nd|rd|th)?|[^\W\d_]+(?:['’][^\W\d_]+)*|[,;:.()!?%—]")
-_DENIALS = frozenset(
-    "not no never none nobody nothing neither nor without cannot hardly scarcely nowhere fail failed fails refuse refused refuses deny "
-    "denied denies lack lacks lacked nicht kein keine nie niemals pas jamais nunca".split()
-)
-_EVEN = re.compile(r"\bnot\s+only\b|\bno\s+(?:doubt|less|more|worse|\w+er)\b|\bnot\s+(?:less|fewer|more)\s+than\b", re.IGNORECASE)
+TOKEN = re.compile(r"\d[\d.,]*\d(?:st|nd|rd|th)?|\d(?:st|nd|rd|th)?|[^\W\d_]+(?:['’][^\W\d_]+)*|[,;:.()!?%—]")
 _TITLES = ("Mr", "Mrs", "Ms", "Dr", "Prof", "Sir", "Jr")
-_REACH = 5
-"""Terms after a denying word that it denies, up to the end of the clause."""
-
-OPPOSITES: tuple[tuple[str, str], ...] = (
-    ("increase", "decrease"), ("rise", "fall"), ("grow", "shrink"), ("more", "less"), ("more", "fewer"), ("before", "after"),
-    ("early", "late"), ("high", "low"), ("good", "bad"), ("large", "small"), ("big", "small"), ("long", "short"), ("full", "empty"),
-    ("win", "lose"), ("gain", "lose"), ("accept", "refuse"), ("accept", "reject"), ("allow", "forbid"), ("allow", "prohibit"),
-    ("permit", "prohibit"), ("open", "close"), ("begin", "end"), ("start", "stop"), ("rich", "poor"), ("strong", "weak"),
-    ("young", "old"), ("hot", "cold"), ("warm", "cold"), ("fast", "slow"), ("quick", "slow"), ("hard", "easy"), ("difficult", "easy"),
-    ("legal", "illegal"), ("possible", "impossible"), ("true", "false"), ("right", "wrong"), ("alive", "dead"), ("love", "hate"),
-    ("like", "dislike"), ("friend", "enemy"), ("north", "south"), ("east", "west"), ("left", "right"), ("above", "below"),
-    ("inside", "outside"), ("present", "absent"), ("buy", "sell"), ("success", "failure"), ("succeed", "fail"), ("maximum", "minimum"),
-    ("male", "female"), ("day", "night"), ("light", "dark"), ("public", "private"), ("safe", "dangerous"), ("include", "exclude"),
-    ("agree", "disagree"), ("remember", "forget"), ("add", "remove"), ("arrive", "leave"), ("most", "least"), ("best", "worst"),
-    ("loud", "quiet"), ("wide", "narrow"), ("clean", "dirty"), ("wet", "dry"), ("war", "peace"), ("guilty", "innocent"), ("happy", "sad"),
-    ("north", "west"), ("south", "east"), ("with", "without"), ("first", "last"),
-)  # fmt: skip
-_FACING: dict[str, set[str]] = {}
-for _one, _other in OPPOSITES:
-    _FACING.setdefault(stem(_one), set()).add(stem(_other))
-    _FACING.setdefault(stem(_other), set()).add(stem(_one))
 
 
 @dataclass(frozen=True)
@@ -69,7 +43,7 @@ class Number:
 def numbers(text: str) -> list[Number]:
     """The numbers of a text, in figures or words: 1,234.5, 5 %, "twenty-five", "a thousand", "eighteenth". A lone "one" is none."""
     found: list[Number] = []
-    tokens = [(match.group().casefold(), match.start(), match.end()) for match in _TOKEN.finditer(text)]
+    tokens = [(match.group().casefold(), match.start(), match.end()) for match in TOKEN.finditer(text)]
     at = 0
     while at < len(tokens):
         read = _number(tokens, at)
@@ -96,29 +70,6 @@ def names(text: str, *, verse: bool = False) -> list[str]:
         if word[0].isupper() and not opens and word.casefold() not in STOP_WORDS and word not in _TITLES and len(word) > 1:
             found.append(re.sub("['’]s$", "", word))
     return list(dict.fromkeys(found))
-
-
-def denied(text: str) -> tuple[set[str], set[str], int]:
-    """The terms of a text that it denies, those that it does not, and how many denying words it has."""
-    text = _EVEN.sub(" ", text)
-    reach = count = 0
-    no: set[str] = set()
-    yes: set[str] = set()
-    for match in _TOKEN.finditer(text):
-        word = match.group().casefold().replace("’", "'")
-        if not word[0].isalnum() or word == "but":
-            reach = 0
-        elif word in _DENIALS or word.endswith("n't"):
-            reach, count = _REACH, count + 1
-        elif word not in STOP_WORDS:
-            (no if reach else yes).update(terms(word))
-            reach = max(0, reach - 1)
-    return no, yes, count
-
-
-def opposite(term: str) -> set[str]:
-    """The terms that say the opposite of one."""
-    return _FACING.get(term, set())
 
 
 def _number(tokens: list[tuple[str, int, int]], at: int) -> tuple[float, int] | None:

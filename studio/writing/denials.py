@@ -1,0 +1,149 @@
+"""What a sentence denies, and which words say the opposite of one another. By rules, for English.
+
+Knows words; knows no passage, no verdict and no model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from studio.writing.claims import TOKEN
+from studio.writing.terms import STOP_WORDS, stem, terms
+
+_DENIALS = frozenset(
+    "not no never none nobody nothing neither nor without cannot hardly scarcely nowhere fail failed fails refuse refused refuses deny "
+    "denied denies lack lacks lacked nicht kein keine nie niemals pas jamais nunca".split()
+)
+_EVEN = re.compile(
+    r"\bnot\s+(?:only|merely|just|simply|alone|until|till)\b|\bno\s+(?:doubt|less|more|worse|\w+er)\b|\bnot\s+(?:less|fewer|more)\s+than\b"
+    r"|\b(?:cannot|nothing)\s+but\b|\bor\s+(?:not|no)\b|\bif\s+not\b|\bwithout\s+(?:a\s+)?doubt\b",
+    re.IGNORECASE,
+)
+_REACH = 5
+"""Terms after a denying word that it denies, up to the end of the clause."""
+
+_SCOPE, _BEFORE, _AROUND = 3, 2, 6
+"""Terms after a denial, or before it where none follow, that must stand together in another text for the two to be compared; how far
+apart they may stand there."""
+
+OPPOSITES: tuple[tuple[str, str], ...] = (
+    ("increase", "decrease"), ("rise", "fall"), ("grow", "shrink"), ("more", "less"), ("more", "fewer"), ("before", "after"),
+    ("early", "late"), ("high", "low"), ("good", "bad"), ("large", "small"), ("big", "small"), ("long", "short"), ("full", "empty"),
+    ("win", "lose"), ("gain", "lose"), ("accept", "refuse"), ("accept", "reject"), ("allow", "forbid"), ("allow", "prohibit"),
+    ("permit", "prohibit"), ("open", "close"), ("begin", "end"), ("start", "stop"), ("rich", "poor"), ("strong", "weak"),
+    ("young", "old"), ("hot", "cold"), ("warm", "cold"), ("fast", "slow"), ("quick", "slow"), ("hard", "easy"), ("difficult", "easy"),
+    ("legal", "illegal"), ("possible", "impossible"), ("true", "false"), ("right", "wrong"), ("alive", "dead"), ("love", "hate"),
+    ("like", "dislike"), ("friend", "enemy"), ("north", "south"), ("east", "west"), ("left", "right"), ("above", "below"),
+    ("inside", "outside"), ("present", "absent"), ("buy", "sell"), ("success", "failure"), ("succeed", "fail"), ("maximum", "minimum"),
+    ("male", "female"), ("day", "night"), ("light", "dark"), ("public", "private"), ("safe", "dangerous"), ("include", "exclude"),
+    ("agree", "disagree"), ("remember", "forget"), ("add", "remove"), ("arrive", "leave"), ("most", "least"), ("best", "worst"),
+    ("loud", "quiet"), ("wide", "narrow"), ("clean", "dirty"), ("wet", "dry"), ("war", "peace"), ("guilty", "innocent"), ("happy", "sad"),
+    ("north", "west"), ("south", "east"), ("with", "without"), ("first", "last"), ("able", "unable"), ("honest", "dishonest"),
+    ("approve", "disapprove"), ("appear", "disappear"), ("advantage", "disadvantage"), ("obey", "disobey"), ("trust", "distrust"),
+    ("satisfied", "dissatisfied"), ("proper", "improper"), ("perfect", "imperfect"), ("patient", "impatient"), ("visible", "invisible"),
+    ("regular", "irregular"), ("always", "seldom"), ("often", "seldom"), ("often", "rarely"), ("usually", "rarely"),
+    ("sufficient", "insufficient"), ("willing", "reluctant"), ("praise", "blame"), ("ascend", "descend"), ("expand", "contract"),
+    ("import", "export"), ("majority", "minority"), ("superior", "inferior"), ("cheap", "expensive"), ("quickly", "slowly"),
+    ("better", "worse"), ("higher", "lower"), ("top", "bottom"), ("upper", "lower"), ("morning", "evening"), ("birth", "death"),
+    ("victory", "defeat"), ("approve", "reject"),
+)  # fmt: skip
+_FACING: dict[str, set[str]] = {}
+for _one, _other in OPPOSITES:
+    _FACING.setdefault(stem(_one), set()).add(stem(_other))
+    _FACING.setdefault(stem(_other), set()).add(stem(_one))
+
+
+def denied(text: str) -> tuple[set[str], set[str], int]:
+    """The terms of a text that it denies, those that it does not, and how many denying words it has."""
+    text = _EVEN.sub(" ", text)
+    reach = count = 0
+    no: set[str] = set()
+    yes: set[str] = set()
+    for match in TOKEN.finditer(text):
+        word = match.group().casefold().replace("’", "'")
+        if not word[0].isalnum() or word == "but":
+            reach = 0
+        elif word in _DENIALS or word.endswith("n't"):
+            reach, count = _REACH, count + 1
+        elif word not in STOP_WORDS:
+            (no if reach else yes).update(terms(word))
+            reach = max(0, reach - 1)
+    return no, yes, count
+
+
+def unanswered(one: str, other: str) -> bool:
+    """Whether a text denies what the other says in the same words close together, and denies nowhere near.
+
+    Denials that stand close to one another in a text count neither way, nor does one whose words the same text also says without it.
+    """
+    ours, theirs = _spoken(one), _spoken(other)
+    for denial in ours.denials:
+        if any(denial is not near and abs(denial.at - near.at) <= _AROUND // 2 for near in ours.denials):
+            continue
+        wanted = {ours.terms[at] for at in denial.scope}
+        aside = [at for at in range(len(ours.terms)) if not any(one.covers(at) for one in ours.denials)]
+        if not wanted or any(_together(wanted, ours.terms, at) for at in aside):
+            continue
+        places = [at for at in range(len(theirs.terms)) if _together(wanted, theirs.terms, at)]
+        if len(wanted) == 1:
+            near = set(ours.terms[max(0, denial.at - _AROUND) : denial.at + _AROUND]) - wanted
+            places = [at for at in places if near & set(theirs.terms[max(0, at - _AROUND) : at + _AROUND])]
+        if places and not any(one.covers(at) for one in theirs.denials for at in places):
+            return True
+    return False
+
+
+def opposite(term: str) -> set[str]:
+    """The terms that say the opposite of one, as far as words are known or made by "un"."""
+    bare = {term[2:]} if term.startswith("un") and len(term) > 5 else set[str]()
+    return _FACING.get(term, set()) | bare | {f"un{term}"}
+
+
+@dataclass(frozen=True)
+class _Denial:
+    """A denying word before the term at the index `at`, and the indexes of the terms that it is about."""
+
+    at: int
+    scope: tuple[int, ...]
+
+    def covers(self, at: int) -> bool:
+        """Whether the term at an index stands where this may deny it."""
+        return at in self.scope or self.at - _BEFORE - 1 <= at < self.at + _REACH
+
+
+@dataclass(frozen=True)
+class _Spoken:
+    """The terms of a text in their order, without the empty ones, and its denials."""
+
+    terms: tuple[str, ...]
+    denials: tuple[_Denial, ...]
+
+
+def _spoken(text: str) -> _Spoken:
+    found: list[str] = []
+    clauses: list[int] = []  # of each term
+    places: list[tuple[int, int]] = []  # of each denial, with its clause
+    clause = 0
+    for match in TOKEN.finditer(_EVEN.sub(" ", text)):
+        word = match.group().casefold().replace("’", "'")
+        if not word[0].isalnum() or word == "but":
+            clause += 1
+        elif word in _DENIALS or word.endswith("n't"):
+            places.append((len(found), clause))
+        elif word not in STOP_WORDS:
+            for term in terms(word):
+                found.append(term)
+                clauses.append(clause)
+    made: list[_Denial] = []
+    for at, its in places:
+        after = [i for i in range(at, min(at + _SCOPE, len(found))) if clauses[i] == its]
+        before = [i for i in range(max(0, at - _BEFORE), at) if clauses[i] == its]
+        made.append(_Denial(at, tuple(after or before)))
+    return _Spoken(tuple(found), tuple(made))
+
+
+def _together(wanted: set[str], found: Sequence[str], at: int) -> bool:
+    """Whether the term at an index is wanted, and with those around it at least two thirds of all that are."""
+    return found[at] in wanted and 3 * len(wanted & set(found[max(0, at - _AROUND) : at + _AROUND + 1])) >= 2 * len(wanted)
