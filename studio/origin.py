@@ -30,7 +30,11 @@ SEARCHED_SECONDS = 60.0
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 SOUNDS = (".flac", ".wav", ".mp3", ".ogg", ".opus")
 TEXTS = (".txt", ".md")
-OTHERS = (".json", ".avif", ".gif", ".svg")
+DECODED = (".avif", ".tif", ".tiff", ".gif", ".bmp")
+"""Pictures that nothing here makes and a copy may be saved as: searched for the mark."""
+SEALED = (".avif", ".heic", ".heif", ".tif", ".tiff", ".gif", ".mp4", ".m4v", ".m4a", ".mov")
+"""What nothing here makes and others sign."""
+OTHERS = (".json", ".svg", *dict.fromkeys((*DECODED, *SEALED)))
 """Read for the library, for other programs' settings, and for the signed statement that comes with a text."""
 BESIDE = (*TEXTS, ".html", ".docx", ".epub")
 """What may stand beside such a statement."""
@@ -59,7 +63,8 @@ def examine(
     suffix = file.suffix.lower()
     if suffix not in PICTURES + SOUNDS + TEXTS + OTHERS or (beside is not None and beside.suffix.lower() not in BESIDE):
         raise InvalidInput(
-            "Choose a picture (PNG, JPEG, WebP), a sound (FLAC, WAV, MP3, OGG, Opus), a text, or a document with its signed file."
+            "Choose a picture (PNG, JPEG, WebP, AVIF, TIFF), a sound (FLAC, WAV, MP3, OGG, Opus), a film (MP4, MOV), a text, or a document "
+            "with its signed file."
         )
     data = _read(file)
     if suffix == ".json":
@@ -109,8 +114,8 @@ def _library(data: bytes, number: str, library: Library, owner: str, session: st
 def _signature(data: bytes, suffix: str, identity: Identity) -> Finding:
     from studio.provenance import signing  # brings a library that only saving and this need
 
-    if suffix not in PICTURES + SOUNDS:
-        return Finding("Signature", "nothing", "This kind of file holds no signature.")
+    if suffix not in PICTURES + SOUNDS + SEALED:
+        return Finding("Signature", "nothing", "This kind of file holds no signature that is read here.")
     signature = signing.read(data, suffix, identity)
     said = " ".join(plain(claim, VALUE_LIMIT) for claim in signature.claims)
     signer = plain(signature.signer, NAME_LIMIT) or "someone else"
@@ -132,7 +137,7 @@ def _mark(file: Path, suffix: str, identity: Identity) -> tuple[Finding, str]:
     from studio.provenance.watermark import ODDS
 
     try:
-        if suffix in PICTURES:
+        if suffix in PICTURES + DECODED:
             from studio.inpaint.read import read_picture
             from studio.provenance import picture_mark
 

@@ -33,6 +33,7 @@ from tabs import _origin
 from tabs._form import Desk
 from tabs._origin import drawn
 from tests.samples import CARD
+from tests.test_signing import signed_elsewhere
 
 SIDE = 384
 
@@ -115,6 +116,24 @@ def test_a_cut_and_compressed_copy_is_recognised_by_its_mark_alone(place: Place,
     assert sure(found) | {"Invisible mark": ""} == {
         "Library": "nothing", "Signature": "nothing", "Invisible mark": "", "Record": "nothing", "Source type": "nothing",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", ["avif", "tiff", "bmp"])
+def test_a_copy_in_a_format_that_is_not_made_here_is_recognised_by_its_mark(place: Place, tmp_path: Path, suffix: str) -> None:
+    made, _ = place.keep(scene(), apple())
+    with Image.open(made.path) as picture:
+        picture.convert("RGB").save(tmp_path / f"copy.{suffix}")
+    found = place.asked(tmp_path / f"copy.{suffix}")
+    assert sure(found)["Invisible mark"] == "proof" and found.creation == made.id
+    assert found.verdict == "Yes, this was made here; it may have been changed since."
+
+
+@pytest.mark.parametrize("suffix", [".avif", ".tif", ".mp4", ".m4a", ".mov"])
+def test_a_signature_of_others_is_read_in_a_format_that_is_not_made_here(place: Place, tmp_path: Path, suffix: str) -> None:
+    (tmp_path / f"other{suffix}").write_bytes(signed_elsewhere(suffix))
+    found = place.asked(tmp_path / f"other{suffix}")
+    assert sure(found)["Signature"] == "claim" and found.verdict.startswith("Someone else signed it")
+    assert all(finding.words.endswith((".", ")")) for finding in found.findings)
 
 
 def test_a_record_that_was_copied_into_another_picture_proves_nothing(place: Place, tmp_path: Path) -> None:

@@ -182,6 +182,81 @@ def test_a_parent_that_a_stranger_signed_is_kept_as_it_is() -> None:
     assert "It is a changed version of “boat”, which is signed itself." in found.claims
 
 
+def film(brand: bytes) -> bytes:
+    """The least that is a film or a sound in the ISO base media file format (ISO 14496-12): its kind, a head of no tracks, some bytes."""
+
+    def box(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", 8 + len(content)) + kind + content
+
+    head = struct.pack(">5IIH", 0, 0, 0, 1000, 1000, 0x10000, 0x100) + bytes(10)
+    head += struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000) + bytes(24) + struct.pack(">I", 2)
+    kinds = box(b"ftyp", brand + struct.pack(">I", 512) + brand + b"iso2mp41")
+    return kinds + box(b"moov", box(b"mvhd", head)) + box(b"mdat", bytes(range(256)) * 40)
+
+
+def others(suffix: str) -> bytes:
+    """A file of a kind that is never signed here."""
+    if suffix in BRANDS:
+        return film(BRANDS[suffix])
+    out = io.BytesIO()
+    Image.fromarray(picture(1, 48, 40).pixels).save(out, {".tif": "TIFF"}.get(suffix, suffix[1:].upper()))
+    return out.getvalue()
+
+
+BRANDS = {".mp4": b"isom", ".m4a": b"M4A ", ".mov": b"qt  "}
+OTHERS = (".avif", ".tif", ".gif", *BRANDS)
+
+
+@functools.cache
+def signed_elsewhere(suffix: str) -> bytes:
+    data = others(suffix)
+    return signing._signed(data, manifests.readable(data), signing._manifest(MADE, 0), THEM.signer, THEM.root, [], True)
+
+
+@pytest.mark.parametrize("suffix", OTHERS)
+def test_what_others_sign_in_formats_that_are_not_made_here_is_read(suffix: str) -> None:
+    found = read(signed_elsewhere(suffix), suffix, US)
+    assert found.state == "foreign" and found.signer.startswith(THEM.signer.name) and "Made by an AI model." in found.claims
+    assert read(signed_elsewhere(suffix), suffix, THEM).state == "valid"
+    assert read(others(suffix), suffix, US).state == "none"
+    content = bytearray(signed_elsewhere(suffix))
+    place = bytes(content).rindex(others(suffix)[-64:]) if suffix in BRANDS else bytes(content).index(others(suffix)[600:640])
+    content[place] ^= 1
+    assert read(bytes(content), suffix, US).state == "altered"
+
+
+@pytest.mark.parametrize("suffix", OTHERS)
+def test_what_was_made_from_a_signed_file_of_another_format_keeps_its_signature(suffix: str) -> None:
+    edited = sign(SMALL, ".png", EDIT, US, [("holiday", signed_elsewhere(suffix), suffix)])
+    assert "It is a changed version of “holiday”, which is signed itself." in read(edited, ".png", US).claims
+
+
+@pytest.mark.parametrize("suffix", OTHERS)
+def test_broken_files_of_other_formats_are_answered_soon(suffix: str) -> None:
+    draw, whole, began = random.Random(suffix), signed_elsewhere(suffix), time.monotonic()
+    for _ in range(60):
+        data = bytearray(whole)
+        for place in draw.sample(range(len(data)), 6):
+            data[place] = draw.randrange(256)
+        told = read(bytes(data[: draw.choice([len(data), draw.randrange(len(data))])]), suffix, US)
+        assert told.state in ("none", "unreadable", "altered", "foreign")
+    assert time.monotonic() - began < 30
+    heavy = whole + b"jumd" * (manifests.BOXES + 1)
+    assert read(heavy, suffix, US).state == "unreadable"
+
+
+def test_a_manifest_that_says_it_is_huge_is_not_taken_apart() -> None:
+    for suffix, data in ((".mp4", signed_elsewhere(".mp4")), (".tif", signed_elsewhere(".tif"))):
+        if suffix == ".mp4":
+            place = data.index(manifests._MANIFEST) - 4
+            huge = data[:place] + struct.pack(">I", 7_000_000) + data[place + 4 :]
+        else:
+            place = re.search(rb"\x41\xcd[\x01\x07]\x00", data)
+            assert place is not None
+            huge = data[: place.end()] + struct.pack("<I", 7_000_000) + data[place.end() + 4 :]
+        assert manifests.excessive(huge) and not manifests.excessive(data)
+
+
 @pytest.mark.parametrize("broken", [b"\xff" * 400, manifest()[:600], manifest()[:300] + bytes(90) + manifest()[390:]])
 def test_a_parent_whose_signature_is_broken_is_named_and_reported(broken: bytes) -> None:
     parent = with_manifest(broken)

@@ -1,7 +1,8 @@
 """Files that can hold a signed manifest (C2PA 2.2), by their first bytes, and what of a manifest is safe to take apart.
 
 Knows the library c2pa, which it opens offline; knows no record and no sentence. Where a manifest lies: C2PA 2.2, appendix A. PNG (W3C,
-third edition), JPEG (ITU-T T.81), RIFF, ID3v2.4.0 (FLAC has its manifest in such a tag before its first byte), JUMBF (ISO 19566-5).
+third edition), JPEG (ITU-T T.81), RIFF, ID3v2.4.0 (FLAC has its manifest in such a tag before its first byte), JUMBF (ISO 19566-5); of
+others alone TIFF 6.0, GIF89a and the ISO base media file format (ISO 14496-12: AVIF, HEIC, MP4, M4A, MOV).
 """
 
 from __future__ import annotations
@@ -18,7 +19,16 @@ FORMATS = {
     ".mp3": "audio/mpeg",
 }
 SIGNED = tuple(FORMATS)
-"""Suffixes of what can be signed and read."""
+"""Suffixes of what is signed here."""
+READ = (*SIGNED, ".jpeg", ".avif", ".heic", ".heif", ".tif", ".tiff", ".gif", ".mp4", ".m4v", ".m4a", ".mov")
+"""Suffixes of what signatures are read in, whoever signed it."""
+_BRANDS = {
+    b"avif": "image/avif", b"avis": "image/avif", b"heic": "image/heic", b"heix": "image/heic", b"mif1": "image/heif",
+    b"M4A ": "audio/mp4", b"qt  ": "video/quicktime",
+}  # fmt: skip
+"""Of files in the ISO base media file format, by their major brand; any other is a film."""
+_MANIFEST = b"uuid\xd8\xfe\xc3\xd6\x1b\x0e\x48\x3c\x92\x97\x58\x28\x87\x7e\xc4\x81"
+"""How the box begins, behind its length, that holds a manifest in such a file (C2PA 2.2, A.5)."""
 SIZE_LIMIT = 1 << 30
 BOXES = 400
 """Most JUMBF boxes (ISO 19566-5) in a file that is read: a manifest has about seven, and one for each thing it was made from."""
@@ -40,6 +50,15 @@ def container(data: bytes) -> str:
     if after or (len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0):
         return "audio/mpeg"
     return ""
+
+
+def readable(data: bytes) -> str:
+    """The media type of a file that may hold a signature that is read here, by its first bytes; '' for any other."""
+    if data[4:8] == b"ftyp":
+        return _BRANDS.get(data[8:12], "video/mp4")
+    if data.startswith((b"II*\x00", b"MM\x00*")):
+        return "image/tiff"
+    return "image/gif" if data.startswith((b"GIF87a", b"GIF89a")) else container(data)
 
 
 def boxes(data: bytes) -> int:
@@ -82,8 +101,9 @@ def _tag(data: bytes) -> int:
 
 
 def _weight(data: bytes) -> int:
-    """Bytes of what holds manifests, as the file says it: PNG's caBX, JPEG's APP11, RIFF's C2PA, or an ID3 tag with all that is in it."""
-    kind = container(data)
+    """Bytes of what holds manifests, as the file says it: PNG's caBX, JPEG's APP11, RIFF's C2PA, an ID3 tag with all that is in it, TIFF's
+    tag 0xCD41, a box of the ISO format; all of a GIF."""
+    kind = readable(data)
     if kind == "image/png":
         places = [place.start() - 4 for place in re.finditer(rb"caBX(?=.{4}jumb)", data, re.DOTALL)]
         return sum(int.from_bytes(data[place : place + 4], "big") for place in places)
@@ -91,4 +111,14 @@ def _weight(data: bytes) -> int:
         return sum(int.from_bytes(place[1], "big") for place in re.finditer(rb"\xff\xeb(..)JP", data, re.DOTALL))
     if kind in ("image/webp", "audio/wav"):
         return sum(int.from_bytes(place[1], "little") for place in re.finditer(rb"C2PA(.{4})(?=.{4}jumb)", data, re.DOTALL))
+    if kind == "image/tiff":
+        order = "little" if data.startswith(b"II") else "big"
+        entry = rb"\x41\xcd[\x01\x07]\x00(.{4})" if order == "little" else rb"\xcd\x41\x00[\x01\x07](.{4})"
+        return max((int.from_bytes(place[1], order) for place in re.finditer(entry, data, re.DOTALL)), default=0)
+    if kind == "image/gif":
+        return len(data) if boxes(data) else 0
+    if data[4:8] == b"ftyp":
+        return sum(
+            int.from_bytes(data[max(0, place.start() - 4) : place.start()], "big") for place in re.finditer(re.escape(_MANIFEST), data)
+        )
     return _tag(data) if boxes(data) else 0

@@ -15,7 +15,7 @@ from typing import Literal, cast
 
 from studio.provenance.certificates import Certified
 from studio.provenance.identity import Identity
-from studio.provenance.manifests import SIGNED, boxes, container, context, excessive, native
+from studio.provenance.manifests import READ, boxes, context, excessive, native, readable
 
 SHOWN = 12
 """Most sentences of one kind."""
@@ -43,8 +43,8 @@ def read(data: bytes, suffix: str, identity: Identity | None) -> Signature:
 
     Takes about 5 ms for what this studio makes, at most some seconds for what was made to be slow.
     """
-    if not container(data):
-        known = ", ".join(name[1:].upper() for name in SIGNED)
+    if not readable(data):
+        known = ", ".join(name[1:].upper() for name in READ)
         told = suffix.lstrip(".").upper()[:8]
         return Signature("none", problems=(f"Signatures are read in {known} files, not in {told or 'this kind'}.",))
     if excessive(data):
@@ -95,7 +95,7 @@ def _store(data: bytes, anchors: Sequence[str]) -> Json | Signature:
     """The manifests of a file with the result of checking them, or the answer where there are none to check."""
     c2pa = native()
     try:
-        with context("".join(anchors)) as settings, c2pa.Reader(container(data), io.BytesIO(data), context=settings) as reader:
+        with context("".join(anchors)) as settings, c2pa.Reader(readable(data), io.BytesIO(data), context=settings) as reader:
             return cast("Json", json.loads(reader.json()))
     except c2pa.C2paError.ManifestNotFound:
         return Signature("none")

@@ -18,7 +18,7 @@ from typing import Any
 from studio.errors import StudioError
 from studio.provenance.certificates import Certified
 from studio.provenance.identity import Identity
-from studio.provenance.manifests import FORMATS, SIGNED, boxes, container, context, excessive, native
+from studio.provenance.manifests import FORMATS, SIGNED, boxes, container, context, excessive, native, readable
 from studio.provenance.record import VERSION, Record, to_json
 from studio.provenance.signatures import Signature, plain, read
 
@@ -90,7 +90,7 @@ def _entries(record: Record, parents: Sequence[tuple[str, bytes, str]]) -> list[
 
 def _add(builder: Any, entry: Mapping[str, str], data: bytes, suffix: str, whole: bool) -> None:
     """An ingredient with the manifest it carries; where that is broken or too long, by its name alone."""
-    kind = container(data)
+    kind = readable(data)
     why = "" if whole and not excessive(data) else _LONG
     if kind and not why:
         try:
