@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     import gradio as gr
 
     from studio.studio import Studio
+    from tabs._page import Page
 
 
-def serve(studio: Studio, **options: Any) -> tuple[gr.Blocks, str]:
+def serve(studio: Studio, **options: Any) -> tuple[Page, str]:
     """Launch the page and return it with its address; `options` go to Gradio's launch on top of the studio's own."""
     from tabs import _lean
 
@@ -36,6 +37,8 @@ def serve(studio: Studio, **options: Any) -> tuple[gr.Blocks, str]:
     # Gradio would ask itself for the page, and end the program where a busy machine takes more than three seconds to answer.
     given: dict[str, Any] = _web.launch_options(studio.settings) | {"_frontend": False} | options
     _, address, _ = demo.launch(**given)
+    if studio.settings.public:  # nobody's page needs to be open: the first visitor may come by HTTP
+        demo.starters.start()
     return demo, address
 
 
@@ -70,9 +73,10 @@ def main() -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     settings = Settings(_cli_parse_args=True)  # pyright: ignore[reportCallIssue]
     prepare_environment(settings)
-    from studio import watchdog
+    from studio import allocator, watchdog
     from studio.stocking import Stock, chosen
 
+    allocator.keep_small()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a supervisor's stop ends it as Ctrl+C does
     studio = None
     try:

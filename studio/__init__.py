@@ -21,6 +21,7 @@ Reading order:
     writing/             what every writing engine and the writing tab share: prompts, versions, sources, files
     recipes.py           what an engine hands over: parts that stay, and the ways a pipeline is made of them
     pinned.py            weights kept where a GPU fetches them quickly
+    allocator.py         the C library's memory, kept in few heaps
     device.py            the machine: cuda, mps or cpu, dtype, memory, threads
     embedding.py         texts as vectors, for the search in sources
     ledger.py            which bytes are taken on a device

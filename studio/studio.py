@@ -225,6 +225,8 @@ class Studio:
             return card
         except ModelUnavailable:
             if self.settings.public:  # a visitor brings no model here
+                if not task.model and not self.settings.offline and any(task.kind in card.serves for card in self.missing_starters()):
+                    raise ModelUnavailable("The model for this is on its way to this studio: try again in a minute.") from None
                 raise ModelUnavailable("This studio has no model for this now: choose another model or tab.") from None
             raise
 

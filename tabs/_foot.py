@@ -58,8 +58,8 @@ class Starters:
             self.over = True
 
 
-def build(demo: gr.Blocks, studio: Studio) -> None:
-    """Lay out the foot of the page and the banner of starters on their way."""
+def build(demo: gr.Blocks, studio: Studio) -> Starters:
+    """Lay out the foot of the page and the banner of starters on their way, which are returned: somebody else may begin to fetch them."""
     starters = Starters(studio)
     banner = gr.HTML(elem_classes="banner")
     gr.HTML(
@@ -79,6 +79,7 @@ def build(demo: gr.Blocks, studio: Studio) -> None:
     if studio.settings.hub_login:
         gr.LoginButton(size="sm", variant="secondary", elem_classes="hub-login")
     demo.load(report, None, banner, concurrency_limit=20, **PRIVATE)
+    return starters
 
 
 def _where(studio: Studio) -> str:

@@ -19,9 +19,10 @@ VERBS = {"lyrics": "Sing in"}
 
 
 class Page(gr.Blocks):
-    """The page, which knows its studio: the routes beside it ask for that."""
+    """The page, which knows its studio and the starters on their way: the routes and the program beside it ask for them."""
 
     studio: Studio
+    starters: _foot.Starters
 
 
 def page(studio: Studio) -> Page:
@@ -49,7 +50,7 @@ def page(studio: Studio) -> Page:
                         _sends(desk, target, form, bar)
                     elif target is not source:
                         _hands(desk, target, form, bar)
-        _foot.build(demo, studio)
+        demo.starters = _foot.build(demo, studio)
     _without_spinners(demo)
     return demo
 

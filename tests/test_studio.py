@@ -271,6 +271,10 @@ def test_a_public_studio_has_limits(dots: Dots, studio: Studio, tmp_path: Path) 
         finished(public, TextToImage(prompt="dots", steps=60))
     with pytest.raises(ModelUnavailable, match="^This studio has no model for this now"):
         finished(public, Compose(prompt="a tune"))  # nobody is told to download what a visitor cannot
+    coming = DOTS.model_copy(update={"name": "Tunes", "serves": (Compose.kind,), "source": Hub(repo="no/where", revision="a" * 40)})
+    public.cards = (DOTS, coming)
+    with pytest.raises(ModelUnavailable, match="on its way to this studio: try again in a minute"):
+        finished(public, Compose(prompt="a tune"))
     public.library.close()
 
 
