@@ -167,7 +167,7 @@ def test_no_fewer_than_denies_nothing() -> None:
     ("said", "claim"),
     [
         ("Even Sir William did not look perfectly calm when they came.", "When they came, Sir William did look calm."),
-        ("It tried a more technical content for a while, but this did not last.", "For a while it tried technical content, which did last."),
+        ("It tried technical content for a while, but this did not last.", "For a while it tried technical content, which did last."),
         ("No title of nobility shall be granted by the United States.", "A title of nobility may be granted by the United States."),
         ("The proofs were seldom read. The bug was not there, as it was found.", "As it was found, the bug was there."),
     ],
