@@ -33,6 +33,8 @@ FIRST = 3
 SEED = 20261122
 DATA = Path(__file__).resolve().parent.parent / "training" / "writing"
 TEXTS = ("alice", "as_you_like_it", "paradise_lost", "constitution", "jargon", "pride_and_prejudice")
+FRESH = "electronic_texts"
+"""A seventh text, which the last set alone looks into."""
 
 
 @dataclass(frozen=True)
@@ -45,20 +47,20 @@ class Paragraph:
     page: int | None = None
 
 
-def sources() -> dict[str, tuple[Passage, ...]]:
-    """The passages of each text."""
+def sources(*, fresh: bool = False) -> dict[str, tuple[Passage, ...]]:
+    """The passages of each text; with `fresh` of the seventh, too."""
     found: dict[str, tuple[Passage, ...]] = {}
-    for name in TEXTS:
+    for name in (*TEXTS, FRESH) if fresh else TEXTS:
         text = lzma.decompress((DATA / "texts" / f"{name}.txt.xz").read_bytes()).decode("utf-8")
         blocks = [Paragraph(part.strip("\n")) for part in re.split(r"\n[ \t]*\n", text) if part.strip()]
         found[name] = passages(blocks, name)
     return found
 
 
-def questions(*, held_out: bool, final: bool = False) -> list[Mapping[str, Any]]:
-    """Two thirds of the questions, or the third that is held out; with `final` those of the final run."""
-    if final:
-        return list(tomllib.loads((DATA / "questions_final.toml").read_text("utf-8"))["question"])
+def questions(*, held_out: bool, final: bool = False, fresh: bool = False) -> list[Mapping[str, Any]]:
+    """Two thirds of the questions, or the third that is held out; with `final` or `fresh` those of that run."""
+    if final or fresh:
+        return list(tomllib.loads((DATA / f"questions_{'fresh' if fresh else 'final'}.toml").read_text("utf-8"))["question"])
     every = tomllib.loads((DATA / "questions.toml").read_text("utf-8"))["question"]
     order = list(range(len(every)))
     random.Random(SEED).shuffle(order)
@@ -95,11 +97,12 @@ def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     options.add_argument("--held-out", action="store_true")
     options.add_argument("--final", action="store_true")
+    options.add_argument("--fresh", action="store_true")
     options.add_argument("--meaning", action="store_true")
     chosen = options.parse_args()
-    asked = questions(held_out=chosen.held_out, final=chosen.final)
-    told = not (chosen.held_out or chosen.final)
-    everything = [passage for found in sources().values() for passage in found]
+    asked = questions(held_out=chosen.held_out, final=chosen.final, fresh=chosen.fresh)
+    told = not (chosen.held_out or chosen.final or chosen.fresh)
+    everything = [passage for found in sources(fresh=chosen.fresh).values() for passage in found]
     made: list[Index] = []
     seconds = _measure.seconds(lambda: made.append(Index(everything)))
     index = made[0]
