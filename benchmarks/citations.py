@@ -85,7 +85,7 @@ def main() -> None:
     options.add_argument("--final", action="store_true")
     options.add_argument("--fresh", action="store_true")
     chosen = options.parse_args()
-    told = not (chosen.held_out or chosen.final or chosen.fresh)
+    told = not (chosen.held_out or chosen.final)
     made = list(pairs(held_out=chosen.held_out, final=chosen.final, fresh=chosen.fresh))
     found: list[str] = []
 

@@ -1,4 +1,7 @@
-"""What a program may ask of a conversation over HTTP: messages in, the answer out as it is written. Keeps no conversation, only answers."""
+"""What a program may ask of a conversation over HTTP: messages in, the answer out as it is written. Keeps no conversation, only answers.
+
+What else is read beside the messages is given with each request, under the names that /write and /write_context have for it.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,12 @@ def wire(form: Form) -> None:
     def chat(
         request: gr.Request, messages: list[dict[str, str]], document: str = "", model: str = "", max_new_tokens: int | None = None,
         temperature: float | None = None, top_p: float | None = None, seed: int | None = None, stop: list[str] | None = None,
-        output_schema: str = "",
+        output_schema: str = "", notes: str = "", cards: str = "", passages: str = "", author_note: str = "", note_depth: int = 80,
     ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
         given = {
             "document": document, "model": model, "max_new_tokens": max_new_tokens, "temperature": temperature, "top_p": top_p,
-            "seed": seed, "stop": stop, "output_schema": output_schema,
+            "seed": seed, "stop": stop, "output_schema": output_schema, "notes": notes, "cards": cards, "passages": passages,
+            "author_note": author_note, "note_depth": note_depth,
         }  # fmt: skip
         for text, made, _ in form.watched(lambda: form.started(task_of(messages, given), request), 2, _drawn, request):
             if isinstance(text, str):

@@ -148,6 +148,28 @@ def test_a_conversation_goes_on_over_plain_http(url: str) -> None:
     assert read["turns"] > 0 and read["document"] > 0
 
 
+def test_a_conversation_reads_what_is_given_beside_it(client: Client) -> None:
+    """Notes, cards, passages and the author's note are in what the writer reads, as for `/write_context`."""
+    beside = {
+        "notes": "The keeper's dog is called Brand.", "cards": "Skerry: a rock in the sea.", "passages": "[1] The light burns red.",
+        "author_note": "Keep it dark.", "note_depth": 0,
+    }  # fmt: skip
+    asked = [{"role": "user", "content": "What is the dog called?"}]
+    alone = client.predict(asked, max_new_tokens=8, seed=1, api_name="/chat")[1]
+    made = client.predict(asked, max_new_tokens=8, seed=1, **beside, api_name="/chat")[1]
+    told = client.predict("What is the dog called?", max_new_tokens=8, **beside, api_name="/write_context")
+    sources = {part["source"] for part in told["parts"] if part["tokens"]}
+    assert {"notes", "cards", "passages"} <= sources
+    assert made["read"] != alone["read"]
+    read = made["read"]
+    assert all(read[name] > 0 for name in ("notes", "cards", "passages")), read
+
+
+def test_a_conversation_refuses_what_is_no_place_for_a_note(client: Client) -> None:
+    with pytest.raises(AppError, match="[Dd]epth"):
+        client.predict([{"role": "user", "content": "x"}], note_depth=-1, api_name="/chat")
+
+
 @pytest.mark.parametrize(
     "messages",
     [
