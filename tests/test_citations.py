@@ -197,3 +197,27 @@ def test_a_word_with_un_before_it_is_the_opposite() -> None:
         one("The keeper was unmarried and lived alone at the light [1].", "The keeper was married and lived at the light.").verdict
         != "supported"
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "claim"),
+    [
+        ("Speakers abroad are less likely to guess.", "Speakers abroad are more likely to guess."),
+        ("The right to vote shall not be denied on account of race.", "The right to vote shall be denied on account of race."),
+        ("But I cannot--I have never desired your good opinion.", "She has always desired his good opinion."),
+        ("It is an appropriate response to a ping.", "It is an inappropriate response to a ping."),
+    ],
+)
+def test_less_for_more_and_denials_in_pairs_are_the_opposite(said: str, claim: str) -> None:
+    assert one(f"{claim.rstrip('.')} [1].", said).verdict == "unsupported"
+
+
+@pytest.mark.parametrize(
+    ("said", "claim"),
+    [
+        ("But I cannot--I have never desired your good opinion.", "She never desired his good opinion."),
+        ("Of the four projects, a bureau in the house executed the first.", "A bureau in the house executed the first project."),
+    ],
+)
+def test_what_only_looks_denied_is_supported(said: str, claim: str) -> None:
+    assert one(f"{claim.rstrip('.')} [1].", said).verdict == "supported"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from studio.writing.claims import Number, names, numbers
-from studio.writing.denials import denied, opposite, unanswered
+from studio.writing.denials import denied, opposite, outweighed, unanswered
 from studio.writing.passages import Passage
 from studio.writing.questions import alike
 from studio.writing.sentences import sentences
@@ -168,7 +168,7 @@ def _other(number: Number, known: Sequence[Number]) -> Number | None:
     """Where the value is there of other things alone, but of this thing another value: that one."""
     if not number.unit or any(one.value == number.value and (one.unit == number.unit or not one.unit) for one in known):
         return None
-    return next((one for one in known if one.unit == number.unit), None)
+    return next((one for one in known if one.unit == number.unit and one.ordinal == number.ordinal), None)
 
 
 def _names(claim: str, said: str, near: str, *, nearly: bool) -> tuple[Verdict, str] | None:
@@ -192,7 +192,7 @@ def _named(name: str, held: set[str]) -> bool:
 
 def _turned(claim: str, near: str) -> bool:
     """Whether one denies what the other states, or says the opposite word. What a clause denies twice counts neither way."""
-    if unanswered(near, claim) or unanswered(claim, near):
+    if unanswered(near, claim) or unanswered(claim, near) or outweighed(claim, near):
         return True
     no, yes, count = denied(claim)
     there = [denied(clause) for clause in re.split(r"[;:]\s|[.!?]\s+(?=[A-Z])", near)]

@@ -27,7 +27,7 @@ _ORDINALS = {
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _DIGITS = re.compile(r"\d[\d.,]*")
 _ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)\Z")
-TOKEN = re.compile(r"\d[\d.,]*\d(?:st|nd|rd|th)?|\d(?:st|nd|rd|th)?|[^\W\d_]+(?:['’][^\W\d_]+)*|[,;:.()!?%—]")
+TOKEN = re.compile(r"--|\d[\d.,]*\d(?:st|nd|rd|th)?|\d(?:st|nd|rd|th)?|[^\W\d_]+(?:['’][^\W\d_]+)*|[,;:.()!?%—]")
 _TITLES = ("Mr", "Mrs", "Ms", "Dr", "Prof", "Sir", "Jr")
 
 
@@ -38,6 +38,11 @@ class Number:
     value: float
     said: str
     unit: str
+
+    @property
+    def ordinal(self) -> bool:
+        """Whether it tells a place in an order."""
+        return self.said.casefold() in _ORDINALS or _ORDINAL.match(self.said.casefold()) is not None
 
 
 def numbers(text: str) -> list[Number]:
@@ -67,7 +72,13 @@ def names(text: str, *, verse: bool = False) -> list[str]:
         begins = bool(re.search(r"[.!?:]\s|[.!?:]$|\n\s*\n|[\"“‘(]\s*$", between)) and not _short(text, before)
         opens = before == 0 or begins or (verse and "\n" in between)
         before = end
-        if word[0].isupper() and not opens and word.casefold() not in STOP_WORDS and word not in _TITLES and len(word) > 1:
+        if (
+            word[0].isupper()
+            and not opens
+            and re.sub("['’]s$", "", word.casefold()) not in STOP_WORDS
+            and word not in _TITLES
+            and len(word) > 1
+        ):
             found.append(re.sub("['’]s$", "", word))
     return list(dict.fromkeys(found))
 

@@ -21,6 +21,8 @@ _EVEN = re.compile(
     r"|\b(?:cannot|nothing)\s+but\b|\bor\s+(?:not|no)\b|\bif\s+not\b|\bwithout\s+(?:a\s+)?doubt\b",
     re.IGNORECASE,
 )
+_MORE = re.compile(r"\b(more|most|less|fewer|least)\s+(\w{3,})", re.IGNORECASE)
+_TITLE = re.compile(r"\b(Mr|Mrs|Ms|Dr|Prof|St)\.")
 _REACH = 5
 """Terms after a denying word that it denies, up to the end of the clause."""
 
@@ -40,6 +42,7 @@ OPPOSITES: tuple[tuple[str, str], ...] = (
     ("male", "female"), ("day", "night"), ("light", "dark"), ("public", "private"), ("safe", "dangerous"), ("include", "exclude"),
     ("agree", "disagree"), ("remember", "forget"), ("add", "remove"), ("arrive", "leave"), ("most", "least"), ("best", "worst"),
     ("loud", "quiet"), ("wide", "narrow"), ("clean", "dirty"), ("wet", "dry"), ("war", "peace"), ("guilty", "innocent"), ("happy", "sad"),
+    ("accept", "decline"), ("known", "unknown"), ("allow", "refuse"),
     ("north", "west"), ("south", "east"), ("with", "without"), ("first", "last"), ("able", "unable"), ("honest", "dishonest"),
     ("approve", "disapprove"), ("appear", "disappear"), ("advantage", "disadvantage"), ("obey", "disobey"), ("trust", "distrust"),
     ("satisfied", "dissatisfied"), ("proper", "improper"), ("perfect", "imperfect"), ("patient", "impatient"), ("visible", "invisible"),
@@ -76,28 +79,41 @@ def denied(text: str) -> tuple[set[str], set[str], int]:
 def unanswered(one: str, other: str) -> bool:
     """Whether a text denies what the other says in the same words close together, and denies nowhere near.
 
-    Denials that stand close to one another in a text count neither way, nor does one whose words the same text also says without it.
+    Two denials in one clause ("shall not be denied") are none. A denial counts neither way whose words the same text also says without it.
     """
     ours, theirs = _spoken(one), _spoken(other)
     for denial in ours.denials:
-        if any(denial is not near and abs(denial.at - near.at) <= _AROUND // 2 for near in ours.denials):
-            continue
         wanted = {ours.terms[at] for at in denial.scope}
         aside = [at for at in range(len(ours.terms)) if not any(one.covers(at) for one in ours.denials)]
-        if not wanted or any(_together(wanted, ours.terms, at) for at in aside):
+        if not wanted or any(_together(wanted, ours.terms, at, len(wanted)) for at in aside):
             continue
-        places = [at for at in range(len(theirs.terms)) if _together(wanted, theirs.terms, at)]
+        places = [at for at in range(len(theirs.terms)) if _together(wanted, theirs.terms, at, 2 * len(wanted) / 3)]
         if len(wanted) == 1:
             near = set(ours.terms[max(0, denial.at - _AROUND) : denial.at + _AROUND]) - wanted
             places = [at for at in places if near & set(theirs.terms[max(0, at - _AROUND) : at + _AROUND])]
-        if places and not any(one.covers(at) for one in theirs.denials for at in places):
+        if places and all(theirs.denied(at) != bool(denial.words % 2) for at in places):
             return True
     return False
 
 
+def outweighed(one: str, other: str) -> bool:
+    """Whether one says "more" and the other "less" of the same word."""
+    mine, yours = _compared(one), _compared(other)
+    return any((more, word) not in yours and (not more, word) in yours for more, word in mine)
+
+
+def _compared(text: str) -> set[tuple[bool, str]]:
+    """The words of which a text says more or most (True), or less, fewer or least (False)."""
+    return {(match.group(1).casefold() in ("more", "most"), stem(match.group(2).casefold())) for match in _MORE.finditer(text)}
+
+
 def opposite(term: str) -> set[str]:
-    """The terms that say the opposite of one, as far as words are known or made by "un"."""
-    bare = {term[2:]} if term.startswith("un") and len(term) > 5 else set[str]()
+    """The terms that say the opposite of one, as far as words are known or made by "un" and the like."""
+    bare = {
+        term[len(start) :]
+        for start, least in (("un", 5), ("in", 9), ("im", 8), ("dis", 8))
+        if term.startswith(start) and len(term) >= least
+    }
     return _FACING.get(term, set()) | bare | {f"un{term}"}
 
 
@@ -107,6 +123,8 @@ class _Denial:
 
     at: int
     scope: tuple[int, ...]
+    words: int
+    """Denying words that stand together here."""
 
     def covers(self, at: int) -> bool:
         """Whether the term at an index stands where this may deny it."""
@@ -120,13 +138,18 @@ class _Spoken:
     terms: tuple[str, ...]
     denials: tuple[_Denial, ...]
 
+    def denied(self, at: int) -> bool:
+        """Whether the term at an index is denied, as far as the nearest denial tells."""
+        near = min((one for one in self.denials if one.covers(at)), key=lambda one: abs(at - one.at), default=None)
+        return near is not None and near.words % 2 == 1
+
 
 def _spoken(text: str) -> _Spoken:
     found: list[str] = []
     clauses: list[int] = []  # of each term
     places: list[tuple[int, int]] = []  # of each denial, with its clause
     clause = 0
-    for match in TOKEN.finditer(_EVEN.sub(" ", text)):
+    for match in TOKEN.finditer(_TITLE.sub(r"\1", _EVEN.sub(" ", text))):
         word = match.group().casefold().replace("’", "'")
         if not word[0].isalnum() or word == "but":
             clause += 1
@@ -137,13 +160,17 @@ def _spoken(text: str) -> _Spoken:
                 found.append(term)
                 clauses.append(clause)
     made: list[_Denial] = []
-    for at, its in places:
-        after = [i for i in range(at, min(at + _SCOPE, len(found))) if clauses[i] == its]
+    for number, (at, its) in enumerate(places):
+        same = [there for there, clause in places[number:] if clause == its and there - at <= _SCOPE]
+        if any(clause == its and 0 <= at - there <= _SCOPE for there, clause in places[:number]):
+            continue  # told with the one before
+        last = same[-1]
+        after = [i for i in range(last, min(last + _SCOPE, len(found))) if clauses[i] == its]
         before = [i for i in range(max(0, at - _BEFORE), at) if clauses[i] == its]
-        made.append(_Denial(at, tuple(after or before)))
+        made.append(_Denial(last, tuple(after or before), len(same)))
     return _Spoken(tuple(found), tuple(made))
 
 
-def _together(wanted: set[str], found: Sequence[str], at: int) -> bool:
-    """Whether the term at an index is wanted, and with those around it at least two thirds of all that are."""
-    return found[at] in wanted and 3 * len(wanted & set(found[max(0, at - _AROUND) : at + _AROUND + 1])) >= 2 * len(wanted)
+def _together(wanted: set[str], found: Sequence[str], at: int, least: float) -> bool:
+    """Whether the term at an index is wanted, and with those around it at least so many of them."""
+    return found[at] in wanted and len(wanted & set(found[max(0, at - _AROUND) : at + _AROUND + 1])) >= least
