@@ -127,7 +127,8 @@ def _name(number: int, creation: Creation, private: bool, titles: Mapping[str, s
 def _listed(creation: Creation, names: Sequence[str], item: Item | None) -> dict[str, object]:
     """What the list says of one creation: its members of the zip (file, record, companions by name), and how it lies on the shelf."""
     companions = [name for name, path in creation.attachments.items() if path.exists()]
-    placed = {name: getattr(item, name) for name in ("title", "star", "project", "note")} | {"tags": list(item.tags)} if item else {}
+    shelved = ("title", "star", "project", "note", "panel", "panel_words", "panel_sound")
+    placed = {name: getattr(item, name) for name in shelved} | {"tags": list(item.tags)} if item else {}
     return {
         "id": creation.id, "file": names[0], "record": names[1] if len(names) > 1 else "",
         "companions": dict(zip(companions, names[2:], strict=False)), **placed,

@@ -23,7 +23,7 @@ from typing import Literal
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from studio import shelf
+from studio import shelf, storyboards
 from studio.archive import LIST, LIST_VERSION
 from studio.errors import InvalidInput, MediaUnreadable, StudioError
 from studio.index import Index, known_id, to_text
@@ -76,6 +76,9 @@ class _Listed(BaseModel):
     star: bool = False
     project: str = ""
     note: str = ""
+    panel: int = Field(default=0, ge=0, le=1_000_000)
+    panel_words: str = ""
+    panel_sound: str = ""
     tags: list[str] = Field(default_factory=list[str], max_length=1000)
 
 
@@ -177,10 +180,13 @@ class Incoming:
         values: tuple[object, ...] = (id, owner, session, shelf.IMPORTED, entry.kind, str(entry.model.get("name") or ""), arrival.main)
         values += (arrival.size, arrival.text, record.to_json(entry), to_text(entry.parents), entry.created, entry.schema_version)
         values += (shelf.line(listed.title, "Name", shelf.TITLE_LIMIT), shelf.note(listed.note), listed.star)
-        values += (shelf.line(listed.project, "Project", shelf.PROJECT_LIMIT),)
+        drawn = MEDIA.get(PurePosixPath(arrival.main).suffix) == "picture"
+        values += (shelf.line(listed.project, "Project", shelf.PROJECT_LIMIT), listed.panel if drawn and listed.project else 0)
+        values += (shelf.note(listed.panel_words)[: storyboards.CAPTION_LIMIT], known_id(listed.panel_sound).strip("-"))
         seq = index.execute(
             "INSERT INTO creations (id, owner, session, job, kind, model, object, bytes, text, record, parents, created, schema_version,"
-            " title, note, star, project) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " title, note, star, project, panel, panel_words, panel_sound)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             values,
         ).lastrowid
         index.executemany(

@@ -33,7 +33,7 @@ class Item:
     """One creation as a grid shows it. `medium` is "picture", "sound" or "text"; `title` its own name or ''.
 
     `words` are the first 200 characters of its text or prompt; `trashed` is when it was put in the trash, or ''; `missing` says that
-    its file is gone from the disk.
+    its file is gone from the disk. `panel` is its place in the storyboard of its project, 0 for none, with words and a sound of its own.
     """
 
     id: str
@@ -51,6 +51,9 @@ class Item:
     note: str
     trashed: str
     missing: bool
+    panel: int = 0
+    panel_words: str = ""
+    panel_sound: str = ""
 
 
 @dataclass(frozen=True)
@@ -229,7 +232,8 @@ _MINE = "+owner = ? AND (? = '' OR session = ?)"  # the + keeps its index out of
 _THESE = f"FROM creations WHERE id IN (SELECT value FROM json_each(?)) AND {_MINE}"
 _PLACE = "SELECT coalesce((SELECT seq FROM creations WHERE id = ?1), (SELECT max(seq) + 1 FROM creations WHERE id < ?1), 0) AS seq"
 _ITEMS = (
-    "SELECT id, kind, medium, title, caption, created, star, project, model, licence, bytes, note, trashed, missing,"
+    "SELECT id, kind, medium, title, caption, created, star, project, model, licence, bytes, note, trashed, missing, panel,"
+    " panel_words, panel_sound,"
     " (SELECT group_concat(tag, char(10)) FROM tags WHERE creation = seq) AS tags FROM creations"
 )
 _TAGS = (

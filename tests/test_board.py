@@ -13,15 +13,17 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from studio.creations import Sound
+from studio.creations import Sound, Take
 from studio.library import Library
 from studio.marks import Marks
 from studio.provenance import sounds
+from studio.provenance.record import compose
 from studio.settings import Settings
 from studio.storyboards import USUAL
+from studio.tasks import Compose
 from tabs import _board, storyboard
 from tabs._form import Desk
-from tests.samples import png, record
+from tests.samples import CARD, png, record
 
 ID = "01M81E9RY966Z9KNEEXRMQGB02"
 
@@ -57,7 +59,8 @@ def drawn(library: Library, words: str, owner: str = "local", session: str = "")
 
 
 def played(library: Library, words: str) -> str:
-    entry = record(words)
+    task = Compose.checked({"prompt": words, "seed": 1})
+    entry = compose(task, task, CARD, Take(Sound(np.zeros((2, 8), np.float32), 48000), 1), "cpu", 1)
     wave = (0.3 * np.sin(np.arange(24000) / 20)).astype(np.float32)
     return library.keep(sounds.encode_flac(Sound(np.stack([wave, wave]), 48000), entry), ".flac", entry).id
 
@@ -115,6 +118,40 @@ def test_a_storyboard_leaves_as_one_page_and_as_a_zip_in_its_order(library: Libr
         names = [name for name in file.namelist() if name[:3].isdigit()]
         assert names == ["001 Nobody b here b.png", "002 waves.flac", "003 the sea.png"]
         assert "contact-sheet.jpg" in file.namelist()
+
+
+def test_a_storyboard_in_a_zip_comes_back_as_one(library: Library, tmp_path: Path) -> None:
+    where = desk(library, tmp_path)
+    sea, pier, waves = drawn(library, "the sea"), drawn(library, "the pier"), played(library, "waves")
+    ask(where, "s", "add", ids=[pier, sea], project="Tides")
+    ask(where, "s", "caption", ids=[sea], caption="Last.")
+    ask(where, "s", "sound", ids=[sea], sound=waves)
+    path = Path(_board.packed(where, {"project": "Tides", "format": "zip"}, visitor("s"))["parcel"]["path"])
+    other = Library(tmp_path / "other")
+    other.incoming.bring(path)
+    panels = other.storyboards.panels("Tides")
+    assert [(panel.words, panel.heard) for panel in panels] == [("the pier", ""), ("Last.", "waves")]
+    other.close()
+
+
+def test_what_a_zip_says_of_a_panel_is_believed_of_pictures_alone(library: Library, tmp_path: Path) -> None:
+    where = desk(library, tmp_path)
+    ask(where, "s", "add", ids=[drawn(library, "the sea")], project="Tides")
+    path = Path(_board.packed(where, {"project": "Tides", "format": "zip"}, visitor("s"))["parcel"]["path"])
+    lies = tmp_path / "lies.zip"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(lies, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            if name == "library.json":
+                told = json.loads(data)
+                told["creations"][0] |= {"panel": 7, "panel_words": "x" * 9000, "panel_sound": "../../etc/passwd", "project": ""}
+                data = json.dumps(told).encode()
+            new.writestr(name, data)
+    other = Library(tmp_path / "other")
+    (id,) = other.incoming.bring(lies).ids
+    item = other.shelf.item(id)
+    assert (item.panel, len(item.panel_words), item.panel_sound) == (0, 1000, "")
+    other.close()
 
 
 def test_an_empty_one_is_not_packed_and_a_sound_that_is_gone_is_left_out(library: Library, tmp_path: Path) -> None:
