@@ -9,6 +9,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from studio.music import files
+from tests import tiny_music
+from tests.browser.conftest import made
 from tests.browser.test_music import choose, downloaded, fill, music, press
 from tests.serving import running
 from tests.test_studio_music import listed
@@ -43,3 +45,15 @@ def test_it_plays_while_it_is_made_and_stop_keeps_what_there_is(page: Page, tmp_
     expect(page.locator(".status p:visible").first).to_contain_text("1 finished result is kept", timeout=PATIENCE)
     expect(page.locator(".details dl:visible")).to_contain_text("stopped before its end")
     assert 0 < files.read(downloaded(page, tmp_path, ".flac")).seconds < 250
+
+
+@pytest.mark.thorough
+def test_audiocrafts_debug_model_makes_sound_through_the_same_tab(page: Page, tmp_path: Path) -> None:
+    tiny_music.needs_audiocraft()
+    choose(page, "Model", "audiocraft debug")
+    fill(page, "Prompt", "rain on a tin roof")
+    fill(page, "Duration", "2")
+    made(page, lambda: press(page, "Create"))
+    sound = files.read(downloaded(page, tmp_path, ".flac"))
+    assert (sound.rate, sound.seconds) == (32_000, 2.0) and sound.samples.std() > 0.01
+    page.wait_for_function("window.atelierPlayer.current().voice")
