@@ -1,4 +1,4 @@
-"""Longer prompts for pictures by a writer: a choice among the picture model's own words, or free text where the model reads any.
+"""Longer prompts by a writer: a choice among the words that a model understands, or free text for picture models that read any.
 
 It makes the request and reads the answer; who runs it is studio.py's to say. Knows no page and no library of creations.
 """
@@ -23,7 +23,7 @@ GRAMMAR_ENGINE = "gguf"
 
 
 class Asked(Protocol):
-    """What a writer is to choose: a question and the grammar of its answer."""
+    """What a writer is to choose: a question, what the answer goes on from, its grammar, and what is added to beginnings of words."""
 
     @property
     def question(self) -> str: ...
@@ -31,9 +31,18 @@ class Asked(Protocol):
     @property
     def grammar(self) -> str: ...
 
+    @property
+    def document(self) -> str: ...
+
+    @property
+    def bias(self) -> tuple[tuple[str, float], ...]: ...
+
+    @property
+    def temperature(self) -> float: ...
+
 
 class Wording(Protocol):
-    """What a picture engine with words of its own offers as `wording(card)`."""
+    """What an engine with words of its own offers as `wording(card)`."""
 
     def asked(self, prompt: str, style: str = "", seed: int = 0) -> Asked:
         """What may be added to the prompt."""
@@ -57,7 +66,11 @@ def writer(here: Mapping[str, ModelCard], constrained: bool) -> ModelCard:
 def choosing(card: ModelCard, asked: Asked, seed: int) -> tuple[ModelCard, Write]:
     """The card and task that choose by the grammar of `asked`."""
     sampling = {**card.options.get("sampling", {}), "grammar": asked.grammar}
-    task = Write(prompt=asked.question, model=card.name, max_new_tokens=48, temperature=0.9, top_p=0.95, seed=seed)
+    sampling |= {"logit_bias": [list(pair) for pair in asked.bias]} if asked.bias else {}
+    task = Write(
+        prompt=asked.question, document=asked.document, model=card.name, max_new_tokens=48, temperature=asked.temperature, top_p=0.95,
+        seed=seed,
+    )  # fmt: skip
     return card.model_copy(update={"options": {**card.options, "sampling": sampling}}), task
 
 

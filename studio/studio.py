@@ -156,26 +156,29 @@ class Studio:
         """Stop the runs of an owner, or of one of their browser sessions; returns how many. Each ends at its next report; `wait` for it."""
         return self._runs.stop(owner, session, wait=wait)
 
-    def enhance(self, asked: TextToImage, owner: str = "local", session: str = "", address: str = "") -> Iterator[Event]:
+    def enhance(self, asked: TextToImage | Compose, owner: str = "local", session: str = "", address: str = "") -> Iterator[Event]:
         """Make the prompt longer by a writer: progress, then one Preview with the new prompt. Stops like a run; nothing is kept.
 
-        For a model with words of its own they alone are chosen from. Raises ModelUnavailable where no writer is here.
+        For a model with words of its own they alone are chosen from. Raises ModelUnavailable where no writer is here, InvalidInput where
+        the prompt says it all or the model is one of music that has no words of its own.
         """
         self._admit(owner, address)
-        card = self.card_for(asked)
+        card, style = self.card_for(asked), getattr(asked, "style", "")
         self._allow(asked, owner)
         find = getattr(self._engines[card.engine], "wording", None)
         wording: enhance.Wording | None = None if find is None else find(card)
+        if wording is None and isinstance(asked, Compose):
+            raise InvalidInput(f"{card.name} goes by your words as they are: say the mood in them.", "model")
         writer = enhance.writer(self.here("write"), wording is not None)
         seed = secrets.randbelow(SEED_LIMIT)
         if wording is None:
             task = enhance.describing(writer, asked.prompt, seed)
         else:
-            writer, task = enhance.choosing(writer, wording.asked(asked.prompt, asked.style, seed), seed)
+            writer, task = enhance.choosing(writer, wording.asked(asked.prompt, style, seed), seed)
         task = models.resolve(task, writer)
 
         def finished(answer: str) -> str:
-            return enhance.described(asked.prompt, answer) if wording is None else wording.filled(asked.prompt, answer, asked.style)
+            return enhance.described(asked.prompt, answer) if wording is None else wording.filled(asked.prompt, answer, style)
 
         def aside(report: Report) -> Iterator[Media]:
             return self._aside(writer, task, report, owner, session, address)

@@ -10,7 +10,7 @@ import gradio as gr
 
 from studio.errors import StudioError
 from studio.tasks import ENERGIES, LOUDNESS, REFERENCE_USES, SOUND_FORMATS, Compose
-from tabs import _actions, _fields, _form, _gallery, _models, _player, _restored, _status, _takes, _timeline
+from tabs import _actions, _enhance, _fields, _form, _gallery, _models, _player, _restored, _status, _takes, _timeline
 from tabs._form import QUIET, Form
 
 NAME = "Music"
@@ -22,6 +22,8 @@ PROMPTS = (
     "bright folk dance with fiddle and guitar, 3/4",
     "slow cinematic strings that rise to a climax, D minor",
 )
+MOOD = "Hear a mood in it"
+"""What the writer is asked for: one word more in the prompt, which the plan follows."""
 PLAN = ("genre", "mood", "bpm", "key", "time_signature", "energy", "instruments", "form")
 NUMBERS = ("temperature", "top_p", "top_k", "guidance_scale", "steps", "reference_strength")
 
@@ -42,6 +44,7 @@ def build(form: Form) -> None:
 def _ask(form: Form) -> dict[str, Any]:
     prompt = form.add("prompt", _fields.text(TASK, "prompt", lines=3, placeholder="What should it sound like?", elem_classes="prompt"))
     _form.examples(prompt, PROMPTS)
+    mood = _enhance.build(form, MOOD)
     plan = gr.HTML(elem_classes="quiet plan", padding=False)
     with gr.Accordion("Change the plan", open=False):
         write = gr.Button("Fill in from the words", size="sm")
@@ -54,7 +57,7 @@ def _ask(form: Form) -> dict[str, Any]:
         stop = gr.Button("Stop", elem_classes="stop", scale=1, min_width=80)
     estimate = gr.HTML(elem_classes="quiet", padding=False)
     stage = gr.HTML(elem_classes="status", padding=False)
-    return {"prompt": prompt, "plan": plan, "write": write, "run": run, "stop": stop, "estimate": estimate, "stage": stage}
+    return {"prompt": prompt, "mood": mood, "plan": plan, "write": write, "run": run, "stop": stop, "estimate": estimate, "stage": stage}
 
 
 def _plan(form: Form) -> None:
@@ -148,6 +151,7 @@ def _wire(form: Form, ask: dict[str, Any], view: dict[str, Any]) -> None:
     def last_seed(take: str, request: gr.Request) -> Any:
         return _gallery.task_of(form.creation(take, request)).get("seed") if take else gr.skip()
 
+    _enhance.follow(form, ask["mood"], ask["stage"], MOOD)
     _wire_plan(form, ask)
     _actions.wire(form, view, ask["stage"], done)
     ask["dice"].click(None, js="() => Math.floor(Math.random() * 4294967295)", outputs=ask["seed"], api_visibility="private")

@@ -129,6 +129,11 @@ def test_what_it_does_not_use_is_refused_with_the_field_named(studio: Studio, tm
         list(studio.run(task(reference=str(file), reference_use="cover")))
 
 
+def test_a_model_without_words_of_its_own_is_not_written_for(studio: Studio) -> None:
+    with pytest.raises(InvalidInput, match="Tiny MusicGen goes by your words as they are"):
+        list(studio.enhance(task(model="Tiny MusicGen")))
+
+
 def test_audiocrafts_own_debug_model_makes_sound_the_same_way(studio: Studio) -> None:
     tiny_music.needs_audiocraft()
     take = made(studio, task(model="audiocraft debug", duration=1))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from studio.music.genres import Genre
     from studio.music.plan import Plan
     from studio.music.reference import Reference
+    from studio.music.wording import Wording
 
 CARDS = (
     ModelCard(
@@ -135,6 +136,13 @@ def choices(card: ModelCard) -> Mapping[str, Sequence[tuple[str, str]]]:
         "instruments": [(name.capitalize(), name) for name in sorted(INSTRUMENTS)],
         "bank": [(f"{bank.name} ({bank.licence})", bank.name) for bank in banks.banks(_soundfont(card))],
     }
+
+
+def wording(card: ModelCard) -> Wording:
+    """The mood that a writer may add to a prompt."""
+    from studio.music.wording import Wording
+
+    return Wording()
 
 
 class _Player:

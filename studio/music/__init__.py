@@ -14,6 +14,7 @@ From words to a plan
     genres.py            genres as data, read from presets/music/genres
     casting.py           who plays which role
     form.py              sections, bars and energy
+    wording.py           the mood that a writer hears in them
     plan.py              from words to a plan
     segments.py          a timeline as text: seconds and words, line by line
     timeline.py          a plan for each segment of a timeline

@@ -36,6 +36,9 @@ class Asked:
 
     question: str
     grammar: str
+    document: str = ""
+    bias: tuple[tuple[str, float], ...] = ()
+    temperature: float = 0.9
 
 
 class Wording:
