@@ -183,14 +183,33 @@ class Studio:
         def aside(report: Report) -> Iterator[Media]:
             return self._aside(writer, task, report, owner, session, address)
 
-        place = self._room()
-        try:
-            self.admission.begun(owner, address)
-        except BaseException:
-            place.left = True
-            raise
-        place.stream = self.watchdog.stream(lambda stream: self._enhance(stream, aside, finished), name="enhance")
-        yield from self._runs.follow(place.stream, owner, session)
+        yield from self._unkept(lambda stream: self._enhance(stream, aside, finished), "enhance", owner, session, address)
+
+    def judge(self, asked: Sequence[Write], owner: str = "local", session: str = "", address: str = "") -> Iterator[Event]:
+        """Short questions to one writer, which all name: progress, then a Preview each with its number from 1 and the answer.
+
+        Stops like a run; nothing is kept. Raises ModelUnavailable where the writer is not here.
+        """
+        self._admit(owner, address)
+        card = self.card_for(asked[0])
+        for one in asked:
+            self._allow(one, owner)
+
+        def answer(stream: Stream) -> None:
+            for number, one in enumerate(asked, 1):
+                comparing = Progress("running", item=number, items=len(asked), note="comparing sentences")
+                stream.report(comparing)
+
+                def report(event: Progress | Preview, now: Progress = comparing) -> None:
+                    stream.report(event if isinstance(event, Progress) and event.phase != "running" else now)
+
+                made = self._aside(card, models.resolve(one, card), report, owner, session, address)
+                answers = [media.text for media in made if isinstance(media, Passage)]
+                if stream.stopped:
+                    raise Cancelled
+                stream.report(Preview(text=answers[0] if answers else "", item=number))
+
+        yield from self._unkept(answer, "judge", owner, session, address)
 
     def select(self, asked: Select, owner: str = "local", session: str = "", address: str = "") -> Picture:
         """The mask of a part of a picture, 255 where it is, by a model. Waits its turn as a run does; nothing is kept.
@@ -412,6 +431,17 @@ class Studio:
                 self.admission.took(owner, address, time.monotonic() - begun[-1] if begun else 0.0)
             except StudioError as error:
                 log.warning("what a look or a longer prompt took was not written down: %s", error)
+
+    def _unkept(self, work: Callable[[Stream], None], name: str, owner: str, session: str, address: str) -> Iterator[Event]:
+        """A run of which nothing is kept, with a place among the others."""
+        place = self._room()
+        try:
+            self.admission.begun(owner, address)
+        except BaseException:
+            place.left = True
+            raise
+        place.stream = self.watchdog.stream(work, name=name)
+        yield from self._runs.follow(place.stream, owner, session)
 
     def _enhance(self, stream: Stream, aside: Callable[[Report], Iterator[Media]], finished: Callable[[str], str]) -> None:
         def report(event: Progress | Preview) -> None:

@@ -26,7 +26,7 @@ from studio.stream import Stream
 from studio.tasks import TEXT_LIMIT, Write
 from studio.writing import citations, quoting, retrieval
 from studio.writing.passages import Passage
-from tabs import _asking, _models, _scripts, _sources_kept, _sources_view, _status
+from tabs import _asking, _models, _scripts, _sources_judged, _sources_kept, _sources_view, _status
 from tabs._form import PRIVATE, QUIET, Form
 from tabs._sources_asked import MOST, asked_passages, asked_verdicts, too_small
 from tabs._sources_kept import Sources
@@ -35,6 +35,7 @@ from tabs._sources_parts import INSERT, Parts, laid_out
 STYLE = "writing/sources.css"
 """In assets/."""
 PAGES = 256
+NOTHING = '<p role="status">No sentence here cites a passage.</p>'
 
 
 @dataclass
@@ -91,18 +92,28 @@ class SourcesPanel:
 
         The numbers of these passages are the document's from now on.
         """
-        page = self._page(request)
         try:
-            sources = self._sources(page, request)
-            given = self._of_run(passages, sources) if passages else page.given
-            if page.document and given and citations.cited(text):
-                sources = _sources_kept.number(self._manuscripts, page.document, *self._seen(request), sources, given)
-            known = {**sources.numbered, **given}
+            known = self.known(text, request, passages)
         except StudioError as error:
             return _status.message(str(error), "error")
         if not known and not citations.cited(text):
             return ""
         return _sources_view.checked(citations.check(text, known), known)
+
+    def known(self, text: str, request: gr.Request, passages: str = "") -> dict[int, Passage]:
+        """The passages that a text may cite, by number; as for `checked`. Raises StudioError."""
+        page = self._page(request)
+        sources = self._sources(page, request)
+        given = self._of_run(passages, sources) if passages else page.given
+        if page.document and given and citations.cited(text):
+            sources = _sources_kept.number(self._manuscripts, page.document, *self._seen(request), sources, given)
+        return {**sources.numbered, **given}
+
+    def text(self, request: gr.Request, id: str) -> str:
+        """The document on the page as it is kept. Raises StudioError."""
+        page = self._page(request)
+        page.document = id or page.document
+        return self._manuscripts.open(page.document, *self._seen(request)).text if page.document else ""
 
     def wire(self) -> None:
         """Join the panel's own events."""
@@ -116,6 +127,7 @@ class SourcesPanel:
             None, parts.quote, js=INSERT, api_visibility="private"
         )
         parts.check.click(self._check, document, parts.verdicts, concurrency_limit=2, **PRIVATE)
+        _sources_judged.wire(self)
         model = self.form.fields["model"]
         model.change(self._able, model, [parts.answer, parts.use, parts.reason], **QUIET)
         self.form.demo.load(self._able, model, [parts.answer, parts.use, parts.reason], **QUIET)
@@ -200,17 +212,15 @@ class SourcesPanel:
 
     def _check(self, request: gr.Request, id: str) -> str:
         """The whole document as it is kept."""
-        page = self._page(request)
-        page.document = id or page.document
         try:
-            text = self._manuscripts.open(page.document, *self._seen(request)).text if page.document else ""
+            text = self.text(request, id)
         except StudioError as error:
             return _status.message(str(error), "error")
-        return self.checked(text, request) or '<p role="status">No sentence here cites a passage.</p>'
+        return self.checked(text, request) or NOTHING
 
     def _able(self, request: gr.Request, model: str | None) -> tuple[Any, Any, str]:
         """The answer is offered where the model can give one; the search always is."""
-        words = too_small(self._card(model), list(self.form.studio.cards))
+        words = too_small(self.card(model), list(self.form.studio.cards))
         reason = f'<p class="reason">{escape(words)}</p>' if words else ""
         return gr.Button(interactive=not words), gr.Checkbox(interactive=not words, value=not words and self._page(request).use), reason
 
@@ -284,9 +294,10 @@ class SourcesPanel:
         }
 
     def _used(self, values: Mapping[str, Any], request: gr.Request) -> bool:
-        return self._page(request).use and not too_small(self._card(str(values.get("model") or "")), ())
+        return self._page(request).use and not too_small(self.card(str(values.get("model") or "")), ())
 
-    def _card(self, model: str | None) -> ModelCard | None:
+    def card(self, model: str | None) -> ModelCard | None:
+        """The writer that is chosen; None where there is none."""
         try:
             return _models.picked(self.form.studio, model or "", Write.kind)
         except (StudioError, ValueError):

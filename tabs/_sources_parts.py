@@ -47,6 +47,8 @@ class Parts:
     use: gr.Checkbox
     found: Pressed
     check: gr.Button
+    judge: gr.Button
+    doubt: gr.HTML
     verdicts: Pressed
     meaning: gr.HTML
     fetch: gr.Button
@@ -70,9 +72,12 @@ def laid_out() -> Parts:
     reason = gr.HTML(elem_classes="quiet", padding=False)
     use = gr.Checkbox(True, label="The writer reads passages that fit", elem_classes="source-use")
     found = Pressed(elem_classes="source-found")
-    check = gr.Button("Check the citations", size="sm", min_width=120)
+    with gr.Row():
+        check = gr.Button("Check the citations", size="sm", min_width=120)
+        judge = gr.Button("Ask the writer, too", size="sm", min_width=120, interactive=False)
+    doubt = gr.HTML(elem_classes="quiet", padding=False)
     verdicts = Pressed(elem_classes="source-verdicts")
     meaning = gr.HTML(elem_classes="quiet", padding=False)
     fetch = gr.Button("Fetch the search by meaning (84 MB, Apache-2.0)", size="sm", visible=False)
     quote = gr.Textbox(visible="hidden")
-    return Parts(files, said, listed, question, find, answer, reason, use, found, check, verdicts, meaning, fetch, quote)
+    return Parts(files, said, listed, question, find, answer, reason, use, found, check, judge, doubt, verdicts, meaning, fetch, quote)

@@ -40,17 +40,20 @@ def found(passages: Mapping[int, Passage], question: str) -> str:
     return f'<p role="status">{said}</p><div class="passages" role="group" aria-label="Passages found">{drawn}</div>'
 
 
-def checked(sentences: Sequence[Checked], passages: Mapping[int, Passage]) -> str:
-    """The cited sentences with their verdicts, each a fold that opens to the passage with the words that bear it out."""
+def checked(sentences: Sequence[Checked], passages: Mapping[int, Passage], said: Mapping[int, str] | None = None) -> str:
+    """The cited sentences with their verdicts, each a fold that opens to the passage with the words that bear it out.
+
+    `said` is what a writer says of the sentence at an index, beside the verdict.
+    """
     cited = [one for one in sentences if one.verdict != "uncited"]
     without = len(sentences) - len(cited)
     if not cited:
         return '<p role="status">No sentence here cites a passage.</p>' if sentences else ""
     good = sum(one.verdict == "supported" for one in cited)
-    said = f"{good} of {len(cited)} cited sentence{'s' if len(cited) != 1 else ''} supported"
-    said += f"; {without} cite{'s' if without == 1 else ''} no passage." if without else "."
-    drawn = "".join(_sentence(one, passages) for one in cited)
-    return f'<p role="status">{said}</p><div class="verdicts" role="group" aria-label="Cited sentences">{drawn}</div>'
+    summed = f"{good} of {len(cited)} cited sentence{'s' if len(cited) != 1 else ''} supported"
+    summed += f"; {without} cite{'s' if without == 1 else ''} no passage." if without else "."
+    drawn = "".join(_sentence(one, passages, (said or {}).get(at, "")) for at, one in enumerate(sentences) if one.verdict != "uncited")
+    return f'<p role="status">{summed}</p><div class="verdicts" role="group" aria-label="Cited sentences">{drawn}</div>'
 
 
 def _row(row: SourceRow) -> str:
@@ -64,7 +67,7 @@ def _row(row: SourceRow) -> str:
     )
 
 
-def _sentence(one: Checked, passages: Mapping[int, Passage]) -> str:
+def _sentence(one: Checked, passages: Mapping[int, Passage], said: str) -> str:
     first = [one.passage] if one.passage in passages else []
     shown = [*first, *(number for number in one.numbers if number in passages and number not in first)]
     parts = "".join(
@@ -72,9 +75,10 @@ def _sentence(one: Checked, passages: Mapping[int, Passage]) -> str:
         + _text(passages[number], one.quote_start if number == one.passage else 0, one.quote_end if number == one.passage else 0)
         for number in shown
     )
+    why = f'<p class="why">{escape(one.why)}</p>' + (f'<p class="why">{escape(said)}</p>' if said else "")
     return (
         f'<details class="verdict {one.verdict}"><summary><span class="badge">{TITLES[one.verdict]}</span> '
-        f'<span dir="auto">{escape(" ".join(one.sentence.split()))}</span></summary><p class="why">{escape(one.why)}</p>{parts}</details>'
+        f'<span dir="auto">{escape(" ".join(one.sentence.split()))}</span></summary>{why}{parts}</details>'
     )
 
 

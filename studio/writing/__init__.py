@@ -49,6 +49,7 @@ Sources
     claims.py            what a sentence states: numbers, names
     denials.py           what a sentence denies, and opposite words
     citations.py         cited sentences held against their passages
+    entailment.py        what a large writer says of a sentence and its passage
 
 Taken away
     markup.py            the Markdown that the studio writes and reads
