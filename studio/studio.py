@@ -13,7 +13,7 @@ from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from studio import attempts, converted, enhance, failures, foresight, models, sources, stocking
 from studio.admission import Admission
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from studio.noticing import Noticing
 
 log = logging.getLogger("atelier")
+_Answer = TypeVar("_Answer")
 
 GUEST = "guest"
 """The owner of everything made in a public studio without a login: it is forgotten with its browser session, or at the next start."""
@@ -232,6 +233,20 @@ class Studio:
         place.stream = self.watchdog.stream(look, name=f"select with {card.name}")
         for _ in self._runs.follow(place.stream, owner, session):
             pass
+        if not found:
+            raise Cancelled
+        return found[0]
+
+    def aside(self, work: Callable[[Report], _Answer], owner: str = "local", session: str = "", name: str = "aside") -> _Answer:
+        """What `work` answers: it needs no model, but its browser session's Stop ends it, at its next report, as if it were a run.
+
+        Raises Cancelled once it was stopped, at once: what is under way in `work` until then goes on in a thread of its own.
+        """
+        found = list[_Answer]()
+        stream = self.watchdog.stream(lambda stream: found.append(work(stream.report)), name)
+        for _ in self._runs.follow(stream, owner, session):
+            if stream.stopped:
+                raise Cancelled
         if not found:
             raise Cancelled
         return found[0]

@@ -12,6 +12,7 @@ import io
 import logging
 import secrets
 import threading
+import time
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,15 +38,13 @@ The picture goes to the server as the file that was chosen, once; the mask as a 
 selected. A picture that is still being read is waited for.
 """
 
-MARGINS = "(left, right, top, bottom) => window.atelierMask.margins(left, right, top, bottom)"
-"""The `js` of an event whose inputs are the four sides ("128 px" or "25%"): shows them as an empty frame around the picture."""
-
 DISPLAY_SIDE = 4096
 """Longer side, in pixels, of what the browser shows; places and masks are in the picture's own pixels all the same."""
 
 DISPLAY_LIMIT = 1_000_000  # pixels: no picture has a longer side
 _AT_ONCE = 2  # pictures decoded at a time: each may take a few hundred megabytes
 _PATIENCE = 60.0  # seconds to wait for a turn
+_BEAT = 0.25  # seconds between two looks whether who waits for a turn was stopped
 _LOSSLESS = 2_000_000  # pixels up to which the shown copy is exact
 _STOPPED = "Stopped: the selection is as it was."
 _UNEXPECTED = "The picture could not be read: choose another, or save it again as PNG or JPEG first."
@@ -114,8 +113,15 @@ def open_mask(data: Any) -> dict[str, Any]:
     return _answered(answer)
 
 
-def select(data: Any) -> dict[str, Any]:
-    """For the editor: {path, what ("subject" or "background"), box (left, top, right, bottom) or None} to {mask}, or {error}."""
+def _nothing(_: float) -> None:
+    """Nobody waits."""
+
+
+def select(data: Any, report: Callable[[float], None] = _nothing) -> dict[str, Any]:
+    """For the editor: {path, what ("subject" or "background"), box (left, top, right, bottom) or None} to {mask}, or {error}.
+
+    `report` hears the share done and ends it by raising Cancelled: {stopped}.
+    """
 
     def answer() -> dict[str, Any]:
         from studio.inpaint import select as finder
@@ -123,7 +129,7 @@ def select(data: Any) -> dict[str, Any]:
         from studio.inpaint.read import read_picture
 
         pixels = colours(read_picture(_uploaded(data, "path")).pixels)
-        mask = finder.subject(pixels, _box(data, pixels.shape[1], pixels.shape[0]), lambda _: None)
+        mask = finder.subject(pixels, _box(data, pixels.shape[1], pixels.shape[0]), report)
         if not mask.any():
             raise InvalidInput("No subject stands out in this picture: draw a rectangle around it and try again, or paint it.")
         return {"mask": _packed(255 - mask if data.get("what") == "background" else mask)}
@@ -132,7 +138,7 @@ def select(data: Any) -> dict[str, Any]:
 
 
 def selected(
-    data: Any, selecting: _selecting.Selecting | None, request: Any, by_hand: Callable[[Any], dict[str, Any]] | None = None
+    data: Any, selecting: _selecting.Selecting | None, request: Any, by_hand: Callable[..., dict[str, Any]] = select
 ) -> dict[str, Any]:
     """For the editor, as `select`; `what` may also be "named", and then `name` says what is looked for. {stopped}: words, if it was.
 
@@ -148,7 +154,7 @@ def selected(
             return {"mask": _packed(selecting.named(path, data.get("name"), request))}
         mask = None if selecting is None else selecting.subject(path, _box(data, DISPLAY_LIMIT, DISPLAY_LIMIT), request)
         if mask is None:
-            return (by_hand or select)(data)
+            return by_hand(data) if selecting is None else selecting.by_hand(lambda report: by_hand(data, report), request)
         return {"mask": _packed(255 - mask if what == "background" else mask)}
 
     return _answered(answer)
@@ -160,15 +166,19 @@ def kept(data: Any) -> dict[str, Any]:
     return {"kept": [inside(path) is not None for path in paths[:8]] if isinstance(paths, list) else []}
 
 
-def _in_turn(function: Callable[[Any], dict[str, Any]], turns: threading.Semaphore) -> Callable[[Any], dict[str, Any]]:
-    """The same function, by name too, that waits while others are at work."""
+def _in_turn(function: Callable[..., dict[str, Any]], turns: threading.Semaphore) -> Callable[..., dict[str, Any]]:
+    """The same function, by name too, that waits while others are at work; with a report as its second argument that ends the wait."""
 
     @functools.wraps(function)
-    def wait(data: Any) -> dict[str, Any]:
-        if not turns.acquire(timeout=_PATIENCE):
-            return {"error": "The studio is busy with other pictures: try again in a moment."}
+    def wait(data: Any, *reports: Callable[[float], None]) -> dict[str, Any]:
+        last = time.monotonic() + _PATIENCE
+        while not turns.acquire(timeout=min(_BEAT, _PATIENCE)):
+            for report in reports:
+                report(0.0)
+            if time.monotonic() > last:
+                return {"error": "The studio is busy with other pictures: try again in a moment."}
         try:
-            return function(data)
+            return function(data, *reports)
         finally:
             turns.release()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.creations import Progress
 from studio.errors import InvalidInput, ModelUnavailable
 from studio.models import ModelCard
 from studio.studio import GUEST
@@ -59,6 +61,11 @@ class Selecting:
         """The mask of the main thing, inside `box` where one is given; None where no model for it is here."""
         return self._asked(Select.checked({"image": str(path), "box": box}), request) if self._here("subject") else None
 
+    def by_hand(self, find: Callable[[Callable[[float], None]], dict[str, Any]], request: Any) -> dict[str, Any]:
+        """What `find` answers without a model; it reports the share done (0 to 1). Raises Cancelled once the session's runs are stopped."""
+        owner, session, _ = self._whose(request)
+        return self._studio.aside(lambda report: find(lambda done: report(Progress("running", done, 1))), owner, session, "select")
+
     def _here(self, way: str) -> list[ModelCard]:
         """The models on this machine. A GPU that is lent for a run is not there for a look."""
         if isinstance(self._studio, ZeroStudio):
@@ -67,7 +74,11 @@ class Selecting:
 
     def _asked(self, task: Select, request: Any) -> Pixels:
         """One look, as a run of the browser session that asks: its Stop ends it."""
+        return self._studio.select(task, *self._whose(request)).pixels
+
+    def _whose(self, request: Any) -> tuple[str, str, str]:
+        """Owner, browser session and network address of who asks."""
         owner = _owners.owner_of(request) if request is not None else ""
         session = str(_owners.scope_of(request).get(_streams.SESSION, ""))
         address = _owners.from_where(request) if request is not None else ""
-        return self._studio.select(task, owner or (GUEST if self._studio.settings.public else "local"), session, address).pixels
+        return owner or (GUEST if self._studio.settings.public else "local"), session, address

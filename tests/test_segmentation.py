@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -347,6 +348,62 @@ def test_stop_ends_a_selection_of_its_own_browser_session_alone(
         assert studio.manager.waiting() == 0
     else:
         assert ended == 0 and set(said) == {"mask"}
+
+
+@pytest.mark.parametrize("session", ["mine", "another"])
+def test_stop_ends_a_search_without_a_model_at_once_and_its_work_at_the_next_round(
+    bare: Studio, picture: Path, uploads: Path, monkeypatch: pytest.MonkeyPatch, session: str
+) -> None:
+    looking, pressed, ended, cut, rounds = threading.Event(), threading.Event(), threading.Event(), cv2.grabCut, list[int]()
+
+    def waiting(*values: Any) -> Any:
+        rounds.append(1)
+        looking.set()
+        assert pressed.wait(60)
+        return cut(*values)
+
+    def by_hand(*values: Any) -> dict[str, Any]:
+        try:
+            return _mask_editor.select(*values)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(cv2, "grabCut", waiting)
+    path = uploads / "disc.png"
+    path.write_bytes(picture.read_bytes())
+    request = SimpleNamespace(scope={_streams.SESSION: "mine"})
+    asked = {"path": str(path), "what": "subject", "box": [60, 20, 140, 100]}
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(_mask_editor.selected, asked, _selecting.Selecting(desk(bare)), request, by_hand)
+        try:
+            assert looking.wait(60)
+            assert bare.stop("local", session) == (session == "mine")
+            if session == "mine":
+                assert answer.result(60) == {"stopped": "Stopped: the selection is as it was."}
+                assert not ended.is_set()
+        finally:
+            pressed.set()
+        assert set(answer.result(60)) == {"stopped" if session == "mine" else "mask"}
+        assert ended.wait(60)
+        assert session == "another" or len(rounds) == 1
+
+
+def test_who_waits_for_a_turn_can_be_stopped(bare: Studio, picture: Path) -> None:
+    turns, waiting = threading.Semaphore(0), threading.Event()
+
+    class Turns(threading.Semaphore):
+        def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+            waiting.set()
+            return turns.acquire(blocking, timeout)
+
+    by_hand = _mask_editor._in_turn(_mask_editor.select, Turns())
+    request = SimpleNamespace(scope={_streams.SESSION: "mine"})
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(_selecting.Selecting(desk(bare)).by_hand, lambda report: by_hand({"path": str(picture)}, report), request)
+        assert waiting.wait(60)
+        assert bare.stop("local", "mine") == 1
+        with pytest.raises(Cancelled):
+            answer.result(60)
 
 
 def test_without_such_a_model_the_reason_is_said_and_the_subject_is_found_all_the_same(bare: Studio, picture: Path, uploads: Path) -> None:

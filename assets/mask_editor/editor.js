@@ -7,6 +7,7 @@
   const BACK = 8; // pictures that can be gone back to
   const SAVE = 300; // ms after a step until the browser keeps it
   const SENT = { meta: { _type: "gradio.FileData" } };
+  const STOPPED = "Stopped: the selection is as it was.";
   const GONE = "The studio did not answer: check that it is running, then try again.";
 
   // Said to the person as it stands; anything else is GONE.
@@ -241,11 +242,25 @@
 
     // --- selections ----------------------------------------------------------------------------------------------------------
 
+    // A press of the page's Stop, which Esc presses too, leaves it at once, wherever the request is by then.
     #select(what, name = "") {
       this.#ask(`Looking for ${name ? `“${name}”` : `the ${what}`}… Esc stops.`, async () => {
-        const picture = await this.#there();
-        const answer = await this.#server("find", { path: picture, what, name, box: this.tools.box });
-        await this.#replace(answer);
+        let left = false;
+        const stopped = new Promise((_, fail) => {
+          this.leave = () => {
+            left = true;
+            fail(new Stopped(STOPPED));
+          };
+        });
+        const found = async () => {
+          const path = await this.#there();
+          return left ? null : this.#server("find", { path, what, name, box: this.tools.box });
+        };
+        try {
+          await this.#replace(await Promise.race([found(), stopped]));
+        } finally {
+          this.leave = null;
+        }
       });
     }
 
@@ -388,6 +403,7 @@
     }
 
     #listen() {
+      document.addEventListener("click", (event) => event.target.closest?.(".stop") && this.leave?.(), true);
       this.root.addEventListener("click", (event) => {
         const button = event.target.closest("button");
         if (button?.dataset.do) this.act(button.dataset.do);

@@ -58,7 +58,7 @@ def blocks() -> gr.Blocks:
         stop.click(lambda: "yes", None, stopped)
         sent.click(send, None, editor)
         for side in sides:
-            side.change(None, sides, None, js=_mask_editor.MARGINS)
+            side.change(None, sides, None, js="(...sides) => { window.atelierMask.margins(...sides); }")
     return demo
 
 

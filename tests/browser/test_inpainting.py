@@ -13,7 +13,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from studio.provenance import pictures
 from studio.provenance.record import Record
-from tests import tiny
+from tests import test_segmentation, tiny
 from tests.browser.conftest import clear_status, made, opened, settled, unfold
 from tests.browser.test_mask_editor import comes_to, drag, kept, place, share, shows, tool
 from tests.serving import running
@@ -31,14 +31,24 @@ defaults = {{ width = 64, height = 64, steps = 4, guidance_scale = 2.0 }}
 kind = "folder"
 path = '{folder}'
 """
+FINDER = """[[card]]
+name = "Tiny finder"
+engine = "segmentation"
+serves = ["select"]
+modes = ["named"]
+licence = "none"
+memory_gb = 0.1
+source = {{ kind = "folder", path = '{folder}' }}
+"""
 
 
 @pytest.fixture(scope="module")
 def address(starter_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A studio that has a tiny diffusers model beside its starters."""
+    """A studio that has a tiny diffusers model beside its starters, and a tiny one that finds things by their names."""
     folder = tmp_path_factory.mktemp("inpainting")
     cards = folder / "models.toml"
-    cards.write_text(CARD.format(folder=tiny.stable_diffusion(folder / "tiny")), "utf-8")
+    draws, finds = tiny.stable_diffusion(folder / "tiny"), test_segmentation.clipseg(folder / "finder")
+    cards.write_text(CARD.format(folder=draws) + FINDER.format(folder=finds), "utf-8")
     with running(starter_cache, folder, "--models", str(cards)) as (url, _):
         yield url
 
@@ -226,6 +236,67 @@ def test_by_touch_on_a_phone(phone: BrowserContext, address: str, photo: Path, t
     assert np.array_equal(after[:40], pixels_of(photo)[:40])
     settled(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def look_for(page: Page, name: str) -> None:
+    if not page.locator(".more").evaluate("element => element.open"):
+        page.get_by_text("More", exact=True).click()
+    page.get_by_label("Select by name").fill(name)
+    page.keyboard.press("Enter")
+    expect(page.locator(".mask-editor .line")).to_have_text(f"Looking for “{name}”… Esc stops.")
+
+
+@pytest.mark.parametrize("way", ["Escape", "Stop"])
+def test_a_selection_by_a_model_is_stopped_and_the_marks_stay(desk: Page, photo: Path, way: str) -> None:
+    page = desk
+    bring(page, photo)
+    drag(page, (60, 40), (100, 45), size=SIZE)
+    painted = share(page)
+    # a long run holds the device, so that the selection waits behind it
+    unfold(page, "Advanced")
+    prompt(page).fill("a yellow star")
+    choose_model(page, "Tiny diffusion")
+    page.get_by_label("Steps", exact=True).locator("visible=true").fill("150")
+    page.get_by_label("number input for Variants").locator("visible=true").fill("8")
+    clear_status(page)
+    page.get_by_role("button", name="Create").click()
+    expect(page.locator(".status p:visible").first).to_contain_text("of 150")
+    look_for(page, "a red ball")
+    if way == "Escape":
+        page.keyboard.press("Escape")
+    else:
+        page.get_by_role("button", name="Stop").locator("visible=true").click()
+    expect(page.locator(".mask-editor .line")).to_have_text("Stopped: the selection is as it was.")
+    expect(page.locator(".mask-editor .line.error")).to_have_count(0)
+    assert share(page) == painted
+    expect(page.locator(".status p:visible").first).to_contain_text("Stopped")
+    # and the device is free: the same is found once nothing holds it
+    look_for(page, "a red ball")
+    expect(page.locator(".mask-editor .line")).to_contain_text("of the picture is selected.")
+    assert share(page) != painted
+
+
+@pytest.mark.thorough
+def test_a_long_search_for_the_subject_is_stopped_by_escape(desk: Page, tmp_path: Path) -> None:
+    """No model, and a picture of 12 megapixels in which GrabCut finds no quick end."""
+    page = desk
+    blots = np.random.default_rng(0).integers(0, 256, (300, 400, 3)).astype(np.uint8)
+    Image.fromarray(blots).resize((4000, 3000), Image.Resampling.BICUBIC).save(tmp_path / "blots.jpg", quality=90)
+    page.get_by_label("Picture file").set_input_files(tmp_path / "blots.jpg")
+    shows(page, 4000, 3000)
+    tool(page, "Select subject")
+    line = page.locator(".mask-editor .line")
+    expect(line).to_have_text("Looking for the subject… Esc stops.")
+    for _ in range(600):
+        page.keyboard.press("Escape")
+        if not line.inner_text().startswith("Looking"):
+            break
+        page.wait_for_timeout(100)
+    expect(line).to_have_text("Stopped: the selection is as it was.")
+    assert share(page) == 0
+    tool(page, "Rectangle")
+    drag(page, (1000, 1000), (2000, 2000), size=(4000, 3000))
+    assert share(page) == pytest.approx(1 / 12, rel=0.02)
 
 
 @pytest.mark.thorough

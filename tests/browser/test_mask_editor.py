@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import settled
 from tests.browser.mask_page import HEIGHT, WIDTH, picture, png
@@ -166,6 +166,25 @@ def test_a_run_gets_the_file_as_it_was_given_and_the_mask_at_its_size(page: Page
     assert run(page)["mask"] == got["mask"] and len(uploads) == 2, "neither is sent again"
 
 
+def test_a_run_waits_for_a_picture_that_is_still_on_its_way(page: Page) -> None:
+    coming: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if coming:
+            route.continue_()
+        else:
+            coming.append(route)
+
+    page.route("**/upload*", hold)
+    page.get_by_label("Picture file").set_input_files({"name": "holiday.png", "mimeType": "image/png", "buffer": picture()})
+    expect(page.locator(".mask-editor .line")).to_have_text("Reading the picture…")
+    page.get_by_role("button", name="Run", exact=True).click()
+    assert page.locator("#out textarea").input_value() == ""
+    coming[0].continue_()
+    expect(page.locator("#out textarea")).to_have_value(re.compile("holiday"))
+    shows(page, WIDTH, HEIGHT)
+
+
 def test_a_run_without_picture_or_without_mask_sends_none(page: Page) -> None:
     assert (run(page)["image"], run(page)["mask"]) == (None, None)
     choose(page)
@@ -254,6 +273,32 @@ def test_the_subject_in_the_last_rectangle_is_found_and_so_is_the_background(pag
     more(page, "Select background")
     expect(page.locator(".mask-editor")).to_have_attribute("data-selected", re.compile(r"0\.8"))
     assert share(page) == pytest.approx(1 - subject, abs=0.01)
+
+
+@pytest.mark.parametrize("way", ["Escape", "Stop"])
+def test_a_search_is_left_by_escape_and_stop_before_the_server_answers(page: Page, way: str) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    choose(page)
+    drag(page, (100, 60), (300, 60))
+    painted = share(page)
+    page.route("**/component_server*", hold)
+    tool(page, "Select subject")
+    expect(page.locator(".mask-editor .line")).to_have_text("Looking for the subject… Esc stops.")
+    if way == "Escape":
+        page.keyboard.press("Escape")
+    else:
+        page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.locator(".mask-editor .line")).to_have_text("Stopped: the selection is as it was.")
+    expect(page.locator(".mask-editor .line.error")).to_have_count(0)
+    for route in held:
+        route.continue_()
+    page.unroute("**/component_server*")
+    drag(page, (100, 200), (300, 200))
+    assert share(page) == pytest.approx(2 * painted, rel=0.05), "what the server says too late changes nothing"
 
 
 def test_where_no_model_knows_names_the_field_says_so_and_nothing_is_lost(page: Page) -> None:
