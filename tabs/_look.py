@@ -24,7 +24,7 @@ STYLES = (
     _chat.STYLE,
 )
 MASK_EDITOR = tuple(f"mask_editor/{part}.js" for part in ("mask", "files", "view", "panel", "tools", "editor"))
-SCRIPTS = ("studio.js", *MASK_EDITOR, *_player.SCRIPTS, *_shelf.SCRIPTS, *_board.SCRIPTS, *_editor.SCRIPTS, *_chat.SCRIPTS)
+SCRIPTS = ("studio.js", "compare.js", *MASK_EDITOR, *_player.SCRIPTS, *_shelf.SCRIPTS, *_board.SCRIPTS, *_editor.SCRIPTS, *_chat.SCRIPTS)
 """In assets/, in the order in which the page loads them."""
 
 

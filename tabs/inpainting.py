@@ -100,7 +100,7 @@ def _tune(form: Form, stage: gr.HTML, mode: Any) -> dict[str, Any]:
         with gr.Row():
             fills = [("The mode's own", ""), *((title, name) for name, title in PREFILLS.items())]
             form.add("prefill", _fields.Dropdown(fills, value="", label=TASK.model_fields["prefill"].title, min_width=150))
-            areas = [("Area around the mask", "masked"), ("Whole picture", "whole")]
+            areas = [("Around the mask", "masked"), ("Whole picture", "whole")]
             form.add("area", _fields.Dropdown(areas, value="masked", label="Work on", min_width=150))
             form.add("colour_match", gr.Checkbox(value=True, label=TASK.model_fields["colour_match"].title, min_width=110))
     return {"seed": seed, "dice": dice, "reuse": reuse, "facts": facts}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -111,9 +111,9 @@ def take_over(page: Page) -> None:
     shows(page, *SIZE)
 
 
-def downloaded(page: Page, folder: Path) -> tuple[np.ndarray, Record]:
+def downloaded(page: Page, folder: Path, ask: Callable[[], object] | None = None) -> tuple[np.ndarray, Record]:
     with page.expect_download() as download:
-        page.locator(".downloads:visible a").first.click()
+        (ask or page.locator(".downloads:visible a").first.click)()
     file = folder / "result.png"
     download.value.save_as(file)
     found = pictures.read_record(file)
@@ -212,6 +212,96 @@ def test_by_keyboard_alone(desk: Page, photo: Path, tmp_path: Path) -> None:
     made(page, lambda: page.keyboard.press("Control+Enter"))
     _, found = downloaded(page, tmp_path)
     assert found.task["mode"] == "erase"
+
+
+def reach(page: Page, target: Locator, key: str = "Tab") -> None:
+    """Go there by the key that leads from one control to the next."""
+    for _ in range(250):
+        if target.evaluate("element => element === document.activeElement"):
+            return
+        page.keyboard.press(key)
+    raise AssertionError(f"{target} is not reached by {key}")
+
+
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def way(page: Page, name: str) -> Locator:
+    """One of the choices of the tab that is open."""
+    return page.get_by_label(name, exact=True).locator("visible=true")
+
+
+def pick(page: Page, inside: str, name: str) -> None:
+    """Choose within a group of choices by its arrow keys."""
+    reach(page, page.locator(inside).locator("input[type=radio]:visible:checked"))
+    for _ in range(8):
+        if way(page, name).is_checked():
+            break
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(100)
+    assert way(page, name).is_checked()
+
+
+@pytest.mark.thorough
+def test_the_whole_journey_by_keyboard_alone(desk: Page, photo: Path, tmp_path: Path) -> None:
+    page, before, guide = desk, pixels_of(photo), desk.locator(".guide")
+    page.on("filechooser", lambda chooser: chooser.set_files(photo))  # the system's file dialog is no part of the page
+    reach(page, page.get_by_role("button", name="Choose a picture"))
+    page.keyboard.press("Enter")
+    shows(page, *SIZE)
+    # paint a line, erase a part of it, take that back
+    reach(page, guide)
+    press(page, "b", *["ArrowUp"] * 4, "Enter", *["ArrowRight"] * 5, "Shift+Enter")
+    painted = share(page)
+    press(page, "e", "Enter")
+    assert 0 < share(page) < painted
+    press(page, "Control+z")
+    assert share(page) == painted
+    # fill with the starter, compare
+    reach(page, prompt(page))
+    page.keyboard.type("a yellow star")
+    made(page, lambda: page.keyboard.press("Control+Enter"))
+    divider = page.get_by_role("slider", name="Divider between before and after")
+    after = page.locator(".slider-wrap img.fixed")
+    reach(page, divider)
+    half = after.evaluate("element => element.style.clipPath")
+    press(page, "Home")
+    expect(divider).to_have_attribute("aria-valuenow", "0")
+    assert after.evaluate("element => element.style.clipPath") != half
+    # chain a second edit, and step back
+    reach(page, page.get_by_role("button", name="Use as new picture"))
+    page.keyboard.press("Enter")
+    expect(page.locator(".mask-editor .notes")).to_contain_text("result-")
+    shows(page, *SIZE)
+    reach(page, page.get_by_role("button", name="Step back"), "Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator(".mask-editor .notes")).to_contain_text("meadow.png")
+    shows(page, *SIZE)
+    assert share(page) == painted
+    # outpaint to 16:9
+    press(page, "Control+z", "Control+z")
+    pick(page, ".modes >> nth=0", "Outpaint")
+    pick(page, ".sides .modes", "Wide 16:9")
+    expect(way(page, "Left")).to_have_value("40")
+    made(page, lambda: page.keyboard.press("Control+Enter"))
+    wide, _ = downloaded_by_keys(page, tmp_path)
+    assert wide.shape[:2] == (180, 320)
+    # erase the ball
+    reach(page, guide, "Shift+Tab")
+    press(page, "o", *["ArrowUp"] * 3, *["ArrowLeft"] * 3, "Enter", *["ArrowDown"] * 9, *["ArrowRight"] * 6, "Enter")
+    assert share(page) > 0
+    pick(page, ".modes >> nth=0", "Erase")
+    made(page, lambda: page.keyboard.press("Control+Enter"))
+    erased, found = downloaded_by_keys(page, tmp_path)
+    assert found.task["mode"] == "erase"
+    assert np.array_equal(erased[:20], before[:20])
+
+
+def downloaded_by_keys(page: Page, folder: Path) -> tuple[np.ndarray, Record]:
+    reach(page, page.locator(".downloads:visible a").first)
+    return downloaded(page, folder, lambda: page.keyboard.press("Enter"))
 
 
 @pytest.mark.thorough
