@@ -35,7 +35,7 @@ def values(form: Form, found: Mapping[str, Any] | record.Record) -> list[Any]:
 
 def drop() -> gr.File:
     """A place for a file whose settings the form takes over."""
-    label = "Settings of a sound that was made here: its file"
+    label = "Settings from a sound's file"
     return gr.File(label=label, type="filepath", height=130, file_types=list(SUFFIXES), elem_classes="restore")
 
 
