@@ -30,7 +30,7 @@
 
   const KEYS =
     "Arrow keys move the cursor, Shift makes them slow. Enter or Space paints there or sets a corner; Shift+Enter draws a line. " +
-    "Alt+arrow keys move the mask. Plus and minus zoom, 0 fits. Space and drag moves the picture.";
+    "Alt+arrow keys move the mask, Ctrl+up and Ctrl+down grow and shrink it. Plus and minus zoom, 0 fits. Space and drag moves the picture.";
 
   const LAYOUT = `
     <div class="tools" role="toolbar" aria-label="Mask tools" data-part="tools">

@@ -11,7 +11,7 @@
   const SECOND_FINGER = 350; // ms in which a second finger turns a touch into a zoom and takes back what the first has painted
   const LIGHTEST = 0.05; // share of the brush that the lightest touch of a pen leaves
   const PEN_ERASER = 32; // the bit of `buttons`, and 5 as `button`, for the other end of a pen
-  const JOIN = 1200; // ms in which moves of the mask are one step
+  const JOIN = 1200; // ms in which moves of the mask by keys are one step
 
   class Tools {
     // `editor` has root, parts, view, mask (or null), act(name) and stepped().
@@ -289,8 +289,10 @@
       if (typing || event.defaultPrevented) return;
       const key = event.key.toLowerCase();
       if (event.ctrlKey || event.metaKey) {
-        if (key !== "z" && key !== "y") return;
-        this.editor.act(key === "y" || event.shiftKey ? "redo" : "undo");
+        const wider = { arrowup: 1, arrowdown: -1 }[key];
+        if (wider && event.target === this.view.guide) this.#nudge((mask) => mask.grow(wider * (event.shiftKey ? 10 : 1)));
+        else if (key === "z" || key === "y") this.editor.act(key === "y" || event.shiftKey ? "redo" : "undo");
+        else return;
       } else if (event.target === this.view.guide && this.#onCanvas(event)) {
         // done there
       } else if (event.altKey) return;
@@ -305,7 +307,7 @@
     #onCanvas(event) {
       const arrow = ARROWS[event.key];
       if (event.key === "Escape") this.cancel(); // and on to the page, where it stops a run
-      if (arrow && event.altKey) this.#shift(...arrow.map((way) => way * (event.shiftKey ? 10 : 1)));
+      if (arrow && event.altKey) this.#nudge((mask) => mask.move(...arrow.map((way) => way * (event.shiftKey ? 10 : 1))));
       else if (arrow) this.#point(arrow, event.shiftKey);
       else if (event.key === "Enter") this.#mark(event);
       else if (event.key === " ") {
@@ -359,9 +361,10 @@
       else this.shape.points.push(place);
     }
 
-    #shift(dx, dy) {
+    // Moves, grows or shrinks the mask by one key; what follows at once is the same step.
+    #nudge(change) {
       const { mask } = this.editor;
-      mask.move(dx, dy);
+      change(mask);
       const joined = performance.now() - (this.shifted ?? -JOIN) < JOIN && mask.revision === this.shiftedAt;
       if (mask.commit(joined)) this.editor.changed();
       [this.shifted, this.shiftedAt] = [performance.now(), mask.revision];

@@ -357,6 +357,10 @@ def test_the_keyboard_alone_paints_selects_and_moves(page: Page) -> None:
     after = run(page)
     assert np.subtract(after["box"], before["box"]).tolist() == [-1, 10, -1, 10]
     assert after["white"] == before["white"]
+    page.locator(".guide").focus()
+    page.keyboard.press("Control+Shift+ArrowUp")
+    page.keyboard.press("Control+ArrowDown")
+    assert np.subtract(run(page)["box"], after["box"]).tolist() == [-9, -9, 9, 9], "ten wider, one narrower"
 
 
 def test_a_lasso_by_keys_closes_at_its_last_corner(page: Page) -> None:
