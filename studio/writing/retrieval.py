@@ -28,7 +28,7 @@ CLOSE, WINDOW = 0.6, 20
 """How much it counts that the question's terms stand within so many terms of one another."""
 BESIDE = 0.4
 """Share of the better neighbour's score that a passage gets."""
-FUSED, MEANT = 10, 0.5
+FUSED, MEANT = 5, 0.25
 """The constant of reciprocal rank fusion, small since first places tell most here, and the weight of the list by meaning."""
 DEEP = 100
 """Places of each list that count in the merged one."""
