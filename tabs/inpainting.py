@@ -206,7 +206,8 @@ def _details(creation: Creation) -> str:
     kept = f"{counts.get('changed_outside', 0):,} pixels changed outside the mask; {counts.get('blended', 0):,} blended at its edge"
     return _gallery.details(creation, {
         "Mode": MODES.get(str(task.get("mode")), ""), "Prompt": task.get("prompt"), "Negative prompt": task.get("negative_prompt"),
-        "Seed": task.get("seed"), "Strength": None if task.get("mode") == "erase" else task.get("strength"), "Steps": task.get("steps"), "Seam": _seam(counts),
+        "Seed": task.get("seed"), "Strength": None if task.get("mode") == "erase" else task.get("strength"),
+        "Steps": task.get("steps"), "Seam": _seam(counts),
         "Kept": "nothing: the whole picture was redrawn" if counts.get("whole") else kept,
         "Lossy copies": "change every pixel; the PNG alone keeps the promise",
     }) + _attribution.html(creation)  # fmt: skip
