@@ -80,10 +80,14 @@ class Visits(StateHolder):
                 self.forget(session)
 
     def forget(self, session: str) -> None:
-        """Forget a visit; one that nobody knows is none."""
+        """Forget a visit, and what the queue still had to tell it; one that nobody knows is none."""
         with self.lock:
             self.session_data.pop(session, None)
             self.time_last_used.pop(session, None)
+        queue = self.blocks._queue  # noqa: SLF001 (Gradio offers no other way)
+        queue.pending_messages_per_session.pop(session, None)
+        if not queue.pending_event_ids_session.get(session, True):
+            del queue.pending_event_ids_session[session]
 
 
 class Answered:

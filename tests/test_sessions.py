@@ -95,6 +95,18 @@ def test_other_requests_leave_visits_as_they_are(page: tuple[_sessions.Visits, i
     assert visited(page[0], method, path, failing=False) == {"abc", "kept"}
 
 
+def test_the_queue_forgets_whom_it_has_nothing_more_to_tell(page: tuple[_sessions.Visits, int, int]) -> None:
+    holder = page[0]
+    queue = holder.blocks._queue
+    for session, runs in (("answered", set[str]()), ("waiting", {"a run"})):
+        queue.pending_messages_per_session[session] = asyncio.Queue()
+        queue.pending_event_ids_session[session] = runs
+    for session in ("answered", "waiting", "nobody"):
+        holder.forget(session)
+    assert list(queue.pending_messages_per_session) == []
+    assert queue.pending_event_ids_session == {"waiting": {"a run"}}
+
+
 def visited(visits: _sessions.Visits, method: str, path: str, *, failing: bool) -> set[str]:
     """The visits that are left after a request, during which the visits "abc" and "kept" were made."""
 
