@@ -33,6 +33,7 @@ Reading order:
     turns.py             who has the device next
     ahead.py             parts of the next job, loaded while one runs
     manager.py           lease, load, share, evict
+    several.py           a manager for each device, and which one a job goes to
     attempts.py          a run, and once more in less memory
     warming.py           the smallest task that loads a model
     zero.py              the studio where a GPU is lent for seconds at a time

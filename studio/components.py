@@ -130,7 +130,7 @@ def module(card: ModelCard, found: Weights, part: str, kind: tuple[str, str], dt
 
     def load(report: Report) -> Any:  # noqa: ARG001 (the manager has reported what is loaded, and how many bytes)
         with in_words(card):
-            if device.pinned is not None and (value := device.pinned.get(name, device.kind)) is not None:
+            if device.pinned is not None and (value := device.pinned.get(name, device.place)) is not None:
                 return value
             _quiet()
             wanted, store = class_of(card, *kind), device.converted if found.differs(dtype) else None
@@ -145,8 +145,10 @@ def module(card: ModelCard, found: Weights, part: str, kind: tuple[str, str], dt
                     store.keep(entry, found.bytes(dtype), value.save_pretrained)
             if found.packed:
                 return value
-            if device.pinned is not None and device.pinned.keep(name, placed(value, replace(device, wanted="cpu")), found.bytes(dtype)):
-                return device.pinned.get(name, device.kind)
+            if device.pinned is not None and device.pinned.keep(
+                name, placed(value, replace(device, wanted="cpu", index=None)), found.bytes(dtype)
+            ):
+                return device.pinned.get(name, device.place)
             return placed(value, device)
 
     return Component(name, found.bytes(dtype), load, nearby=nearby(name, device))
@@ -156,7 +158,7 @@ def nearby(name: str, device: Device) -> Callable[[], Callable[[Report], Any] | 
     """What gives a load of the module of that key from its copy in pinned memory, where the device has one then."""
 
     def look() -> Callable[[Report], Any] | None:
-        copies = device.pinned.copier(name, device.kind) if device.pinned is not None else None
+        copies = device.pinned.copier(name, device.place) if device.pinned is not None else None
         return None if copies is None else lambda _: copies()
 
     return look
@@ -173,7 +175,7 @@ def placed(value: Any, device: Device) -> Any:
 
     if device.kind == "cpu" and torch.get_num_threads() > threads():
         torch.set_num_threads(threads())  # of the quota: more would wait for one another
-    value = value.eval().requires_grad_(False).to(device.kind)
+    value = value.eval().requires_grad_(False).to(device.place)
     if type(value).__name__ in ("UNet2DConditionModel", "AutoencoderKL") and device.kind != "mps":
         value = value.to(memory_format=torch.channels_last)
     return value

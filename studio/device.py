@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -32,13 +32,16 @@ class Device:
     """One device. `wanted` is "auto" or a kind; `budget_gb` caps its memory (None: what the machine has free).
 
     `converted` keeps weights once they are in the device's number format, where there is a place for them. With `openvino`, pictures on
-    a CPU may be made by that package where it is installed.
+    a CPU may be made by that package where it is installed. `index` tells several of a kind apart (None: the one that the framework
+    takes by itself); `beside` is the first of them, whose pinned weights serve them all.
     """
 
     wanted: Literal["auto", "cuda", "mps", "cpu"] = "auto"
     budget_gb: float | None = None
     converted: Converted | None = None
     openvino: bool = False
+    index: int | None = None
+    beside: Device | None = None
 
     @cached_property
     def kind(self) -> Kind:
@@ -67,7 +70,8 @@ class Device:
         if self.kind == "cuda":
             import torch
 
-            free = torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+            spare = torch.cuda.memory_reserved(self.index) - torch.cuda.memory_allocated(self.index)
+            free = torch.cuda.mem_get_info(self.index)[0] + spare
         else:
             free = _free_memory()
             held = min(held, _own_memory()) if self.kind == "cpu" else held
@@ -84,13 +88,27 @@ class Device:
         if self.kind == "cuda":
             import torch
 
-            torch.cuda.reset_peak_memory_stats()
-            begun = torch.cuda.memory_allocated()
-            return lambda: torch.cuda.max_memory_allocated() - begun
+            torch.cuda.reset_peak_memory_stats(self.index)
+            begun = torch.cuda.memory_allocated(self.index)
+            return lambda: torch.cuda.max_memory_allocated(self.index) - begun
         if self.kind == "mps" or not _peak_begins_anew():
             return lambda: None
         held, mapped = _resident()
         return lambda: max(0, _highest() - held - max(0, _resident()[1] - mapped))
+
+    @property
+    def place(self) -> str:
+        """What torch calls it: "cpu", "mps", "cuda", or "cuda:1" for one of several."""
+        return self.kind if self.index is None else f"{self.kind}:{self.index}"
+
+    def others(self) -> tuple[Device, ...]:
+        """The further devices of its kind in this machine, each with what it has free as its budget. Imports torch on CUDA."""
+        if self.kind != "cuda" or self.index is not None:
+            return ()
+        import torch
+
+        alike = replace(self, wanted="cuda", budget_gb=None, beside=self)
+        return tuple(replace(alike, index=index) for index in range(1, torch.cuda.device_count()))
 
     @property
     def name(self) -> str:
@@ -98,7 +116,7 @@ class Device:
         if self.kind == "cuda":
             import torch
 
-            return str(torch.cuda.get_device_name())
+            return str(torch.cuda.get_device_name(self.index))
         return "Apple GPU" if self.kind == "mps" else f"{threads()} CPU core{'s' if threads() != 1 else ''}"
 
     @cached_property
@@ -115,6 +133,8 @@ class Device:
     @cached_property
     def pinned(self) -> Pinned | None:
         """Where weights of this device stay when they have gone from it; None where it has no memory of its own."""
+        if self.beside is not None:
+            return self.beside.pinned
         return Pinned(_free_memory) if self.kind == "cuda" else None
 
     def release(self) -> None:

@@ -94,6 +94,15 @@ class Manager:
                 lent.pipeline = None
                 self._residents.release(held.sizes, held.working)
 
+    @property
+    def device(self) -> Device:
+        """Where its models live."""
+        return self._device
+
+    def route(self, recipe_on: Callable[[Device], Recipe], task: Task) -> tuple[Manager, Recipe]:  # noqa: ARG002 (where there is a choice)
+        """Who should run a job, and what it needs there: this manager, and the recipe on its device."""
+        return self, recipe_on(self._device)
+
     def plan(self, recipe: Recipe, task: Task, skip: Set[str] = frozenset()) -> Plan:
         """What `lease` would do now. Raises NotEnoughMemory if it would."""
         with self._lock:
@@ -111,6 +120,10 @@ class Manager:
     def status(self) -> Status:
         """What is resident now."""
         return self._residents.status()
+
+    def statuses(self) -> tuple[Status, ...]:
+        """The same, a device each."""
+        return (self._residents.status(),)
 
     def unload(self, key: str = "") -> int:
         """Unload one component, or all for ''; those in use stay. Returns the bytes freed."""
@@ -130,7 +143,7 @@ class Manager:
         freed = self._residents.unload(lambda holding: holding.key not in kept)
         self._residents.give_back()
         if task is not None and recipe.key:
-            most = self.room() - sum(sizes.values()) if freed else None
+            most = self._residents.room() - sum(sizes.values()) if freed else None
             self._planner.short(recipe, task, gone, most)
         return freed
 
@@ -213,9 +226,9 @@ class Manager:
 
     def _sweep(self, idle_seconds: float) -> None:
         while not self._closed.wait(min(idle_seconds, 30)):
-            for resident in self.status().residents:
+            for resident in self._residents.status().residents:
                 if resident.idle >= idle_seconds and not resident.pinned:
-                    self.unload(resident.key)
+                    self._residents.unload(lambda holding, key=resident.key: holding.key == key)
 
 
 @dataclass(eq=False)

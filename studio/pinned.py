@@ -130,13 +130,13 @@ def _copied(module: Any, place: str) -> Any:
 @contextmanager
 def _beside(place: str) -> Generator[None]:
     """A stream of its own for what moves in the block; at its end everything has come."""
-    if place != "cuda":
+    if not place.startswith("cuda"):
         yield
         return
     import torch
 
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
+    stream = torch.cuda.Stream(place)
+    stream.wait_stream(torch.cuda.current_stream(place))
     with torch.cuda.stream(stream):
         yield
     stream.synchronize()

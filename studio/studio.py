@@ -39,6 +39,7 @@ from studio.runs import Place, Runs
 from studio.safety.book import Book
 from studio.safety.pictures import Pictures
 from studio.settings import Settings
+from studio.several import Several
 from studio.starter.own import PREFIX, OwnSet, OwnSets
 from studio.stream import Stream
 from studio.tally import Tally
@@ -95,7 +96,7 @@ class Studio:
     def open(cls, settings: Settings) -> Studio:
         """The studio that `settings` describe. Imports no framework. Raises InvalidInput for a bad `--models` file or `--endpoint`."""
         device = Device(settings.device, settings.memory, converted.of(settings), settings.openvino)
-        manager = Manager(device, settings.idle_minutes * 60, Peaks(settings.home / "peaks.json"))
+        manager = Several(device, settings.idle_minutes * 60, Peaks(settings.home / "peaks.json"))
         library = Library(settings.home)
         if settings.public:
             library.forget_owner(GUEST)
@@ -267,9 +268,13 @@ class Studio:
                 raise ModelUnavailable("This studio has no model for this now: choose another model or tab.") from None
             raise
 
-    def recipe(self, card: ModelCard, task: Task) -> Recipe:
-        """What the card's engine needs for a resolved task on this device."""
-        return self._engines[card.engine].recipe(card, task, self.device)
+    def recipe(self, card: ModelCard, task: Task, device: Device | None = None) -> Recipe:
+        """What the card's engine needs for a resolved task on a device; None: the first."""
+        return self._engines[card.engine].recipe(card, task, device or self.device)
+
+    def _where(self, card: ModelCard, task: Task) -> tuple[Manager, Recipe]:
+        """The manager of the device that a resolved task should run on, and what it needs there."""
+        return self.manager.route(lambda device: self.recipe(card, task, device), task)
 
     def here(self, kind: str) -> dict[str, ModelCard]:
         """The cards of a kind that are on this machine, with their files, by name."""
@@ -298,7 +303,7 @@ class Studio:
         task = least(card, kind)
 
         def load(stream: Stream) -> None:
-            attempts.loaded(self.manager, self.recipe(card, task), task, stream.report)
+            attempts.loaded(*self._where(card, task), task, stream.report)
 
         place = self._room()
         place.stream = self.watchdog.stream(load, name=f"load {card.name}")
@@ -335,7 +340,8 @@ class Studio:
             return None
         card = self.card_for(asked)
         task = models.resolve(asked, card)
-        return self.manager.plan(self.recipe(card, task), task)
+        manager, recipe = self._where(card, task)
+        return manager.plan(recipe, task)
 
     def served(self) -> None:
         """A page was served: some seconds after the first one, what takes long at a first run is made ready."""
@@ -437,7 +443,7 @@ class Studio:
         """What a run makes of which nothing is kept; its seconds with the device count for the day."""
         begun: list[float] = []
         made = attempts.made(
-            self.manager, self.recipe(card, task), task, report, owner=_turns(owner, session), begun=lambda: begun.append(time.monotonic())
+            *self._where(card, task), task, report, owner=_turns(owner, session), begun=lambda: begun.append(time.monotonic())
         )
         try:
             yield from (media for media, _ in made)
@@ -522,10 +528,11 @@ class Studio:
         message = ""
         try:
             stream.report(Progress("waiting"))
-            with closing(self._media(run, stream, begun)) as made:
+            manager, recipe = self._where(run.card, run.worded)
+            with closing(self._media(run, stream, begun, manager, recipe)) as made:
                 for media, seconds in made:
                     self._pictures.check(media, run.card, run.worded)
-                    stream.deliver(kept(media, run, self.device.name, seconds, self.library, self.marks))
+                    stream.deliver(kept(media, run, manager.device.name, seconds, self.library, self.marks))
             outcome = "cancelled" if stream.stopped else "done"
             if stream.stopped:
                 raise Cancelled
@@ -540,7 +547,7 @@ class Studio:
         finally:
             self._over(run, outcome, message, time.monotonic() - begun[-1] if len(begun) > 1 else 0.0)  # only with the device
 
-    def _media(self, run: Run, stream: Stream, begun: list[float]) -> Generator[tuple[Media, float]]:
+    def _media(self, run: Run, stream: Stream, begun: list[float], manager: Manager, recipe: Recipe) -> Generator[tuple[Media, float]]:
         """What the pipeline makes, each with the seconds it took; when it began is added to `begun`."""
 
         def began() -> None:
@@ -548,13 +555,12 @@ class Studio:
             begun.append(time.monotonic())
 
         way = str(run.like.facts.get(attempts.FACT, "")) if run.like is not None else ""
-        recipe = self.recipe(run.card, run.worded)
         owner = _turns(run.owner, run.session)
         from studio import finite  # brings numpy
 
         finite.check_once(run.card, self.places.cache, stream.report)
         report = self._pictures.reporting(stream.report, run.card, run.worded)
-        yield from attempts.made(self.manager, recipe, run.worded, report, owner=owner, like=way, begun=began)
+        yield from attempts.made(manager, recipe, run.worded, report, owner=owner, like=way, begun=began)
 
     def _over(self, run: Run, outcome: Outcome, message: str, seconds: float) -> None:
         """The journal knows; a run that the studio's own end stopped counts as interrupted at the next start."""

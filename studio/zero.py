@@ -132,10 +132,10 @@ class ZeroStudio(Studio):
             self._lent[card.name] = card
         self._dispatch = decorate(duration=_asked)(self.work)
 
-    def recipe(self, card: ModelCard, task: Task) -> Recipe:
+    def recipe(self, card: ModelCard, task: Task, device: Device | None = None) -> Recipe:
         """As the studio's; for a lent model one that runs in the worker."""
         if card.name not in self._lent:
-            return super().recipe(card, task)
+            return super().recipe(card, task, device)
         return Afar({}, lambda _: lambda task, report: self._run(card, task, report), lambda _: 0)
 
     def card_for(self, task: Task) -> ModelCard:

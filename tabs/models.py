@@ -88,8 +88,9 @@ class _Keeper:
 
     def now(self) -> tuple[str, str]:
         """What is in memory, and what came and went."""
-        status = self._studio.manager.status()
-        return _residents.memory(status, own=self.own), _residents.moments(status.moments)
+        manager = self._studio.manager
+        memory = "".join(_residents.memory(status, own=self.own) for status in manager.statuses())
+        return memory, _residents.moments(manager.status().moments)
 
     def listed(self) -> str:
         """Every model."""

@@ -116,9 +116,9 @@ def _shrunk(model: Model, role: str, name: str, size: int) -> Component:
 
     def load(report: Report) -> Any:
         with components.memory_in_words(f"{model.card.name} does not fit the memory that is free: unload another model."):
-            if device.pinned is not None and (kept := device.pinned.get(key, device.kind)) is not None:
+            if device.pinned is not None and (kept := device.pinned.get(key, device.place)) is not None:
                 return kept
-            packed = _packing.pack(plain.load(report), name, device.kind)
+            packed = _packing.pack(plain.load(report), name, device.place)
             if device.pinned is not None:
                 device.pinned.keep_like(key, packed, size)
             return packed
@@ -141,13 +141,13 @@ def streamer(model: Model, role: str) -> Callable[[Report], Any]:
     def load(report: Report) -> Any:
         free = _check_room(model, plain.bytes)
         with components.memory_in_words(f"{model.card.name} does not fit the machine's memory: unload another model."):
-            return _streaming.streamed(plain.load(report), model.device.kind, pinned=free > 2.5 * plain.bytes)
+            return _streaming.streamed(plain.load(report), model.device.place, pinned=free > 2.5 * plain.bytes)
 
     return load
 
 
 def _on_host(model: Model, role: str) -> Component:
-    host = replace(model.device, wanted="cpu")
+    host = replace(model.device, wanted="cpu", index=None)
     return components.module(model.card, model.weights[role], role, model.layout.parts[role], model.dtype, host)
 
 

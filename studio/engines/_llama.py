@@ -212,6 +212,8 @@ def _parameters(parameters: Any, files: tuple[Path, ...], context: int, device: 
     parameters.model_alias = {"writer"}
     parameters.n_ctx, parameters.n_parallel = context, 1
     parameters.n_gpu_layers = 0 if device.kind == "cpu" else -1
+    if device.kind == "cuda":  # one device, whose memory the ledger counts; by itself it would spread over all
+        parameters.split_mode, parameters.main_gpu = type(parameters.split_mode).LLAMA_SPLIT_MODE_NONE, device.index or 0
     parameters.n_batch = parameters.n_ubatch = READ_FAST if device.kind != "cpu" else READ_SMALL if small else READ
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = 1 if small else threads()
     parameters.hostnames, parameters.port, parameters.n_threads_http = ["127.0.0.1"], 0, 4

@@ -28,7 +28,7 @@ def streamed(module: Any, place: str, pinned: bool) -> Any:
     import torch
     from diffusers.hooks.group_offloading import apply_group_offloading
 
-    stream = place == "cuda"
+    stream = place.startswith("cuda")
     apply_group_offloading(
         module,
         onload_device=torch.device(place),

@@ -170,7 +170,7 @@ def _debug(options: _Options, device: Device) -> Any:
 
     models: Any = audiocraft_stand_ins.imported()
     torch.manual_seed(0)
-    model = getattr(models, options.kind).get_pretrained("debug", device=device.kind)
+    model = getattr(models, options.kind).get_pretrained("debug", device=device.place)
     for layer in model.compression_model.quantizer.vq.layers:
         layer._codebook.embed.normal_()  # noqa: SLF001
     return _ready(model)
@@ -186,15 +186,15 @@ def _loaded(card: ModelCard, folder: Path, options: _Options, device: Device) ->
     known = components.read_json(card, folder / "audiocraft.json")
     # 1. The codec: the checkpoint's own, or transformers' model beside it.
     if "codec" in known:
-        settings: Any = OmegaConf.create(known["codec"] | {"device": device.kind})
+        settings: Any = OmegaConf.create(known["codec"] | {"device": device.place})
         codec = builders.get_compression_model(settings)
         codec.load_state_dict(load_file(folder / "compression_state_dict.safetensors"))
     else:
         transformers: Any = importlib.import_module("transformers")
         found = transformers.EncodecModel.from_pretrained(folder / "encodec", use_safetensors=True, local_files_only=True)
-        codec = importlib.import_module("audiocraft.models.encodec").HFEncodecCompressionModel(found).to(device.kind)
+        codec = importlib.import_module("audiocraft.models.encodec").HFEncodecCompressionModel(found).to(device.place)
     # 2. The language model, whose text encoder lies in the same folder.
-    settings = OmegaConf.create(known["lm"] | {"device": device.kind, "dtype": "float32" if device.kind == "cpu" else "float16"})
+    settings = OmegaConf.create(known["lm"] | {"device": device.place, "dtype": "float32" if device.kind == "cpu" else "float16"})
     _read_text_from(card, folder / "t5", settings.conditioners)
     if options.kind == "MAGNeT":
         lm = settings.transformer_lm

@@ -125,7 +125,7 @@ def _pipeline(stems: Stems, card: ModelCard, device: Device) -> Pipeline:
             report(Progress("running", round(_PERCENT * done), _PERCENT, "%", note="taking it apart"))
 
         with components.memory_in_words(f"{card.name} needs more memory than is free: unload another model, or cut out a shorter part."):
-            made = separated(stems, heard.samples, device.kind, tick)
+            made = separated(stems, heard.samples, device.place, tick)
         if not np.isfinite(made).all():
             raise StudioError(f"{card.name} found no sound in this: fetch the model again.")
         parts = [_as_given(Sound(part, stems.rate), given, around) for part in made]

@@ -88,7 +88,7 @@ class _Made:
         saving = _economies.economies(_pixels(task, self.card), _batch(task), **_pipelines.savings(self.card, self.layout))
         last = [self.way(saving[-1], one) for one in kept] if saving else []
         if self.device.kind != "cpu":
-            host = replace(self.device, wanted="cpu")
+            host = replace(self.device, wanted="cpu", index=None)
             there = self.parts(host, components.number_format(host, self.options.dtype))
             last.append(self.way(AS_ASKED, _ladder.processor(model, there)))
         return (*(self.way(AS_ASKED, one) for one in kept), *map(self.way, saving), *last)

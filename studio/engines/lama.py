@@ -79,10 +79,10 @@ def _loaded(card: ModelCard, file: Path, device: Device) -> _lama.Lama:
     from safetensors.torch import load_file
 
     with components.in_words(card), torch.inference_mode():
-        found = _lama.of(load_file(file, device=device.kind))
+        found = _lama.of(load_file(file, device=device.place))
         if found is None:
             raise ValueError("names")
-        blank = torch.zeros(1, 3, _lama.LEAST, _lama.LEAST, device=device.kind)
+        blank = torch.zeros(1, 3, _lama.LEAST, _lama.LEAST, device=device.place)
         found.drawn(blank, blank[:, :1] + 1)
         return found
 
@@ -126,7 +126,7 @@ def _erased(
     frame = (0, down - height), (0, across - width)
     picture = np.pad(pixels, (*frame, (0, 0)), mode="symmetric").transpose(2, 0, 1)[None].astype(np.float32) / 255
     mask = np.pad(marked, frame, mode="symmetric")[None, None].astype(np.float32)
-    given = [torch.from_numpy(np.ascontiguousarray(part[..., ::-1] if mirrored else part)).to(device.kind) for part in (picture, mask)]
+    given = [torch.from_numpy(np.ascontiguousarray(part[..., ::-1] if mirrored else part)).to(device.place) for part in (picture, mask)]
     with torch.inference_mode():
         drawn: NDArray[np.float32] = lama.drawn(given[0], given[1], tell)[0].float().cpu().numpy()
     drawn = (drawn[..., ::-1] if mirrored else drawn).transpose(1, 2, 0)[:height, :width]

@@ -84,9 +84,9 @@ def _by_name(model: Any, words: Any, side: int, device: Device) -> _Find:
         if not names:
             raise InvalidInput("Say what to select, such as “dog” or “red car”.", "name")
         read = words(names, padding=True, truncation=True, return_tensors="pt")
-        given = torch.from_numpy(_prepared(pixels, side)).to(device.kind).expand(len(names), -1, -1, -1)
+        given = torch.from_numpy(_prepared(pixels, side)).to(device.place).expand(len(names), -1, -1, -1)
         with torch.inference_mode():
-            ids, mask = read["input_ids"].to(device.kind), read["attention_mask"].to(device.kind)
+            ids, mask = read["input_ids"].to(device.place), read["attention_mask"].to(device.place)
             logits = model(input_ids=ids, attention_mask=mask, pixel_values=given).logits.reshape(len(names), side, side)
             sure: NDArray[np.float32] = torch.sigmoid(logits.float()).amax(0).cpu().numpy()
         if not sure.max() >= LEAST:
@@ -105,9 +105,9 @@ def _in_box(model: Any, device: Device) -> _Find:
         side = int(model.config.prompt_encoder_config.image_size)
         box = _standing_out(pixels) if task.box is None else _inside(task.box, pixels.shape[1], pixels.shape[0])
         scale = np.array([side / pixels.shape[1], side / pixels.shape[0]] * 2, np.float32)
-        asked = torch.from_numpy(np.array(box, np.float32) * scale).reshape(1, 1, 4).to(device.kind)
+        asked = torch.from_numpy(np.array(box, np.float32) * scale).reshape(1, 1, 4).to(device.place)
         with torch.inference_mode():
-            given = torch.from_numpy(_prepared(pixels, side)).to(device.kind)
+            given = torch.from_numpy(_prepared(pixels, side)).to(device.place)
             answer = model(pixel_values=given, input_boxes=asked, multimask_output=False)
         logits: NDArray[np.float32] = answer.pred_masks[0, 0, 0].float().cpu().numpy()
         if not (logits > 0).any():
