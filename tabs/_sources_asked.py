@@ -21,6 +21,8 @@ MOST = 6
 """Passages of one run, and of one request that asks for no other number."""
 TEXTS_LIMIT = 1_000_000
 """Characters of all texts of one HTTP request."""
+COMPARED = 4_000_000
+"""Sentences times characters of passages that one HTTP request may compare, which takes seconds."""
 
 
 def too_small(card: ModelCard | None, cards: Sequence[ModelCard]) -> str:
@@ -56,5 +58,7 @@ def asked_verdicts(answer: str, passages: list[str]) -> list[dict[str, Any]]:
         raise gr.Error("Send an answer and a list of passages.", print_exception=False)
     if len(answer) + sum(map(len, passages)) > TEXTS_LIMIT:
         raise gr.Error(f"Answer and passages have more than {TEXTS_LIMIT:,} characters: send less.", print_exception=False)
+    if (answer.count("[") + 1) * sum(map(len, passages)) > COMPARED:
+        raise gr.Error("These are too many sentences for passages so long: send fewer, or shorter passages.", print_exception=False)
     known = [Passage("", number, "", None, 0, len(text), text) for number, text in enumerate(passages, 1)]
     return [{**asdict(one), "numbers": list(one.numbers)} for one in citations.check(answer, known)]

@@ -228,3 +228,9 @@ def test_nothing_cited_is_said_plainly() -> None:
     assert _sources_view.checked((), {}) == ""
     assert _sources_view.listed(()) == ""
     assert "No passage" in _sources_view.found({}, "x")
+
+
+def test_more_than_can_be_compared_in_seconds_is_refused_at_once() -> None:
+    with pytest.raises(gr.Error, match="send fewer, or shorter passages"):
+        asked_verdicts("It lay in fog [1]. " * 3000, ["The harbour lay in fog. " * 4000])
+    assert len(asked_verdicts("It lay in fog [1]. " * 200, ["The harbour lay in fog. " * 50])) == 200
