@@ -311,13 +311,7 @@ def test_by_touch_on_a_phone(phone: BrowserContext, address: str, photo: Path, t
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.locator(".guide").scroll_into_view_if_needed()
     settled(page)
-    touches = phone.new_cdp_session(page)
-    start, end = place(page, 100, 120, SIZE), place(page, 140, 120, SIZE)
-    touches.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": start[0], "y": start[1]}]})
-    for _ in range(3):  # the finger comes to rest, so that its stroke is no fling, which would swallow the next tap
-        touches.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": end[0], "y": end[1]}]})
-        page.wait_for_timeout(100)
-    touches.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    stroke(page, (100, 120), (140, 120))
     page.wait_for_function("Number(document.querySelector('.mask-editor').dataset.selected) > 0")
     page.get_by_label("Erase", exact=True).tap()
     expect(prompt(page)).to_have_count(0)
@@ -326,6 +320,58 @@ def test_by_touch_on_a_phone(phone: BrowserContext, address: str, photo: Path, t
     assert np.array_equal(after[:40], pixels_of(photo)[:40])
     settled(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.thorough
+def test_the_whole_journey_by_touch_on_a_phone(phone: BrowserContext, address: str, photo: Path, tmp_path: Path) -> None:
+    page, before = on_the_desk(phone.new_page(), address), pixels_of(photo)
+    bring(page, photo)
+    page.locator(".guide").scroll_into_view_if_needed()
+    settled(page)
+    # paint, erase a part of it, take that back
+    stroke(page, (80, 60), (140, 60))
+    painted = share(page)
+    page.get_by_role("button", name="Eraser").tap()
+    stroke(page, (120, 60), (145, 60))
+    assert 0 < share(page) < painted
+    page.locator(".mask-editor").get_by_role("button", name="Undo", exact=True).tap()
+    page.wait_for_function("share => Number(document.querySelector('.mask-editor').dataset.selected) === share", arg=painted)
+    # fill with the starter, compare
+    prompt(page).tap()
+    prompt(page).fill("a yellow star")
+    made(page, page.get_by_role("button", name="Create").tap)
+    after, found = downloaded(page, tmp_path, page.locator(".downloads:visible a").first.tap)
+    assert found.task["mode"] == "fill" and np.array_equal(after[100:], before[100:]) and not np.array_equal(after[:100], before[:100])
+    expect(page.get_by_role("slider", name="Divider between before and after")).to_be_visible()
+    # chain a second edit, and step back
+    page.get_by_role("button", name="Use as new picture").tap()
+    expect(page.locator(".mask-editor .notes")).to_contain_text("result-")
+    page.get_by_role("button", name="Step back").tap()
+    expect(page.locator(".mask-editor .notes")).to_contain_text("meadow.png")
+    shows(page, *SIZE)
+    assert share(page) == painted
+    # outpaint to 16:9
+    page.get_by_label("Outpaint", exact=True).tap()
+    page.get_by_label("Wide 16:9").tap()
+    expect(way(page, "Left")).to_have_value("40")
+    made(page, page.get_by_role("button", name="Create").tap)
+    wide, _ = downloaded(page, tmp_path, page.locator(".downloads:visible a").first.tap)
+    assert wide.shape[:2] == (180, 320)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def stroke(page: Page, start: tuple[int, int], end: tuple[int, int]) -> None:
+    """One finger over the picture, from one of its pixels to another; returns when the mask has changed."""
+    before = share(page)
+    touches = page.context.new_cdp_session(page)
+    (x, y), (to_x, to_y) = place(page, *start, SIZE), place(page, *end, SIZE)
+    touches.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for _ in range(3):  # the finger comes to rest, so that its stroke is no fling, which would swallow the next tap
+        touches.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": to_x, "y": to_y}]})
+        page.wait_for_timeout(100)
+    touches.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    touches.detach()
+    page.wait_for_function("before => Number(document.querySelector('.mask-editor').dataset.selected) !== before", arg=before)
 
 
 def look_for(page: Page, name: str) -> None:
