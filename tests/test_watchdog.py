@@ -149,6 +149,7 @@ def test_a_supervisor_ends_the_waiting_and_a_keyboard_interrupts_it(number: int,
     program = """
 import signal, threading, time
 from studio import watchdog
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so would this child
 def ready():
     while signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         time.sleep(0.01)
