@@ -35,7 +35,6 @@ from tabs._sources_parts import INSERT, Parts, laid_out
 STYLE = "writing/sources.css"
 """In assets/."""
 PAGES = 256
-NOTHING = '<p role="status">No sentence here cites a passage.</p>'
 
 
 @dataclass
@@ -216,7 +215,7 @@ class SourcesPanel:
             text = self.text(request, id)
         except StudioError as error:
             return _status.message(str(error), "error")
-        return self.checked(text, request) or NOTHING
+        return self.checked(text, request) or _sources_view.NOTHING
 
     def _able(self, request: gr.Request, model: str | None) -> tuple[Any, Any, str]:
         """The answer is offered where the model can give one; the search always is."""

@@ -19,6 +19,8 @@ TITLES = {"supported": "Supported", "weak": "Weak", "unsupported": "Not supporte
 EXCERPT = 140
 """Characters of a passage that its closed fold shows."""
 
+NOTHING = '<p role="status">No sentence here cites a passage.</p>'
+
 
 def listed(rows: Sequence[SourceRow]) -> str:
     """The sources with what they hold, and a button each that takes it away."""
@@ -48,7 +50,7 @@ def checked(sentences: Sequence[Checked], passages: Mapping[int, Passage], said:
     cited = [one for one in sentences if one.verdict != "uncited"]
     without = len(sentences) - len(cited)
     if not cited:
-        return '<p role="status">No sentence here cites a passage.</p>' if sentences else ""
+        return NOTHING if sentences else ""
     good = sum(one.verdict == "supported" for one in cited)
     summed = f"{good} of {len(cited)} cited sentence{'s' if len(cited) != 1 else ''} supported"
     summed += f"; {without} cite{'s' if without == 1 else ''} no passage." if without else "."
