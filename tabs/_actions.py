@@ -6,6 +6,7 @@ Knows the player and the form of the music task; knows no layout.
 from __future__ import annotations
 
 import secrets
+import shlex
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any
@@ -84,7 +85,7 @@ def separating(form: Form) -> tuple[bool, str]:
         return False, ""
     card = able[0]
     commands = [f"make {name}" for name in lacking[card.name]]
-    commands += [] if card.name in here else [f"python -m studio download {card.name}"]
+    commands += [] if card.name in here else [f"python -m studio download {shlex.quote(card.name)}"]
     what = f"{card.name} (licence {card.licence}) takes recordings apart into stems"
     return False, f"{what}, once this has been run here: {', then '.join(commands)}."
 
