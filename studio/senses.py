@@ -35,13 +35,13 @@ SIGHT = ModelCard(
     licence="MIT",
     commercial=True,
     gated=False,
-    summary="Finds pictures by what is seen in them; English.",
+    summary="Finds pictures by what is seen in them; English. Its makers call uses that nobody tested out of scope.",
     data="LAION-2B, the English part of LAION-5B: pictures of the web with their captions",
     params=0.151,
     download_gb=0.61,
     memory_gb=0.7,
     languages=("en",),
-    unverified=("gated", "params", "memory_gb"),
+    unverified=("gated", "params", "memory_gb", "download_gb"),
     url="https://huggingface.co/laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
 )
 HEARING = ModelCard(
