@@ -64,6 +64,8 @@ def named(key: str) -> tuple[str, str]:
     name = (source or key).replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
     if key.endswith(":prompts"):
         return "prompts read before", name
+    if key.endswith(":encodings"):
+        return "pictures encoded before", name
     return (part, name) if part else (name, "")
 
 

@@ -59,7 +59,7 @@ def modules(folder: Path, store: Converted | None, dtype: str = "bfloat16") -> d
         name="Tiny", engine="diffusion", serves=("text_to_image",), source=Folder(path=str(folder)), files=folder, options={"dtype": dtype}
     )
     recipe = diffusion.recipe(card, TASK, Device("cpu", converted=store))
-    return {role: part.load(lambda _: None) for role, part in recipe.components.items() if role not in ("small", "prompts")}
+    return {role: part.load(lambda _: None) for role, part in recipe.components.items() if role not in ("small", "prompts", "encodings")}
 
 
 def entries(store: Converted) -> set[str]:

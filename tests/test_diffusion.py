@@ -365,7 +365,7 @@ def test_parts_that_are_not_needed_may_be_missing(own_folder: Path) -> None:
         )
     )(own_folder)
     recipe = diffusion.recipe(card_of(own_folder), task_of(), CPU)
-    assert set(recipe.components) - {"prompts"} == {"unet", "vae", "text_encoder", "small"}
+    assert set(recipe.components) - {"prompts", "encodings"} == {"unet", "vae", "text_encoder", "small"}
     assert drawn(recipe, loaded(recipe), task_of())
 
 

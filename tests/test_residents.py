@@ -23,6 +23,7 @@ HOSTILE = '/home/x/<img src=x onerror="1">@abc/unet:bfloat16:none'
         ("bundled:/opt/atelier/assets/icons", ("icons", "")),
         ("C:\\models\\big@aa/unet:float32:none", ("unet", "big")),
         ("some/model@aaaa/text_encoder:bfloat16:none:prompts", ("prompts read before", "model")),
+        ("some/model@aaaa/vae:bfloat16:none:encodings", ("pictures encoded before", "model")),
         ("plain", ("plain", "")),
     ],
 )

@@ -87,7 +87,7 @@ def quick(kind: str) -> Generator[None]:
     """
     import torch
 
-    before = _precision() if kind == "cpu" else None
+    before = precision() if kind == "cpu" else None
     if before is None:
         yield
         return
@@ -98,8 +98,8 @@ def quick(kind: str) -> Generator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def _precision() -> str | None:
-    """The present setting; None where somebody chose it backend by backend, which is then left alone."""
+def precision() -> str | None:
+    """How products of float32 matrices are worked out now; None where somebody chose it backend by backend, which is then left alone."""
     import torch
 
     try:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from studio import components
 from studio.creations import Json, Picture, Preview, Progress, Report
-from studio.engines import _economies, _inpaint, _latents, _openvino, _pipelines, _prompts, _schedulers
+from studio.engines import _economies, _encodings, _inpaint, _latents, _openvino, _pipelines, _prompts, _schedulers
 from studio.engines._economies import AS_ASKED, Economy
 from studio.errors import InvalidInput, StudioError
 from studio.models import ModelCard
@@ -57,8 +57,17 @@ class Options(BaseModel):
 class Painter:
     """A pipeline of diffusers in use: pictures one after another, so that each is the picture its own seed gives alone."""
 
-    def __init__(self, pipe: Any, card: ModelCard, options: Options, base: str, economy: Economy = AS_ASKED) -> None:
+    def __init__(
+        self,
+        pipe: Any,
+        card: ModelCard,
+        options: Options,
+        base: str,
+        economy: Economy = AS_ASKED,
+        encodings: _prompts.Read | None = None,
+    ) -> None:
         self._pipe, self._card, self._options, self._base, self._economy = pipe, card, options, base, economy
+        self._encodings = encodings  # pictures that the VAE encoded before
         self._own = pipe.scheduler  # as it came with the model
         self._vae_dtype = pipe.vae.dtype
 
@@ -140,6 +149,7 @@ class Painter:
             with (
                 components.memory_in_words(_too_large(card, call.size)),
                 _economies.applied(pipe, self._economy, call.size, exact=exact),
+                _encodings.remembered(pipe.vae, self._encodings),
             ):
                 pixels = pipe(**arguments, generator=generator, output_type="np").images[0]  # (H, W, 3) in [0, 1]
             if not np.isfinite(pixels).all():

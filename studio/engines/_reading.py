@@ -19,8 +19,8 @@ from studio.models import ModelCard
 from studio.recipes import First
 from studio.tasks import Task
 
-DRAWERS = ("unet", "transformer", "transformer_2", "vae")
-"""Roles whose weights are of no use to a reader."""
+DRAWERS = ("unet", "transformer", "transformer_2", "vae", "encodings")
+"""Roles that are of no use to a reader."""
 WORKING = 300_000_000
 """Bytes that reading takes beside the encoders."""
 

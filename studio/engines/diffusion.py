@@ -14,7 +14,7 @@ from typing import Any
 
 from studio import components
 from studio.device import Device
-from studio.engines import _economies, _inpaint, _ladder, _openvino, _pipelines, _prompts, _reading
+from studio.engines import _economies, _encodings, _inpaint, _ladder, _openvino, _pipelines, _prompts, _reading
 from studio.engines._economies import AS_ASKED, Economy
 from studio.engines._ladder import WHOLE, Keeping, Model
 from studio.engines._painting import Options, Painter
@@ -73,7 +73,7 @@ class _Made:
         else:
             parts = _pipelines.from_weights(self.card, self.layout, self.weights, dtype, device)
         parts = _openvino.quicker(parts, self.card, self.layout, device)
-        return {**parts, "prompts": _prompts.component(parts)}
+        return {**parts, "prompts": _prompts.component(parts), "encodings": _encodings.component(parts)}
 
     def way(self, economy: Economy, kept: Keeping = WHOLE) -> Way:
         """A picture made with one economy, over weights that are kept in one way."""
@@ -100,7 +100,7 @@ class _Made:
     def _build(self, values: Mapping[str, Any], economy: Economy) -> Pipeline:
         pipe = _pipelines.assembled(self.layout, values)
         _prompts.remembered(pipe, values["prompts"])
-        painter = Painter(pipe, self.card, self.options, self.base, economy)
+        painter = Painter(pipe, self.card, self.options, self.base, economy, values["encodings"])
         return lambda task, report: painter.edits(task, report) if isinstance(task, Inpaint) else painter.pictures(task, report)
 
     def _reads(self, task: Task, parts: Mapping[str, Component]) -> First | None:
