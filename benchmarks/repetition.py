@@ -3,8 +3,8 @@
 Claim: on 50 open-ended prompts with the starter, at most a third. A 4-gram is four words in a row, capitals and punctuation apart; the
 share is that of 4-grams which stood in the same answer before, over all answers together. Both sides get the same prompts, lengths and
 seeds, through the studio's own pipeline. Plain means what it says: no cut of the candidates, no penalty. `--count 10` runs a slice,
-`--skip 10` begins after the first ten: slices' counts add up; `--development`
-takes the 24 prompts on which the preset's numbers are chosen, and `--set dry_multiplier=2` tries another number there.
+`--skip 10` begins after the first ten: slices' counts add up; `--development` takes the 24 prompts on which the preset's numbers are
+chosen, `--set dry_multiplier=2` tries another number there, and `--seed 8` other answers: one seed's 24 tell too little.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Counted:
         return self.repeated / max(1, self.grams)
 
 
-def answers(studio: Studio, prompts: tuple[str, ...], other: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+def answers(studio: Studio, prompts: tuple[str, ...], other: Mapping[str, float], seed: int = SEED) -> Iterator[tuple[str, str]]:
     """(side, text) for each prompt, both sides in turn; `other` are numbers in place of the preset's."""
     card = studio.card_for(Write.checked({"prompt": "-", "model": "SmolLM2 135M"}))
     recipe = studio.recipe(card, Write.checked({"prompt": "-"}))
@@ -143,7 +143,7 @@ def answers(studio: Studio, prompts: tuple[str, ...], other: Mapping[str, float]
     balanced = next(preset.settings for preset in sampler_presets(PRESETS) if preset.name == "balanced")
     for prompt in prompts:
         for side, settings in (("balanced", {**balanced, **other}), ("plain", PLAIN)):
-            task = Write.checked({"prompt": prompt, "seed": SEED, "max_new_tokens": TOKENS, **settings})
+            task = Write.checked({"prompt": prompt, "seed": seed, "max_new_tokens": TOKENS, **settings})
             [passage] = pipeline(resolve(task, card), lambda _: None)
             assert isinstance(passage, Passage)
             yield side, passage.text
@@ -156,16 +156,17 @@ def main() -> None:
     parser.add_argument("--skip", type=int, default=0, help="prompts to leave out at the beginning")
     parser.add_argument("--development", action="store_true", help="the 24 prompts on which the numbers are chosen")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER", help="another number, with --development only")
+    parser.add_argument("--seed", type=int, default=SEED, help="another seed, with --development only")
     parser.add_argument("--show", action="store_true", help="print what the preset writes")
     asked = parser.parse_args()
-    if asked.set and not asked.development:
-        sys.exit("repetition: --set is for --development; the fifty are measured with the preset as it is.")
+    if (asked.set or asked.seed != SEED) and not asked.development:
+        sys.exit("repetition: --set and --seed are for --development; the fifty are measured with the preset as it is, by one seed.")
     other = {name: float(number) for name, _, number in (pair.partition("=") for pair in asked.set)}
     prompts = (DEVELOPMENT if asked.development else PROMPTS)[asked.skip : asked.skip + asked.count]
     studio = Studio.open(_measure.settings())
     counted = {"balanced": Counted(), "plain": Counted()}
     try:
-        for number, (side, text) in enumerate(answers(studio, prompts, other), 1):
+        for number, (side, text) in enumerate(answers(studio, prompts, other, asked.seed), 1):
             counted[side].add(text)
             if asked.show and side == "balanced":
                 print(f"--- {prompts[(number - 1) // 2]}\n{text}\n", flush=True)
@@ -178,7 +179,7 @@ def main() -> None:
     print(f"repetition: balanced {ours.share:.2%} of 4-grams, plain temperature 1 {plain.share:.2%}; "
           f"{ours.share / max(plain.share, 1e-9):.2f}x (claim <= 0.33x)")  # fmt: skip
     print("  repeated 4-grams: " + "; ".join(f"{name} {one.repeated} of {one.grams}" for name, one in counted.items()))
-    print(f"  {len(prompts)} prompts of up to {TOKENS} tokens, seed {SEED}; answers with a 4-gram twice: balanced {ours.answers}, plain "
+    print(f"  {len(prompts)} prompts of up to {TOKENS} tokens, seed {asked.seed}; answers with a 4-gram twice: balanced {ours.answers}, plain "
           f"{plain.answers}; {_measure.machine()}")  # fmt: skip
     studio.close()
 
