@@ -179,8 +179,8 @@ def main() -> None:
     print(f"repetition: balanced {ours.share:.2%} of 4-grams, plain temperature 1 {plain.share:.2%}; "
           f"{ours.share / max(plain.share, 1e-9):.2f}x (claim <= 0.33x)")  # fmt: skip
     print("  repeated 4-grams: " + "; ".join(f"{name} {one.repeated} of {one.grams}" for name, one in counted.items()))
-    print(f"  {len(prompts)} prompts of up to {TOKENS} tokens, seed {asked.seed}; answers with a 4-gram twice: balanced {ours.answers}, plain "
-          f"{plain.answers}; {_measure.machine()}")  # fmt: skip
+    print(f"  {len(prompts)} prompts of up to {TOKENS} tokens, seed {asked.seed}; answers with a 4-gram twice: balanced {ours.answers}, "
+          f"plain {plain.answers}; {_measure.machine()}")  # fmt: skip
     studio.close()
 
 
