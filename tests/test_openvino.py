@@ -17,7 +17,7 @@ from studio import fetching
 from studio.converted import Converted
 from studio.creations import Picture
 from studio.device import Device
-from studio.engines import _openvino, _openvino_child, _pipelines, diffusion
+from studio.engines import _openvino, _openvino_child, _openvino_tracing, _pipelines, diffusion
 from studio.engines._economies import Economy, applied
 from studio.errors import Cancelled
 from studio.manager import Component, Manager
@@ -197,7 +197,7 @@ def test_a_picture_says_that_openvino_made_it() -> None:
 )
 def test_unets_of_other_kinds_are_left_to_torch(config: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="a UNet that is told"):
-        _openvino_child._wrapped(None, config, "unet")
+        _openvino_tracing.traced(None, config, "UNet2DConditionModel")
 
 
 def tiny_vae() -> Any:
@@ -227,7 +227,7 @@ def test_a_translated_unet_is_as_true_as_torch_in_every_size(tmp_path: Path, kin
     ).eval().requires_grad_(False)  # fmt: skip
     own.save_pretrained(tmp_path / "unet")
     (tmp_path / "out").mkdir()
-    request = {"role": "unet", "folder": str(tmp_path / "unet"), "variant": None, "dtype": "bfloat16"}
+    request = {"role": "unet", "kind": "UNet2DConditionModel", "folder": str(tmp_path / "unet"), "variant": None, "dtype": "bfloat16"}
     assert _openvino_child.translated(request, tmp_path / "out")["error"] < _openvino_child.FAR
     made = _openvino.Network(tmp_path / "out", exact=False)
     denoiser = _openvino.Denoiser(made, made.config, torch.bfloat16)
