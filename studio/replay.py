@@ -87,6 +87,8 @@ def differences(record: Record, remade: dict[str, Json]) -> list[str]:
         found.append("the style has other words now")
     if _under(then, "facts", "memory") != _under(now, "facts", "memory"):
         found.append("one of the two was made in less memory, in another way")
+    if _under(then, "facts", "compiled") != _under(now, "facts", "compiled"):
+        found.append("one of the two was drawn with compiled code")
     if _under(then, "marks", "watermark") != _under(now, "marks", "watermark"):
         found.append("the invisible mark is not the same: this studio has another identity, or marks were turned on or off since")
     return found

@@ -155,11 +155,12 @@ def on_spaces() -> bool:
 
 
 def prepare_environment(settings: Settings) -> None:
-    """Set what libraries read from the environment at import: telemetry off, Gradio's temp folder, no remote code. Call it first."""
+    """Set what libraries read from the environment: telemetry off, Gradio's temp folder, no remote code, where compiled code is kept."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["DIFFUSERS_DISABLE_REMOTE_CODE"] = "1"
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(settings.cache.absolute() / "compiled"))  # never in a folder of all users' own
     os.environ["GRADIO_TEMP_DIR"] = str(settings.web_temp)
     if settings.offline:
         os.environ["HF_HUB_OFFLINE"] = "1"

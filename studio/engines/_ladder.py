@@ -46,6 +46,11 @@ class Keeping:
     extra: int = 0
     elsewhere: bool = False
 
+    @property
+    def plain(self) -> bool:
+        """Whether the denoiser is on the device as its files have it."""
+        return self.name in ("", APART[0])
+
 
 WHOLE = Keeping()
 

@@ -17,13 +17,14 @@ from pydantic import BaseModel, ConfigDict
 
 from studio import components
 from studio.creations import Json, Picture, Preview, Progress, Report
-from studio.engines import _economies, _encodings, _inpaint, _latents, _openvino, _pipelines, _prompts, _schedulers
+from studio.engines import _compiling, _economies, _encodings, _inpaint, _latents, _openvino, _pipelines, _prompts, _schedulers
 from studio.engines._economies import AS_ASKED, Economy
 from studio.errors import InvalidInput, StudioError
 from studio.models import ModelCard
 from studio.tasks import Inpaint, Task, TextToImage
 
 if TYPE_CHECKING:
+    from studio.converted import Converted
     from studio.inpaint.edit import Edit, Region
 
 PREVIEW_SECONDS = 0.25
@@ -37,7 +38,7 @@ class Options(BaseModel):
     """`ModelCard.options` of this engine. `guidance` names the argument that takes the task's guidance scale, `size_step` is pixels,
     `side` those of the square that a model was trained for, where the card has no size among its defaults.
     `image_guidance` says how closely an edit by instruction keeps to the picture, where a pipeline asks; `strongest` is the largest
-    strength the model can use.
+    strength the model can use. `compile` has the blocks of the denoiser compiled where there is a graphics card (_compiling.py).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,6 +53,7 @@ class Options(BaseModel):
     side: int | None = None
     size_step: int = 8
     strongest: float = 1.0
+    compile: bool = False
 
 
 class Painter:
@@ -65,9 +67,11 @@ class Painter:
         base: str,
         economy: Economy = AS_ASKED,
         encodings: _prompts.Read | None = None,
+        compiling: Converted | None = None,
     ) -> None:
         self._pipe, self._card, self._options, self._base, self._economy = pipe, card, options, base, economy
         self._encodings = encodings  # pictures that the VAE encoded before
+        self._compiling = compiling  # the bounds of compiled code, where the denoiser's blocks are to be compiled
         self._own = pipe.scheduler  # as it came with the model
         self._vae_dtype = pipe.vae.dtype
 
@@ -125,6 +129,16 @@ class Painter:
         return edit.plan(task, _native_side(self._pipe, self._card), step, soft=not _inpaint.takes_mask(type(self._pipe)))
 
     def _drawn(self, task: TextToImage | Inpaint, arguments: Mapping[str, Any], call: _Call, report: Report) -> NDArray[np.uint8]:
+        """One picture; begun anew where its denoiser was to be compiled and cannot be."""
+        if self._compiling is not None:
+            try:
+                with _compiling.compiled(self._pipe, self._compiling, lambda: report(Progress("loading", note=_compiling.PREPARING))):
+                    return self._tried(task, arguments, call, report)
+            except _compiling.Failed:
+                self._compiling = None
+        return self._tried(task, arguments, call, report)
+
+    def _tried(self, task: TextToImage | Inpaint, arguments: Mapping[str, Any], call: _Call, report: Report) -> NDArray[np.uint8]:
         """One picture (H, W, 3) uint8. Raises StudioError in words for settings that give none."""
         import torch
 
@@ -170,6 +184,7 @@ class Painter:
             "scheduler": _schedulers.name_of(self._pipe.scheduler),
             "dtype": str(self._vae_dtype).removeprefix("torch."),
             **_openvino.told(self._pipe),
+            **(_compiling.told(self._pipe) if self._compiling is not None else {}),
         }
 
 

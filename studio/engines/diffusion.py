@@ -14,7 +14,7 @@ from typing import Any
 
 from studio import components
 from studio.device import Device
-from studio.engines import _economies, _encodings, _inpaint, _ladder, _openvino, _pipelines, _prompts, _reading
+from studio.engines import _compiling, _economies, _encodings, _inpaint, _ladder, _openvino, _pipelines, _prompts, _reading
 from studio.engines._economies import AS_ASKED, Economy
 from studio.engines._ladder import WHOLE, Keeping, Model
 from studio.engines._painting import Options, Painter
@@ -79,7 +79,7 @@ class _Made:
         """A picture made with one economy, over weights that are kept in one way."""
         needed = partial(_working_bytes, card=self.card, layout=self.layout, dtype=self.dtype, economy=economy, kept=kept)
         name, title = "+".join(filter(None, (kept.name, economy.name))), "; ".join(filter(None, (kept.title, economy.title)))
-        return Way(name, title, needed, partial(self._build, economy=economy), kept.parts, kept.first)
+        return Way(name, title, needed, partial(self._build, economy=economy, plain=kept.plain), kept.parts, kept.first)
 
     def ways(self, task: Task, parts: Mapping[str, Component]) -> tuple[Way, ...]:
         """All but the recipe's own, in the order in which they are tried: weights in less memory, then the work, then both."""
@@ -97,10 +97,11 @@ class _Made:
     def _single(self) -> bool:
         return components.files_of(self.card).is_file()
 
-    def _build(self, values: Mapping[str, Any], economy: Economy) -> Pipeline:
+    def _build(self, values: Mapping[str, Any], economy: Economy, *, plain: bool) -> Pipeline:
         pipe = _pipelines.assembled(self.layout, values)
         _prompts.remembered(pipe, values["prompts"])
-        painter = Painter(pipe, self.card, self.options, self.base, economy, values["encodings"])
+        compiling = _compiling.place(self.device) if self.options.compile and plain else None
+        painter = Painter(pipe, self.card, self.options, self.base, economy, values["encodings"], compiling)
         return lambda task, report: painter.edits(task, report) if isinstance(task, Inpaint) else painter.pictures(task, report)
 
     def _reads(self, task: Task, parts: Mapping[str, Component]) -> First | None:
