@@ -170,7 +170,13 @@ def single_file_bytes(file: Path, dtype: Any) -> int:
 
 
 def placed(value: Any, device: Device) -> Any:
-    """A module on the device, ready to be used and never trained. Convolutional ones in the memory order their kernels are fastest in."""
+    """A module on the device, ready to be used and never trained. Convolutional ones in the memory order their kernels are fastest in.
+
+    Attention is left to torch's scaled_dot_product_attention, which picks the fused kernel that fits device, shape and mask:
+    FlashAttention's, cuDNN's or the memory-efficient one. Packages beside it are not used: flash-attn 2 and xformers bring the same
+    kernels again, sageattention counts in 8 bits and draws other pictures, and FlashAttention 3, which torch can be given as a prototype on
+    Hopper alone, refuses at run time what it cannot do instead of leaving it to another kernel.
+    """
     import torch
 
     if device.kind == "cpu" and torch.get_num_threads() > threads():
