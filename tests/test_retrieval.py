@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from studio import embedding
 from studio.errors import ModelUnavailable
 from studio.sources import Places
+from studio.writing import retrieval
 from studio.writing.passages import LIMIT, Passage
 from studio.writing.questions import looked_for
 from studio.writing.retrieval import Index, Indexes, search
@@ -78,6 +79,42 @@ def test_meaning_finds_what_no_word_finds() -> None:
 def test_both_lists_together_put_first_what_both_find() -> None:
     passages = made(["The boat is red.", "A ship lies there.", "The red house."])
     assert search("red boat", passages, embed=facing)[0].passage.number == 1
+
+
+def test_the_best_window_of_a_passage_says_what_it_means() -> None:
+    """A long passage that speaks of it once comes before one that speaks of nothing."""
+    other = "Bread was baked and eaten in the kitchen by all who had work to do there, before the day was over and the night came on. "
+    asked: list[str] = []
+
+    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
+        asked.extend(texts)
+        alone = [text for text in texts if "ship" not in text and "boat" not in text]
+        return np.array([[0.0, 1.0] if text in alone else [1.0 / text.count(" "), 0.1] if " " in text else [1.0, 0.0] for text in texts])
+
+    long = other * 4 + "A ship lies there. " + other * 4
+    found = search("boat", made([other * 8, long]), embed=embed)
+    assert found[0].passage.number == 2
+    assert len(asked) > 3 and max(map(len, asked)) < len(long) / 2, "windows, not passages"
+
+
+def test_what_no_vector_was_made_of_in_time_keeps_its_place_by_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retrieval, "PATIENCE", 0.0)
+    passages = made([f"The boat number {number} is red." if number < 30 else "The red boat." for number in range(40)])
+    found = search("red boat", passages, most=40, embed=facing)
+    assert len(found) == 40
+    assert found[0].passage.text == "The red boat."
+
+
+def test_a_passage_is_not_compared_by_what_it_repeats() -> None:
+    asked: list[str] = []
+
+    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
+        asked.extend(texts)
+        return facing(texts)
+
+    text = "A ship lies there. The bread is warm. Birds sing."
+    search("boat", (Passage("a", 1, "", None, 0, 37, text[:37]), Passage("a", 2, "", None, 19, 49, text[19:])), embed=embed)
+    assert asked == ["A ship lies there. The bread is warm.", "Birds sing.", "boat"]
 
 
 def test_vectors_are_made_once() -> None:

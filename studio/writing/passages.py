@@ -18,6 +18,8 @@ LEAST, MOST = 100, 180
 """Words of a passage, but for the last one of a section."""
 OVERLAP = 40
 """Words at most that a passage repeats of the one before it."""
+WINDOW, ENDING = 45, 12
+"""Words of a window at least, and those that a passage's last one must have to be one of its own."""
 LIMIT = 20_000
 """Passages of one document's sources together."""
 BREAK = "\n\n"
@@ -78,6 +80,21 @@ def passages(blocks: Sequence[Block], source: str) -> tuple[Passage, ...]:
             if len(found) == LIMIT:
                 return tuple(found)
     return tuple(found)
+
+
+def windows(passage: Passage, after: int = 0) -> list[str]:
+    """A passage in windows of a few sentences, for what compares short texts best; without what stands before `after` in the source."""
+    text = passage.text[max(0, after - passage.start) :]
+    found: list[tuple[int, int, int]] = []  # start, end, words
+    for start, end in sentences(text):
+        words = terms.length(text[start:end])
+        if found and found[-1][2] < WINDOW and found[-1][2] + words <= 2 * WINDOW:
+            found[-1] = (found[-1][0], end, found[-1][2] + words)
+        else:
+            found.append((start, end, words))
+    if len(found) > 1 and found[-1][2] < ENDING:
+        found[-2:] = [(found[-2][0], found[-1][1], found[-2][2] + found[-1][2])]
+    return [" ".join(text[start:end].split()) for start, end, _ in found]
 
 
 def _sections(blocks: Sequence[Block], text: str) -> Iterator[tuple[str, list[_Piece]]]:

@@ -1,7 +1,8 @@
 """Finding the passages that answer a question: by their words (BM25), and by their meaning where a model for that is here.
 
-Both lists are merged by reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009). Everything stays in memory and on this
-machine. Knows passages; knows no page, no model file and no source's format: what turns texts into vectors is handed in.
+Meanings are compared window by window, a few sentences each, and a passage means what its best window does. Both scores are added, that
+by words as a share of the best one's. Everything stays in memory and on this machine. Knows passages; knows no page, no model file and
+no source's format: what turns texts into vectors is handed in.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.writing.passages import LIMIT, PATH, Passage
+from studio.writing.passages import LIMIT, PATH, Passage, windows
 from studio.writing.questions import looked_for
 from studio.writing.terms import terms
 
@@ -28,15 +29,16 @@ CLOSE, WINDOW = 0.6, 20
 """How much it counts that the question's terms stand within so many terms of one another."""
 BESIDE = 0.4
 """Share of the better neighbour's score that a passage gets."""
-FUSED, MEANT = 5, 0.25
-"""The constant of reciprocal rank fusion, small since first places tell most here, and the weight of the list by meaning."""
-DEEP = 100
-"""Places of each list that count in the merged one."""
-EMBEDDED, NEAREST = 500, 120
-"""Passages up to which all are compared by meaning, which takes a while; of more, those nearest by words alone."""
+MEANT = 0.8
+"""Weight of the cosine of a passage's best window with the question, beside 1 for the best score by words."""
+DEEP = 400
+"""Passages of the list by words."""
+EMBEDDED, NEAREST = 500, 40
+"""Passages up to which all are compared by meaning; of more, those nearest by words alone: their vectors take about three seconds."""
 PATIENCE = 3.0
 """Seconds that one question waits for vectors of passages; those that are not there by then come with a later question."""
-BATCH = 32
+BATCH = 8
+"""Passages whose vectors are made before it looks at the time."""
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 """Texts to vectors of length 1: (n texts) -> (n, size)."""
@@ -71,17 +73,16 @@ class Index:
     def search(self, question: str, most: int = 6, embed: Embed | None = None) -> tuple[Found, ...]:
         """As the function `search`."""
         by_words = self._by_words(question)
-        ranks = [[place for place, _ in by_words[:DEEP]]]
-        if embed is not None and self.passages and question.strip():
-            ranks.append(self._by_meaning(question, embed, [place for place, _ in by_words])[:DEEP])
-        if len(ranks) == 1:
+        if embed is None or not self.passages or not question.strip():
             return tuple(Found(self.passages[place], score) for place, score in by_words[:most])
-        scores: dict[int, float] = {}
-        for order, weight in zip(ranks, (1.0, MEANT), strict=True):
-            for rank, place in enumerate(order, 1):
-                scores[place] = scores.get(place, 0.0) + weight / (FUSED + rank)
-        best = sorted(scores, key=lambda place: (-scores[place], place))[:most]
-        return tuple(Found(self.passages[place], scores[place]) for place in best)
+        best = by_words[0][1] if by_words else 1.0
+        scores = {place: score / best for place, score in by_words}
+        meant = self._by_meaning(question, embed, [place for place, _ in by_words])
+        least = min(meant.values(), default=0.0)  # what has no vector is taken to mean as little as that which has one and means least
+        for place in scores.keys() | meant.keys():
+            scores[place] = scores.get(place, 0.0) + MEANT * meant.get(place, least)
+        order = sorted(scores, key=lambda place: (-scores[place], place))[:most]
+        return tuple(Found(self.passages[place], scores[place]) for place in order)
 
     def _by_words(self, question: str) -> list[tuple[int, float]]:
         """Places of passages that share a term with the question, with their scores, the best first."""
@@ -99,7 +100,7 @@ class Index:
         for thing in things:
             scores += np.max([weight * self._words.get_scores([term]) for term, weight in thing.items()], axis=0)
         scores = self._beside(scores)
-        order = [int(place) for place in np.argsort(-scores, kind="stable")[: 4 * DEEP] if scores[place] > 0]
+        order = [int(place) for place in np.argsort(-scores, kind="stable")[:DEEP] if scores[place] > 0]
         values = [{term: weight * self._rarity(term) for term, weight in thing.items()} for thing in things]
         close = {place: scores[place] + CLOSE * self._closeness(place, values) for place in order}
         return sorted(((place, float(score)) for place, score in close.items()), key=lambda one: (-one[1], one[0]))
@@ -134,24 +135,40 @@ class Index:
             best = max(best, sum(found.values()))
         return best
 
-    def _by_meaning(self, question: str, embed: Embed, by_words: Sequence[int]) -> list[int]:
-        """Places by the cosine of their vectors with the question's, the best first; of those whose vectors are there in time."""
+    def _by_meaning(self, question: str, embed: Embed, by_words: Sequence[int]) -> dict[int, float]:
+        """The cosine of the question with the best window of each place whose vectors are there in time."""
         near = list(by_words[:NEAREST])
         wanted = near if len(self.passages) > EMBEDDED else [*near, *sorted(set(range(len(self.passages))) - set(near))]
         with self._lock:
             ends = time.monotonic() + PATIENCE
             lacking = [place for place in wanted if place not in self._vectors]
             for start in range(0, len(lacking), BATCH):
-                batch = lacking[start : start + BATCH]
-                self._vectors.update(zip(batch, embed([_whole(self.passages[place]) for place in batch]), strict=True))
+                self._embed(lacking[start : start + BATCH], embed)
                 if time.monotonic() > ends:  # the next question goes on
                     break
-            places = [place for place in wanted if place in self._vectors]
-        if not places:
-            return []
-        vectors = np.stack([self._vectors[place] for place in places])
-        close = vectors @ embed([question])[0]
-        return [places[i] for i in np.argsort(-close, kind="stable")]
+            known = {place: self._vectors[place] for place in wanted if place in self._vectors}
+        if not known:
+            return {}
+        asked = embed([question])[0]
+        return {place: float(np.max(vectors @ asked)) for place, vectors in known.items()}
+
+    def _embed(self, places: Sequence[int], embed: Embed) -> None:
+        """Keep the vectors of these places' windows: (windows, size) each."""
+        texts = [self._windows(place) for place in places]
+        vectors = embed([text for those in texts for text in those])
+        start = 0
+        for place, those in zip(places, texts, strict=True):
+            self._vectors[place] = vectors[start : start + len(those)]
+            start += len(those)
+
+    def _windows(self, place: int) -> list[str]:
+        """The windows of a passage under its headings, without what the passage before it has already."""
+        passage = self.passages[place]
+        before = self.passages[place - 1] if place else None
+        follows = before is not None and before.source == passage.source and before.start < passage.start
+        after = before.end if before is not None and follows else 0
+        above = f"{passage.heading.replace(PATH, ', ')}: " if passage.heading else ""
+        return [above + window for window in windows(passage, after) or windows(passage) or [passage.text]]
 
 
 class Indexes:
@@ -198,7 +215,3 @@ def _bm25(texts: list[list[str]]) -> Any:
 def _above(passage: Passage) -> list[str]:
     """The terms of the headings: they say what a passage is about that does not say it itself."""
     return terms(passage.heading) if passage.heading else []
-
-
-def _whole(passage: Passage) -> str:
-    return f"{passage.heading.replace(PATH, ', ')}: {passage.text}" if passage.heading else passage.text
