@@ -221,3 +221,44 @@ def test_less_for_more_and_denials_in_pairs_are_the_opposite(said: str, claim: s
 )
 def test_what_only_looks_denied_is_supported(said: str, claim: str) -> None:
     assert one(f"{claim.rstrip('.')} [1].", said).verdict == "supported"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "text"),
+    [
+        ("The limit is a rule of thumb and not a hard limit [1].", "The limit should be seen as a rule of thumb rather than a hard limit."),
+        (
+            "Hackers like that word since it is less speculative [1].",
+            "Hackers are willing to use that word, because it is not speculative.",
+        ),
+        ("Congress may not alter the places where senators meet [1].", "Congress may alter rules, except as to the places senators meet."),
+        ("Dogs are forbidden in the tower [1].", "No dogs are let into the tower."),
+        (
+            "No person may be put in jeopardy of life or limb twice for one offence [1].",
+            "No person shall answer without a jury; nor shall any person for one offence be twice put in jeopardy of life or limb.",
+        ),
+    ],
+)
+def test_a_denial_in_other_words_is_no_opposite(sentence: str, text: str) -> None:
+    found = one(sentence, text)
+    assert found.verdict == "supported", found.why
+
+
+@pytest.mark.parametrize(
+    ("sentence", "text"),
+    [
+        ("The limit is a hard limit [1].", "The limit should be seen as a rule of thumb rather than a hard limit."),
+        ("Dogs are forbidden in the tower [1].", "Dogs are welcome in the tower."),
+    ],
+)
+def test_such_a_denial_on_one_side_alone_is_still_unsupported(sentence: str, text: str) -> None:
+    assert one(sentence, text).verdict == "unsupported"
+
+
+def test_a_first_name_may_be_added_but_not_changed() -> None:
+    text = "Brooks's law: adding manpower to a late software project makes it later."
+    assert one("By the law of Fred Brooks, adding manpower to a late project makes it later [1].", text).verdict == "supported"
+    assert (
+        one("Adding manpower to a late project makes it later, says Fred Brooks [1].", f"As Anne Brooks says: {text}").verdict
+        != "supported"
+    )

@@ -12,16 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from studio.writing.claims import Number, names, numbers
+from studio.writing.claims import Number, first_name, named, names, numbers
 from studio.writing.denials import denied, opposite, outweighed, unanswered
 from studio.writing.passages import Passage
 from studio.writing.questions import alike
 from studio.writing.sentences import sentences
-from studio.writing.terms import stem, terms
+from studio.writing.terms import terms
 
 Verdict = Literal["supported", "weak", "unsupported", "uncited"]
 
-SUPPORTED, WEAK = 0.45, 0.3
+SUPPORTED, WEAK = 0.4, 0.3
 """Share of a sentence's words that its passages hold, from which it is supported, or weak."""
 PARTLY = 0.7
 """What a word counts for of which the passages have only a relative."""
@@ -173,7 +173,7 @@ def _other(number: Number, known: Sequence[Number]) -> Number | None:
 
 def _names(claim: str, said: str, near: str, *, nearly: bool) -> tuple[Verdict, str] | None:
     held = set(terms(said, stop=False)) | {word.casefold() for word in names(said)}
-    missing = [name for name in names(claim) if not _named(name, held)]
+    missing = [name for name in names(claim) if not named(name, held) and not first_name(name, claim, said, held)]
     if not missing:
         return None
     mine = {name.casefold() for name in names(claim)}
@@ -185,13 +185,11 @@ def _names(claim: str, said: str, near: str, *, nearly: bool) -> tuple[Verdict, 
     return "weak", f"The passage does not name {missing[0]}."
 
 
-def _named(name: str, held: set[str]) -> bool:
-    one = next(iter(terms(name, stop=False)), stem(name.casefold()))
-    return one in held or name.casefold() in held or (len(one) >= 5 and any(other.startswith(one[:5]) for other in held))
-
-
 def _turned(claim: str, near: str) -> bool:
-    """Whether one denies what the other states, or says the opposite word. What a clause denies twice counts neither way."""
+    """Whether one denies what the other states, or says the opposite word. What a clause denies twice counts neither way.
+
+    Where both deny the same word, they agree, whatever else stands in reach of the two denials.
+    """
     if unanswered(near, claim) or unanswered(claim, near) or outweighed(claim, near):
         return True
     no, yes, count = denied(claim)
@@ -208,6 +206,8 @@ def _turned(claim: str, near: str) -> bool:
         if all(theirs[2] < 2 for theirs in clauses) and all(term in other and term not in same for other, same in sides):
             turned.add(term)
             denials += sum(theirs[2] for theirs in clauses)
+    if any(term in no and any(term in theirs[0] for theirs in there) for term in shared):
+        return False
     enough = bool(turned) if count and not denials else len(turned) / len(shared) >= TURNED
     opposed = any(opposite(term) & held - no - yes for term in (no | yes) - held)
     return enough != opposed

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from studio.writing.terms import STOP_WORDS, stem, words
+from studio.writing.terms import STOP_WORDS, stem, terms, words
 
 _UNITS = {
     word: number
@@ -81,6 +81,20 @@ def names(text: str, *, verse: bool = False) -> list[str]:
         ):
             found.append(re.sub("['’]s$", "", word))
     return list(dict.fromkeys(found))
+
+
+def named(name: str, held: set[str]) -> bool:
+    """Whether a name is among the terms that a text holds."""
+    one = next(iter(terms(name, stop=False)), stem(name.casefold()))
+    return one in held or name.casefold() in held or (len(one) >= 5 and any(other.startswith(one[:5]) for other in held))
+
+
+def first_name(name: str, claim: str, said: str, held: set[str]) -> bool:
+    """Whether a missing name stands before one that the text has, and has without another first name: "Fred" of "Brooks's Law"."""
+    follows = re.search(rf"\b{re.escape(name)}\s+([A-Z][^\W\d_]+)", claim)
+    if follows is None or not named(follows.group(1), held):
+        return False
+    return not re.search(rf"(?<![.!?:,;“\"]\s)\b[A-Z][^\W\d_]+\.?\s+{re.escape(follows.group(1))}\b", said)
 
 
 def _number(tokens: list[tuple[str, int, int]], at: int) -> tuple[float, int] | None:

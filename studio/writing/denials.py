@@ -14,13 +14,16 @@ from studio.writing.terms import STOP_WORDS, stem, terms
 
 _DENIALS = frozenset(
     "not no never none nobody nothing neither nor without cannot hardly scarcely nowhere fail failed fails refuse refused refuses deny "
-    "denied denies lack lacks lacked nicht kein keine nie niemals pas jamais nunca".split()
+    "denied denies lack lacks lacked forbid forbids forbade forbidden prohibit prohibits prohibited prevent prevents prevented nicht kein "
+    "keine nie niemals pas jamais nunca".split()
 )
 _EVEN = re.compile(
     r"\bnot\s+(?:only|merely|just|simply|alone|until|till)\b|\bno\s+(?:doubt|less|more|worse|\w+er)\b|\bnot\s+(?:less|fewer|more)\s+than\b"
     r"|\b(?:cannot|nothing)\s+but\b|\bor\s+(?:not|no)\b|\bif\s+not\b|\bwithout\s+(?:a\s+)?doubt\b",
     re.IGNORECASE,
 )
+_INSTEAD = re.compile(r"\b(?:rather\s+than|instead\s+of|except(?:\s+(?:for|as\s+to))?|less(?=\s+\w{3,})(?!\s+than))\b", re.IGNORECASE)
+"""What denies what follows as "not" does: "a rule of thumb rather than a limit", "less speculative"."""
 _MORE = re.compile(r"\b(more|most|less|fewer|least)\s+(\w{3,})", re.IGNORECASE)
 _TITLE = re.compile(r"\b(Mr|Mrs|Ms|Dr|Prof|St)\.")
 _REACH = 5
@@ -50,7 +53,7 @@ OPPOSITES: tuple[tuple[str, str], ...] = (
     ("sufficient", "insufficient"), ("willing", "reluctant"), ("praise", "blame"), ("ascend", "descend"), ("expand", "contract"),
     ("import", "export"), ("majority", "minority"), ("superior", "inferior"), ("cheap", "expensive"), ("quickly", "slowly"),
     ("better", "worse"), ("higher", "lower"), ("top", "bottom"), ("upper", "lower"), ("morning", "evening"), ("birth", "death"),
-    ("victory", "defeat"), ("approve", "reject"),
+    ("victory", "defeat"), ("approve", "reject"), ("far", "near"), ("far", "close"), ("many", "few"),
 )  # fmt: skip
 _FACING: dict[str, set[str]] = {}
 for _one, _other in OPPOSITES:
@@ -60,7 +63,7 @@ for _one, _other in OPPOSITES:
 
 def denied(text: str) -> tuple[set[str], set[str], int]:
     """The terms of a text that it denies, those that it does not, and how many denying words it has."""
-    text = _EVEN.sub(" ", text)
+    text = _INSTEAD.sub("not", _EVEN.sub(" ", text))
     reach = count = 0
     no: set[str] = set()
     yes: set[str] = set()
@@ -89,6 +92,8 @@ def unanswered(one: str, other: str) -> bool:
             continue
         places = [at for at in range(len(theirs.terms)) if _together(wanted, theirs.terms, at, 2 * len(wanted) / 3)]
         if len(wanted) == 1:
+            if theirs.denials:  # one word alone tells too little beside what the other denies
+                continue
             near = set(ours.terms[max(0, denial.at - _AROUND) : denial.at + _AROUND]) - wanted
             places = [at for at in places if near & set(theirs.terms[max(0, at - _AROUND) : at + _AROUND])]
         if places and all(theirs.denied(at) != bool(denial.words % 2) for at in places):
@@ -149,7 +154,7 @@ def _spoken(text: str) -> _Spoken:
     clauses: list[int] = []  # of each term
     places: list[tuple[int, int]] = []  # of each denial, with its clause
     clause = 0
-    for match in TOKEN.finditer(_TITLE.sub(r"\1", _EVEN.sub(" ", text))):
+    for match in TOKEN.finditer(_TITLE.sub(r"\1", _INSTEAD.sub("not", _EVEN.sub(" ", text)))):
         word = match.group().casefold().replace("’", "'")
         if not word[0].isalnum() or word == "but":
             clause += 1
