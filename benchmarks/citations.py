@@ -67,6 +67,19 @@ def pairs(*, held_out: bool, final: bool = False, fresh: bool = False) -> Iterat
             yield Pair("unrelated", one["claim"], far)
 
 
+def written(name: str) -> Iterator[Pair]:
+    """The pairs of training/writing/pairs_{name}.toml, whose passages are ranges of the texts: three of each entry."""
+    texts = {text: retrieval.whole(text) for text in (*retrieval.TEXTS, retrieval.FRESH)}
+    for number, one in enumerate(tomllib.loads((retrieval.DATA / f"pairs_{name}.toml").read_text("utf-8"))["pair"], 1):
+        right, far = (
+            Passage(one["text"], number, "", None, start, end, texts[one["text"]][start:end])
+            for start, end in ((one["start"], one["end"]), one["far"])
+        )
+        yield Pair("supported", one["claim"], right)
+        yield Pair("contradicted", one["wrong"], right, one["way"])
+        yield Pair("unrelated", one["claim"], far)
+
+
 def contradicted(one: Mapping[str, Any], every: Sequence[Mapping[str, Any]], draw: random.Random) -> tuple[str, str]:
     """How a claim is made wrong, and the wrong sentence."""
     if "denied" in one:
@@ -85,9 +98,11 @@ def main() -> None:
     options.add_argument("--held-out", action="store_true")
     options.add_argument("--final", action="store_true")
     options.add_argument("--fresh", action="store_true")
+    options.add_argument("--written", choices=("development", "last"))
     chosen = options.parse_args()
     told = not (chosen.held_out or chosen.final)
-    made = list(pairs(held_out=chosen.held_out, final=chosen.final, fresh=chosen.fresh))
+    of_set = pairs(held_out=chosen.held_out, final=chosen.final, fresh=chosen.fresh)
+    made = list(written(chosen.written) if chosen.written else of_set)
     found: list[str] = []
 
     def work() -> None:

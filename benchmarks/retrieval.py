@@ -27,6 +27,7 @@ import _measure
 from studio import embedding
 from studio.studio import places
 from studio.writing.passages import Passage, passages
+from studio.writing.passages import plain as joined
 from studio.writing.retrieval import Embed, Index
 
 GOAL = 0.9
@@ -50,12 +51,17 @@ class Paragraph:
 
 def sources(*, fresh: bool = False) -> dict[str, tuple[Passage, ...]]:
     """The passages of each text; with `fresh` of the seventh, too."""
-    found: dict[str, tuple[Passage, ...]] = {}
-    for name in (*TEXTS, FRESH) if fresh else TEXTS:
-        text = lzma.decompress((DATA / "texts" / f"{name}.txt.xz").read_bytes()).decode("utf-8")
-        blocks = [Paragraph(part.strip("\n")) for part in re.split(r"\n[ \t]*\n", text) if part.strip()]
-        found[name] = passages(blocks, name)
-    return found
+    return {name: passages(_blocks(name), name) for name in ((*TEXTS, FRESH) if fresh else TEXTS)}
+
+
+def whole(name: str) -> str:
+    """The plain text that ranges of a text's passages are places in."""
+    return joined(_blocks(name))
+
+
+def _blocks(name: str) -> list[Paragraph]:
+    text = lzma.decompress((DATA / "texts" / f"{name}.txt.xz").read_bytes()).decode("utf-8")
+    return [Paragraph(part.strip("\n")) for part in re.split(r"\n[ \t]*\n", text) if part.strip()]
 
 
 def questions(*, held_out: bool, final: bool = False, fresh: bool = False) -> list[Mapping[str, Any]]:
