@@ -1,15 +1,19 @@
 """Unfinished latents become small pictures: a straight line from latent channels to colours, fitted once for each VAE.
 
-The line is measured, not tabled: the VAE encodes a synthetic picture of soft colours, and least squares finds the colours that best
-explain its latents. So it holds for every VAE, known or not. Knows no pipeline and no task.
+Where a model has a small decoder at hand (_small_decoder.py), that one shows them instead. The line is measured, not tabled: the VAE
+encodes a synthetic picture of soft colours, and least squares finds the colours that best explain its latents. So it holds for every VAE,
+known or not. Knows no pipeline and no task.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from studio.engines._small_decoder import SmallDecoder
 
 SIDE = 256
 """Pixels of the longer side of a preview."""
@@ -17,16 +21,22 @@ _PROBE = 128
 _MAP = "_colours_of_latents"
 
 
-def preview(latents: Any, vae: Any, width: int, height: int) -> NDArray[np.uint8]:
-    """`latents` as a pipeline holds them between steps, of one picture of width x height pixels -> (H, W, 3) uint8, longer side SIDE."""
+def preview(latents: Any, vae: Any, width: int, height: int, small: SmallDecoder | None = None) -> NDArray[np.uint8]:
+    """`latents` as a pipeline holds them between steps, of one picture of width x height pixels -> (H, W, 3) uint8, longer side SIDE.
+
+    `small` decodes them where it fits the VAE; else colours are drawn from the line.
+    """
     import torch
     from PIL import Image
 
     with torch.inference_mode():
         grid = _unpacked(latents, width, height)
         grid = grid / max(1.0, float(grid.std()))  # early steps of noise-based schedulers are many times too large
-        grid = _unscaled(grid, vae)  # (C, h, w)
-        colours = _colours(grid, vae)  # (3, h, w) in [-1, 1]
+        decoder = small.fitting(vae) if small is not None else None
+        if decoder is not None:
+            colours = decoder.decode(_unscaled(grid, decoder)[None].to(decoder.dtype)).sample[0].float()  # (3, H, W), about in [-1, 1]
+        else:
+            colours = _colours(_unscaled(grid, vae), vae)  # (3, h, w) in [-1, 1]
         pixels = ((colours.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     scale = SIDE / max(width, height)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

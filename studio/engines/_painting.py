@@ -25,6 +25,7 @@ from studio.tasks import Inpaint, Task, TextToImage
 
 if TYPE_CHECKING:
     from studio.converted import Converted
+    from studio.engines._small_decoder import SmallDecoder
     from studio.inpaint.edit import Edit, Region
 
 PREVIEW_SECONDS = 0.25
@@ -68,10 +69,12 @@ class Painter:
         economy: Economy = AS_ASKED,
         encodings: _prompts.Read | None = None,
         compiling: Converted | None = None,
+        small: SmallDecoder | None = None,
     ) -> None:
         self._pipe, self._card, self._options, self._base, self._economy = pipe, card, options, base, economy
         self._encodings = encodings  # pictures that the VAE encoded before
         self._compiling = compiling  # the bounds of compiled code, where the denoiser's blocks are to be compiled
+        self._small = small if economy is AS_ASKED else None  # for previews, where memory is not short
         self._own = pipe.scheduler  # as it came with the model
         self._vae_dtype = pipe.vae.dtype
 
@@ -153,7 +156,7 @@ class Painter:
         if call.region is not None:
             noise = torch.Generator("cpu").manual_seed((call.seed + HELD) % 2**63)
             hold = _inpaint.Hold(call.region, 1.0 if call.begins else call.strength, noise)
-        _watch(pipe, call, hold, report)
+        _watch(pipe, call, hold, self._small, report)
         if call.begins and task.steps and int(task.steps * call.strength) < 1:
             least = f"{1 / task.steps:.2f}"
             raise InvalidInput(f"With {task.steps} steps a strength below {least} changes nothing: raise one of them.", "strength")
@@ -217,7 +220,7 @@ def _note(facts: Mapping[str, Json]) -> str:
     return "The model does not read the end of this prompt" if "unread" in facts else ""
 
 
-def _watch(pipe: Any, call: _Call, hold: _inpaint.Hold | None, report: Report) -> None:
+def _watch(pipe: Any, call: _Call, hold: _inpaint.Hold | None, small: SmallDecoder | None, report: Report) -> None:
     """Reports each step of the pipeline's scheduler, with a preview at most every PREVIEW_SECONDS."""
     shown = float("-inf")
     item, items = call.place
@@ -227,7 +230,7 @@ def _watch(pipe: Any, call: _Call, hold: _inpaint.Hold | None, report: Report) -
         report(Progress("running", done, steps, item=item, items=items))
         if time.monotonic() - shown >= PREVIEW_SECONDS:
             latents = _latents.denoised(pipe.scheduler, done - 1, prediction, result)
-            report(Preview(_latents.preview(latents, pipe.vae, *call.size), item=item))
+            report(Preview(_latents.preview(latents, pipe.vae, *call.size, small), item=item))
             shown = time.monotonic()
 
     _inpaint.watched(pipe, hold, heard)

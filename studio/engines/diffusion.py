@@ -14,7 +14,7 @@ from typing import Any
 
 from studio import components
 from studio.device import Device
-from studio.engines import _compiling, _economies, _encodings, _inpaint, _ladder, _openvino, _pipelines, _prompts, _reading
+from studio.engines import _compiling, _economies, _encodings, _inpaint, _ladder, _openvino, _pipelines, _prompts, _reading, _small_decoder
 from studio.engines._economies import AS_ASKED, Economy
 from studio.engines._ladder import WHOLE, Keeping, Model
 from studio.engines._painting import Options, Painter
@@ -73,6 +73,7 @@ class _Made:
         else:
             parts = _pipelines.from_weights(self.card, self.layout, self.weights, dtype, device)
         parts = _openvino.quicker(parts, self.card, self.layout, device)
+        parts |= _small_decoder.component(self.card, dtype, device)
         return {**parts, "prompts": _prompts.component(parts), "encodings": _encodings.component(parts)}
 
     def way(self, economy: Economy, kept: Keeping = WHOLE) -> Way:
@@ -101,7 +102,9 @@ class _Made:
         pipe = _pipelines.assembled(self.layout, values)
         _prompts.remembered(pipe, values["prompts"])
         compiling = _compiling.place(self.device) if self.options.compile and plain else None
-        painter = Painter(pipe, self.card, self.options, self.base, economy, values["encodings"], compiling)
+        painter = Painter(
+            pipe, self.card, self.options, self.base, economy, values["encodings"], compiling, values.get(_small_decoder.COMPANION)
+        )
         return lambda task, report: painter.edits(task, report) if isinstance(task, Inpaint) else painter.pictures(task, report)
 
     def _reads(self, task: Task, parts: Mapping[str, Component]) -> First | None:
