@@ -57,7 +57,7 @@ OF_A_DOCUMENT = ("document", "notes", "cards", "passages", "author_note", "note_
 def build(form: Form) -> None:
     """Lay out the tab."""
     kinds = {preset.name: preset for preset in writing_presets(form.studio.settings.presets)}
-    known = {action.name: action for action in actions(form.studio.settings.presets)}
+    known = {action.name: action for action in actions(form.studio.settings.presets) if action.on != "board"}
     with gr.Row(elem_classes="desk editing writing"):
         with gr.Column(elem_classes="left"):
             parts: dict[str, Any] = {"editor": _editor.Editor()}

@@ -28,6 +28,7 @@ Answers of a given form
     _keywords.py         what the keywords of a schema say together
     _narrow.py           a schema made narrower, so that every answer ends
     _values.py           the values that a narrow schema allows
+    panels.py            the panels of a storyboard, drafted
 
 Sources
     reading.py           files that a person drops, as text

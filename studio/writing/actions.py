@@ -30,8 +30,9 @@ class Action(BaseModel):
     `template` is the instruction and `system` says who the writer is: {text} is the selection or document, {before} what stands before
     the cursor, {choice} one of `choices`, {words} what the person typed beside the label `asks`. `goes_on`: the answer goes on from what
     stands before the cursor. `length`: tokens of the answer for each character of the text, where it is about as long as the text.
-    `codes` are the languages that `choices` name, if they do. `starter`: it works with the starter; `min_params` (billions) and
-    `min_context` (tokens) are the least of other models, which must know one of `languages` (empty: any) and `min_languages` in all.
+    `codes` are the languages that `choices` name, if they do. What is done on a "board" is done in the storyboard, not in the document.
+    `starter`: it works with the starter; `min_params` (billions) and `min_context` (tokens) are the least of other models, which must
+    know one of `languages` (empty: any) and `min_languages` in all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,7 +40,7 @@ class Action(BaseModel):
     name: str = Field(pattern=r"^[a-z][a-z_]*$", max_length=40)
     title: str = Field(min_length=1, max_length=40)
     description: str = Field(min_length=1, max_length=160)
-    on: Literal["selection", "cursor", "document"]
+    on: Literal["selection", "cursor", "document", "board"]
     result: Literal["replace", "insert", "beside"]
     template: str = Field(min_length=1, max_length=1000)
     system: str = Field(default="", max_length=1000)
@@ -61,7 +62,7 @@ class Action(BaseModel):
         told = {name for name, there in (("choice", self.choices), ("words", self.asks)) if there}
         if blanks - {"text", "before"} != told or (self.goes_on and blanks) or (self.codes and len(self.codes) != len(self.choices)):
             raise ValueError("a template has {choice} where there are choices and {words} where words are asked for, and no other blanks")
-        if self.on != "cursor" and "text" not in blanks:
+        if self.on in ("selection", "document") and "text" not in blanks:
             raise ValueError("an action on a text has {text} in its template")
         Write.checked(self.fields("text", "before", (*self.choices, "")[0], "words"))
         return self
@@ -89,7 +90,7 @@ class Action(BaseModel):
 
         Raises InvalidInput where the text, the choice or the words are missing, or the text is too long for one answer.
         """
-        if self.on != "cursor" and not text.strip():
+        if self.on in ("selection", "document") and not text.strip():
             missing = {"selection": "Nothing is selected: select the words", "document": "The document is empty: write something"}
             raise InvalidInput(f"{missing[self.on]} first.", "document")
         if self.choices and choice not in self.choices:

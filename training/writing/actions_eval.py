@@ -4,7 +4,7 @@
     python -m training.writing.actions_eval GGUF_FILE --tuning --kinds continue --answers answers.txt
 
 Every answer goes the studio's own way: action, card, engine. Seeds are 1000 + number of the text. Lists, rules and the threshold are in
-actions.toml, prompts.toml and rules.py; they were fixed before the last seven texts of any list were run.
+actions.toml, prompts.toml, rules.py and panel_rules.py; they were fixed before the last seven texts of any list were run.
 """
 
 from __future__ import annotations
@@ -21,9 +21,12 @@ from studio import models
 from studio.creations import Passage
 from studio.device import Device
 from studio.engines import gguf
+from studio.manager import Pipeline
 from studio.tasks import Write
+from studio.writing import panels
 from studio.writing.actions import actions
 from training.writing.evaluate import HERE, PRESETS, SEED, Outcome, results, table, told
+from training.writing.panel_rules import panel_faults
 from training.writing.rules import Form, faults
 
 
@@ -64,12 +67,22 @@ def run(file: Path, plan: dict[str, Any], kinds: list[str], part: slice) -> Iter
         if kinds and action.name not in kinds:
             continue
         for number, entry in list(enumerate(entries, 1))[part]:
-            asked = action.fields(**{fills: entry}, choice=choice, longest=2048)
-            [passage] = pipeline(models.resolve(Write.checked({**asked, "seed": SEED + number}), card), lambda _: None)
-            assert isinstance(passage, Passage)
             bare = action.template.split("{", 1)[0]
+            if action.on == "board":
+                task = panels.asked(action, entry, int(choice), seed=SEED + number, longest=2048)
+                passage = _written(pipeline, task, card)
+                yield Outcome(action.name, number, entry, passage, panel_faults(passage.text, entry, int(choice), action.template))
+                continue
+            asked = action.fields(**{fills: entry}, choice=choice, longest=2048)
+            passage = _written(pipeline, Write.checked({**asked, "seed": SEED + number}), card)
             yield Outcome(action.name, number, entry, passage, faults(passage.text, Form(**form), entry, bare, passage.finish == "length"))
     writer.close()
+
+
+def _written(pipeline: Pipeline, task: Write, card: models.ModelCard) -> Passage:
+    [passage] = pipeline(models.resolve(task, card), lambda _: None)
+    assert isinstance(passage, Passage)
+    return passage
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def faults(answer: str, form: Form, subject: str, instruction: str, reached_leng
 
 
 def _general(text: str, instruction: str, form: Form) -> Iterator[str]:
-    words = _words(text)
+    words = words_of(text)
     if repeated(words) > REPEATED:
         yield f"repeats itself ({repeated(words):.2f})"
     if 1 - len(_LATIN.findall(text)) / len(text) > FOREIGN:
@@ -78,7 +78,7 @@ def _general(text: str, instruction: str, form: Form) -> Iterator[str]:
         yield "open blank"
     if _ADDRESS.search(text):
         yield "invents an address"
-    asked = _words(instruction)[:5]
+    asked = words_of(instruction)[:5]
     if len(asked) == 5 and " ".join(asked) in " ".join(words):
         yield "echoes the instruction"
 
@@ -87,7 +87,7 @@ def _shape(text: str, form: Form, reached_length: bool) -> Iterator[str]:
     lines = [line for line in text.split("\n") if line.strip()]
     entries = [line for line in lines if _ENTRY.match(line)]
     for name, value, allowed in (
-        ("words", len(_words(text)), form.words),
+        ("words", len(words_of(text)), form.words),
         ("lines", len(lines), form.lines),
         ("entries", len(entries), form.entries),
     ):
@@ -104,8 +104,8 @@ def _shape(text: str, form: Form, reached_length: bool) -> Iterator[str]:
 
 
 def _content(text: str, form: Form, subject: str) -> Iterator[str]:
-    words, wanted = _words(text), _telling(subject)
-    kept = [word for word in wanted if any(_same(word, other) for other in words)]
+    words, wanted = words_of(text), telling(subject)
+    kept = [word for word in wanted if any(same(word, other) for other in words)]
     if form.mentions and not kept:
         yield "off the subject"
     if form.keeps is not None and wanted and len(kept) / len(wanted) < form.keeps:
@@ -113,11 +113,11 @@ def _content(text: str, form: Form, subject: str) -> Iterator[str]:
     for piece in form.contains:
         if piece not in text.casefold():
             yield f"no {piece}"
-    if form.shorter is not None and len(words) > form.shorter * len(_words(subject)):
+    if form.shorter is not None and len(words) > form.shorter * len(words_of(subject)):
         yield "not shorter"
-    if form.longer is not None and len(words) < form.longer * len(_words(subject)):
+    if form.longer is not None and len(words) < form.longer * len(words_of(subject)):
         yield "not longer"
-    if form.original is not None and _copied(words, _words(subject)) > form.original:
+    if form.original is not None and _copied(words, words_of(subject)) > form.original:
         yield "copied"
 
 
@@ -136,16 +136,17 @@ def _runs(words: Sequence[str]) -> list[tuple[str, ...]]:
     return list(zip(words, words[1:], words[2:], words[3:], strict=False))
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """The words of a text in their order, without regard to capitals."""
     return [word.casefold() for word in _WORD.findall(text)]
 
 
-def _telling(text: str) -> list[str]:
+def telling(text: str) -> list[str]:
     """The words that say what a text is about, each once."""
-    return list(dict.fromkeys(word for word in _words(text) if len(word) > 2 and word not in COMMON))
+    return list(dict.fromkeys(word for word in words_of(text) if len(word) > 2 and word not in COMMON))
 
 
-def _same(one: str, other: str) -> bool:
+def same(one: str, other: str) -> bool:
     """The same word, or forms of it: equal in the first five letters (four for shorter words)."""
     size = min(5, max(4, min(len(one), len(other))))
     return one == other or (min(len(one), len(other)) >= 4 and one[:size] == other[:size])
