@@ -69,6 +69,7 @@ Reading order:
     drafts.py            forms as they stand while someone works on them
     shelf.py             creations as a person sorts them: stars, tags, projects, trash, lineage
     storyboards.py       pictures of a project in a row, with captions and sounds
+    storyboard_drafts.py panels that a writer drafted, at the end of such a row
     storyboard_page.py   such a row as one page that opens anywhere and prints
     search.py            filters and typed words as a question to the index
     meanings.py          creations found by what they mean

@@ -127,7 +127,7 @@ def _name(number: int, creation: Creation, private: bool, titles: Mapping[str, s
 def _listed(creation: Creation, names: Sequence[str], item: Item | None) -> dict[str, object]:
     """What the list says of one creation: its members of the zip (file, record, companions by name), and how it lies on the shelf."""
     companions = [name for name, path in creation.attachments.items() if path.exists()]
-    shelved = ("title", "star", "project", "note", "panel", "panel_words", "panel_sound")
+    shelved = ("title", "star", "project", "note", "panel", "panel_words", "panel_sound", "panel_picture", "panel_draft")
     placed = {name: getattr(item, name) for name in shelved} | {"tags": list(item.tags)} if item else {}
     return {
         "id": creation.id, "file": names[0], "record": names[1] if len(names) > 1 else "",

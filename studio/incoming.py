@@ -79,6 +79,8 @@ class _Listed(BaseModel):
     panel: int = Field(default=0, ge=0, le=1_000_000)
     panel_words: str = ""
     panel_sound: str = ""
+    panel_picture: str = ""
+    panel_draft: str = ""
     tags: list[str] = Field(default_factory=list[str], max_length=1000)
 
 
@@ -180,13 +182,14 @@ class Incoming:
         values: tuple[object, ...] = (id, owner, session, shelf.IMPORTED, entry.kind, str(entry.model.get("name") or ""), arrival.main)
         values += (arrival.size, arrival.text, record.to_json(entry), to_text(entry.parents), entry.created, entry.schema_version)
         values += (shelf.line(listed.title, "Name", shelf.TITLE_LIMIT), shelf.note(listed.note), listed.star)
-        drawn = MEDIA.get(PurePosixPath(arrival.main).suffix) == "picture"
+        drawn = MEDIA.get(PurePosixPath(arrival.main).suffix) == "picture" or (arrival.text and storyboards.DRAFTED in entry.facts)
         values += (shelf.line(listed.project, "Project", shelf.PROJECT_LIMIT), listed.panel if drawn and listed.project else 0)
         values += (shelf.note(listed.panel_words)[: storyboards.CAPTION_LIMIT], known_id(listed.panel_sound).strip("-"))
+        values += (shelf.note(listed.panel_picture)[: storyboards.CAPTION_LIMIT], known_id(listed.panel_draft).strip("-"))
         seq = index.execute(
             "INSERT INTO creations (id, owner, session, job, kind, model, object, bytes, text, record, parents, created, schema_version,"
-            " title, note, star, project, panel, panel_words, panel_sound)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " title, note, star, project, panel, panel_words, panel_sound, panel_picture, panel_draft)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             values,
         ).lastrowid
         index.executemany(

@@ -165,6 +165,10 @@ STEPS = (
     ALTER TABLE creations ADD COLUMN panel_sound TEXT NOT NULL DEFAULT '';
     CREATE INDEX creations_on_boards ON creations (owner, project, panel) WHERE panel > 0;
     """,
+    """
+    ALTER TABLE creations ADD COLUMN panel_picture TEXT NOT NULL DEFAULT '';
+    ALTER TABLE creations ADD COLUMN panel_draft TEXT NOT NULL DEFAULT '';
+    """,
 )
 """Step k brings an index of version k to version k + 1. Never edit one that was released: add the next."""
 

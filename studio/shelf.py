@@ -54,6 +54,8 @@ class Item:
     panel: int = 0
     panel_words: str = ""
     panel_sound: str = ""
+    panel_picture: str = ""
+    panel_draft: str = ""
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,7 @@ _THESE = f"FROM creations WHERE id IN (SELECT value FROM json_each(?)) AND {_MIN
 _PLACE = "SELECT coalesce((SELECT seq FROM creations WHERE id = ?1), (SELECT max(seq) + 1 FROM creations WHERE id < ?1), 0) AS seq"
 _ITEMS = (
     "SELECT id, kind, medium, title, caption, created, star, project, model, licence, bytes, note, trashed, missing, panel,"
-    " panel_words, panel_sound,"
+    " panel_words, panel_sound, panel_picture, panel_draft,"
     " (SELECT group_concat(tag, char(10)) FROM tags WHERE creation = seq) AS tags FROM creations"
 )
 _TAGS = (

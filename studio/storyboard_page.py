@@ -20,6 +20,8 @@ ol { margin: 1.5rem 0 0; padding: 0; list-style: none; }
 figure { margin: 0; break-inside: avoid; }
 img { display: block; width: 100%; aspect-ratio: 4 / 3; object-fit: contain; }
 img { box-sizing: border-box; background: #f3f0ec; border: 1px solid #d9d3cb; border-radius: 6px; }
+.waits { box-sizing: border-box; aspect-ratio: 4 / 3; overflow: auto; padding: 1rem; border: 1px dashed #b3aaa0; border-radius: 6px; }
+small { padding: 0 0.4rem; border: 1px solid #d9d3cb; border-radius: 4px; color: #57504a; white-space: nowrap; }
 figcaption { padding-top: 0.4rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 figcaption b { margin-right: 0.4rem; }
 audio { width: 100%; margin-top: 0.4rem; }
@@ -31,17 +33,24 @@ audio { width: 100%; margin-top: 0.4rem; }
 }
 """
 MADE = "Pictures and sounds on this page were made by machine, with Atelier."
+WORDS = {"machine": "AI words", "edited": "AI words, edited"}
+"""What stands under a caption that a writer drafted, by who wrote it."""
 POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One panel: its caption, its picture as JPEG, and its sound as MP3 or b'', with the sound's name."""
+    """One panel: its caption, its picture as JPEG, and its sound as MP3 or b'', with the sound's name.
+
+    Where there is no picture yet, `picture` is b'' and `seen` the words for it. `origin` as in `studio.storyboards.Panel`.
+    """
 
     words: str
     picture: bytes
     sound: bytes = b""
     heard: str = ""
+    seen: str = ""
+    origin: str = ""
 
 
 def page(title: str, panels: Iterable[Shown]) -> bytes:
@@ -57,9 +66,11 @@ def page(title: str, panels: Iterable[Shown]) -> bytes:
 
 def _figure(number: int, panel: Shown) -> str:
     words, heard = escape(panel.words), escape(panel.heard)
-    picture = f'<img alt="Panel {number}" src="{_data("image/jpeg", panel.picture)}">'
+    picture = f'<img alt="Panel {number}" src="{_data("image/jpeg", panel.picture)}">' if panel.picture else ""
+    picture = picture or f'<p class="waits">No picture yet: {escape(panel.seen)}</p>'
+    said = f" <small>{WORDS[panel.origin]}</small>" if panel.origin in WORDS else ""
     sound = f'<audio controls preload="none" aria-label="{heard}" src="{_data("audio/mpeg", panel.sound)}"></audio>' if panel.sound else ""
-    return f"<figure>{picture}<figcaption><b>{number}</b>{words}</figcaption>{sound}</figure>"
+    return f"<figure>{picture}<figcaption><b>{number}</b>{words}{said}</figcaption>{sound}</figure>"
 
 
 def _data(kind: str, content: bytes) -> str:

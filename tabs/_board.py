@@ -5,7 +5,7 @@ The row itself is JavaScript in assets/storyboard/. Everything a browser sends h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ PAGE_BYTES = 200_000_000
 """Of pictures and sounds in one page; a zip holds more."""
 
 _ATTACH = """
-const tell = { ask: (data) => trigger("ask", data), pack: (data) => trigger("pack", data) };
+const tell = { ask: (data) => trigger("ask", data), pack: (data) => trigger("pack", data), paint: (data) => trigger("paint", data) };
 const attach = (tries) => window.atelierStoryboard?.attach
   ? window.atelierStoryboard.attach(element, { props, watch, tell })
   : tries && setTimeout(() => attach(tries - 1), 50);
@@ -33,8 +33,13 @@ attach(200);
 """
 
 
+VALUES = ("id", "caption", "told", "sound", "heard", "missing", "waits", "picture", "origin")
+"""What a browser is told of a panel."""
+
+
 class BoardView(gr.HTML):
-    """A storyboard. Events, each with gr.EventData: `.ask`, answered by its own value (`_shelf.answered`), and `.pack`: makes a file."""
+    """A storyboard. Events, each with gr.EventData: `.ask`, answered by its own value (`_shelf.answered`), `.pack`: makes a
+    file, and `.paint`: takes the words of a panel's picture to where pictures are made."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
@@ -67,6 +72,21 @@ def shown(project: str) -> dict[str, Any]:
     return _shelf.sent(show=project)
 
 
+def drafted(project: str, ids: Sequence[str], words: str) -> dict[str, Any]:
+    """The component's value that opens a storyboard with panels that were just drafted, and says so."""
+    return _shelf.sent(show=project, drafted=list(ids), words=words)
+
+
+def painted(desk: Desk, data: object, request: gr.Request) -> str:
+    """The words of the picture that a panel waits for; '' for any other panel."""
+    visit = Visit(desk, request, data if isinstance(data, Mapping) else {})
+    try:
+        waiting = desk.studio.library.storyboards.panels(visit.project, *visit.seen)
+        return next((panel.picture for panel in waiting if panel.waits and panel.id == visit.id), "")
+    except StudioError:
+        return ""
+
+
 def packed(desk: Desk, data: object, request: gr.Request) -> dict[str, Any]:
     """The component's value with a storyboard as one page, or as a zip with the works themselves and their records."""
 
@@ -89,7 +109,7 @@ def _page(visit: Visit, panels: list[Panel]) -> tuple[Path, str]:
 
     studio, parts, size, silent = visit.desk.studio, list[Shown](), 0, 0
     for panel in panels:
-        picture = copies.picture(visit.desk.creation(panel.id, visit.request), ".jpg", studio.marks)
+        picture = b"" if panel.waits else copies.picture(visit.desk.creation(panel.id, visit.request), ".jpg", studio.marks)
         sound = b""
         if panel.sound:
             try:
@@ -99,7 +119,7 @@ def _page(visit: Visit, panels: list[Panel]) -> tuple[Path, str]:
         size += len(picture) + len(sound)
         if size > PAGE_BYTES:
             raise InvalidInput("This storyboard is too large for one page: take the zip, or take sounds out.")
-        parts.append(Shown(panel.words, picture, sound, panel.heard))
+        parts.append(Shown(panel.words, picture, sound, panel.heard, panel.picture, panel.origin))
     name = archive.plain_name(visit.project, "storyboard")
     (path,) = _form.show_bytes({f"{name}.html": storyboard_page.page(visit.project, parts)})
     return Path(path), f" {silent} sounds could not be read and are left out." if silent else ""
@@ -109,7 +129,7 @@ def _zip(visit: Visit, panels: list[Panel]) -> tuple[Path, str]:
     """The pictures in their order, named by their captions, each sound behind its picture, with records and a contact sheet."""
     from studio import archive  # brings a sound library, which the first page does without
 
-    ids = list(dict.fromkeys(id for panel in panels for id in (panel.id, panel.sound) if id))
+    ids = list(dict.fromkeys(id for panel in panels for id in (panel.id, panel.draft, panel.sound) if id))
     titles = {panel.id: panel.words for panel in panels}
     shelf = visit.desk.studio.library.shelf
     (path,) = _form.show_bytes({f"{archive.plain_name(visit.project, 'storyboard')}.zip": b""})
@@ -129,7 +149,7 @@ def _board(visit: Visit) -> dict[str, Any]:
 
 
 def _value(panel: Panel) -> dict[str, Any]:
-    return {name: getattr(panel, name) for name in ("id", "caption", "told", "sound", "heard", "missing")}
+    return {name: getattr(panel, name) for name in VALUES}
 
 
 def _thumbs(visit: Visit) -> dict[str, Any]:
@@ -151,6 +171,19 @@ def _arrange(visit: Visit) -> dict[str, Any]:
 def _caption(visit: Visit) -> dict[str, Any]:
     visit.desk.studio.library.storyboards.caption(visit.id, visit.words("caption"), *visit.seen)
     return {}
+
+
+def _picture(visit: Visit) -> dict[str, Any]:
+    visit.desk.studio.library.storyboards.picture(visit.id, visit.words("picture"), *visit.seen)
+    return {}
+
+
+def _discard(visit: Visit) -> dict[str, Any]:
+    """Drafted panels go as they came; they are in the trash."""
+    panels = {panel.id for panel in visit.desk.studio.library.storyboards.panels(visit.project, *visit.seen) if panel.waits}
+    ids = [id for id in _shelf.ids_of(visit.data, MOST) if id in panels]
+    visit.desk.studio.library.shelf.trash(ids, *visit.seen)
+    return {"ids": ids}
 
 
 def _sound(visit: Visit) -> dict[str, Any]:
@@ -176,7 +209,8 @@ def _file(visit: Visit) -> dict[str, Any]:
 
 
 ANSWERS: Mapping[str, Callable[[Visit], dict[str, Any]]] = {
-    "board": _board, "thumbs": _thumbs, "arrange": _arrange, "caption": _caption, "sound": _sound, "remove": _remove, "add": _add,
+    "board": _board, "thumbs": _thumbs, "arrange": _arrange, "caption": _caption, "picture": _picture, "discard": _discard,
+    "sound": _sound, "remove": _remove, "add": _add,
     "file": _file,
 }  # fmt: skip
 """What a browser may ask for, by name."""

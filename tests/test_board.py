@@ -74,7 +74,9 @@ def test_what_was_sent_is_shown_with_all_that_can_be_chosen(library: Library, tm
     ask(where, "s", "sound", ids=[sea], sound=waves)
     shown = ask(where, "s", "board", project="another")
     assert (shown["project"], shown["boards"], shown["sounds"]) == (USUAL, [[USUAL, 1]], [[waves, "waves"]])
-    assert shown["panels"] == [{"id": sea, "caption": "Morning.", "told": "the sea", "sound": waves, "heard": "waves", "missing": False}]
+    plain = {"waits": False, "picture": "", "origin": ""}
+    told = {"id": sea, "caption": "Morning.", "told": "the sea", "sound": waves, "heard": "waves", "missing": False}
+    assert shown["panels"] == [told | plain]
     assert ask(where, "s", "thumbs", ids=[sea, ID])["thumbs"][sea].startswith("data:image/webp;base64,")
     assert ask(where, "s", "file", ids=[waves])["files"][0]["orig_name"].endswith(".flac")
     assert ask(where, "s", "remove", ids=[sea]) == {"files": []} and ask(where, "s", "board")["panels"] == []

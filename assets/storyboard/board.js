@@ -55,8 +55,10 @@
       this.panels = items.map((item, index) => shared.panel(item, index + 1, items.length, this.sounds, {
         move: (way) => this.move(item.id, index + way),
         take: () => this.take(item),
-        caption: (caption) => this.act("caption", { ids: [item.id], caption }, () => this.change(item, { caption: caption.trim() }, "The caption is kept.")),
+        caption: (caption) => this.act("caption", { ids: [item.id], caption }, () => this.change(item, { caption: caption.trim(), origin: item.origin && "edited" }, "The caption is kept.")),
         sound: (sound) => this.act("sound", { ids: [item.id], sound }, () => this.change(item, { sound, heard: this.sounds.find(([id]) => id === sound)?.[1] ?? "" }, sound ? "The sound is kept." : "The sound is taken away.")),
+        picture: (picture) => this.act("picture", { ids: [item.id], picture }, () => this.say("The words of the picture are kept.")),
+        paint: () => this.tell.paint({ project: this.project, ids: [item.id] }),
         play: () => this.play(item),
         open: () => this.open(item),
       }));
@@ -68,8 +70,9 @@
     // New values of a panel; what was typed into meanwhile stays as it is.
     change(item, values, words) {
       Object.assign(item, values);
-      const { play, face } = this.panels[this.items.indexOf(item)] ?? {};
+      const { play, face, origin } = this.panels[this.items.indexOf(item)] ?? {};
       if (play) play.hidden = !item.sound;
+      shared.told(origin, item);
       face?.setAttribute("aria-label", face.getAttribute("aria-label").replace(/: .*?\. Alt/s, () => `: ${item.caption || item.told || "without words"}. Alt`));
       this.say(words);
     }
@@ -111,7 +114,7 @@
         const next = this.items[this.items.indexOf(item) + 1] ?? this.items.at(-2);
         await this.load(project);
         if (next) this.panels[this.items.findIndex(({ id }) => id === next.id)]?.face.focus();
-        this.say("The panel is taken out; its picture is in the library.", { back: () => this.#back(item.id, project, order) });
+        this.say(`The panel is taken out; ${item.waits ? "its words are" : "its picture is"} in the library.`, { back: () => this.#back(item.id, project, order) });
       });
     }
 
@@ -155,12 +158,24 @@
       if (value.token === this.token) return;
       this.token = value.token;
       if (value.error) return this.say(value.error, { error: true });
+      if (value.drafted) return this.#drafted(value);
       if (value.show) return this.load(value.show);
       const link = element("a", { href: value.parcel.url, download: value.parcel.orig_name ?? "" });
       this.root.append(link);
       link.click();
       link.remove();
       this.say(value.words);
+    }
+
+    // Panels that a writer drafted stand at the end; they go again with one press.
+    async #drafted({ show, drafted, words }) {
+      await this.load(show);
+      const back = () => this.act("discard", { project: show, ids: drafted }, async () => {
+        await this.load(show);
+        this.say("The drafted panels are in the trash of the library.");
+      });
+      this.say(words, { back });
+      this.panels[this.items.findIndex(({ id }) => id === drafted[0])]?.root.scrollIntoView({ block: "nearest" });
     }
 
     #drop() {
@@ -202,7 +217,7 @@
     }
 
     async #thumbs() {
-      const missing = this.items.map(({ id }) => id).filter((id) => !this.thumbs.has(id));
+      const missing = this.items.filter(({ id, waits }) => !waits && !this.thumbs.has(id)).map(({ id }) => id);
       for (let at = 0; at < missing.length; at += AT_ONCE) {
         const { thumbs = {} } = await this.asks.ask("thumbs", { ids: missing.slice(at, at + AT_ONCE) }).catch(() => ({}));
         for (const [id, source] of Object.entries(thumbs)) if (source) this.thumbs.set(id, source);

@@ -19,8 +19,8 @@ ACTION = "panels"
 """The action of presets/actions.toml."""
 CAPTION, PICTURE = (8, 160), (12, 260)
 """Fewest and most characters of a caption, and of the words of a picture."""
-TOKENS, MORE = 120, 40
-"""Longest answer: so many tokens a panel, and as many besides."""
+TOKENS, MORE = 240, 40
+"""Longest answer: so many tokens a panel, and as many besides; with fewer the texts would have to be shorter to end in time."""
 
 
 class Drafted(BaseModel):
