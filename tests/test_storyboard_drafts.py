@@ -58,7 +58,7 @@ def test_drafted_panels_stand_at_the_end_as_words_of_a_machine(library: Library,
     ]
     assert (panels[0].waits, panels[0].origin) == (False, "")
     kept = library.get(first)
-    answer = library.get(str(kept.record["parents"][0]))  # pyright: ignore[reportIndexIssue,reportOptionalSubscript,reportArgumentType,reportCallIssue]
+    answer = library.get(str(kept.record["parents"][0]))  # pyright: ignore[reportIndexIssue,reportOptionalSubscript,reportArgumentType]
     assert kept.text == PANELS[0].picture and kept.record["machine_made"] and kept.record["model"] == answer.record["model"]
     assert library.shelf.item(answer.id).title == storyboard_drafts.TITLE
     assert [item.id for item in library.shelf.page(Filter(words="grey gull"))] == [first]
