@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.writing.citations import Checked, check, cited
-from studio.writing.claims import names, numbers
+from studio.writing.claims import names, numbers, roman
 from studio.writing.denials import denied, unanswered
 from studio.writing.passages import Passage
 
@@ -262,3 +262,17 @@ def test_a_first_name_may_be_added_but_not_changed() -> None:
         one("Adding manpower to a late project makes it later, says Fred Brooks [1].", f"As Anne Brooks says: {text}").verdict
         != "supported"
     )
+
+
+def test_roman_numerals_and_years_count_as_numbers_that_the_passage_has() -> None:
+    text = "Amendment XIX. Ratified August 18, 1920. First proposed in a 1919 Gazette, it was reprinted in the 1984 issue."
+    assert one("The nineteenth amendment was ratified in August 1920 [1].", text).verdict == "supported"
+    assert one("The amendment was first proposed in a 1919 issue of the Gazette [1].", text).verdict == "supported"
+    assert one("The amendment was ratified in August 1924 [1].", text).verdict == "unsupported"
+    assert one("The eighteenth amendment was ratified in 1920 [1].", "Amendment XIX was ratified in 1920.").verdict != "supported"
+    assert roman("Chapter IV, XL, LXIV; MIT, CD, I") == {4.0, 40.0, 64.0}
+
+
+def test_at_once_is_no_number() -> None:
+    assert [number.said for number in numbers("They left at once; once a year they came back.")] == ["once"]
+    assert one("The boats leave Wick at once in April [1].", FISH).verdict == "supported"

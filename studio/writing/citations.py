@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from studio.writing.claims import Number, first_name, named, names, numbers
+from studio.writing.claims import Number, first_name, named, names, numbers, roman
 from studio.writing.denials import denied, opposite, outweighed, unanswered
 from studio.writing.passages import Passage
 from studio.writing.questions import alike
@@ -152,6 +152,8 @@ def _numbers(claim: str, said: str, near: str) -> tuple[Verdict, str] | None:
     known = numbers(said)
     values = {number.value for number in known}
     for number in numbers(claim):
+        if number.value in roman(said) - values:
+            continue
         if number.value in values:
             other = _other(number, known)
             if other is None:
@@ -166,7 +168,7 @@ def _numbers(claim: str, said: str, near: str) -> tuple[Verdict, str] | None:
 
 def _other(number: Number, known: Sequence[Number]) -> Number | None:
     """Where the value is there of other things alone, but of this thing another value: that one."""
-    if not number.unit or any(one.value == number.value and (one.unit == number.unit or not one.unit) for one in known):
+    if not number.unit or number.is_year or any(one.value == number.value and (one.unit == number.unit or not one.unit) for one in known):
         return None
     return next((one for one in known if one.unit == number.unit and one.ordinal == number.ordinal), None)
 

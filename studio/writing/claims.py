@@ -25,6 +25,8 @@ _ORDINALS = {
     "eighteenth": 18, "nineteenth": 19, "twentieth": 20, "once": 1, "twice": 2, "thrice": 3, "dozen": 12, "fourscore": 80,
 }  # fmt: skip
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_ONES = {one: count for count, one in enumerate(("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX"))}
+_ROMAN = re.compile(r"\b(?=[IVXL]{2})(XL|L?X{0,3})(IX|IV|V?I{0,3})\b")
 _DIGITS = re.compile(r"\d[\d.,]*")
 _ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)\Z")
 TOKEN = re.compile(r"--|\d[\d.,]*\d(?:st|nd|rd|th)?|\d(?:st|nd|rd|th)?|[^\W\d_]+(?:['’][^\W\d_]+)*|[,;:.()!?%—]")
@@ -44,6 +46,11 @@ class Number:
         """Whether it tells a place in an order."""
         return self.said.casefold() in _ORDINALS or _ORDINAL.match(self.said.casefold()) is not None
 
+    @property
+    def is_year(self) -> bool:
+        """Whether it is written as a year is, which counts no thing that its next word names."""
+        return re.fullmatch(r"1\d{3}|20\d\d", self.said) is not None
+
 
 def numbers(text: str) -> list[Number]:
     """The numbers of a text, in figures or words: 1,234.5, 5 %, "twenty-five", "a thousand", "eighteenth". A lone "one" is none."""
@@ -60,6 +67,14 @@ def numbers(text: str) -> list[Number]:
         unit = "%" if unit in ("%", "percent") or [word for word, _, _ in tokens[over : over + 2]] == ["per", "cent"] else stem(unit)
         found.append(Number(value, text[tokens[at][1] : tokens[over - 1][2]], unit))
         at = over
+    return found
+
+
+def roman(text: str) -> set[float]:
+    """What the Roman numerals of a text count, from II to LXXXIX: chapters, articles and amendments."""
+    found: set[float] = set()
+    for tens, ones in _ROMAN.findall(text):
+        found.add(40.0 * (tens == "XL") + 50 * tens.startswith("L") + 10 * tens.lstrip("L").count("X") * (tens != "XL") + _ONES[ones])
     return found
 
 
@@ -122,6 +137,8 @@ def _number(tokens: list[tuple[str, int, int]], at: int) -> tuple[float, int] | 
             total += (part or 1) * scale
             part = 0.0
     if over == at:
+        if word == "once" and at and tokens[at - 1][0] == "at":
+            return None
         return (float(_ORDINALS[word]), at + 1) if word in _ORDINALS else None
     while tokens[over - 1][0] == "and":
         over -= 1

@@ -14,8 +14,8 @@ from studio.writing.terms import STOP_WORDS, stem, terms
 
 _DENIALS = frozenset(
     "not no never none nobody nothing neither nor without cannot hardly scarcely nowhere fail failed fails refuse refused refuses deny "
-    "denied denies lack lacks lacked forbid forbids forbade forbidden prohibit prohibits prohibited prevent prevents prevented nicht kein "
-    "keine nie niemals pas jamais nunca".split()
+    "denied denies lack lacks lacked forbid forbids forbade forbidden prohibit prohibits prohibited prevent prevents prevented unable "
+    "unwilling reluctant uncomfortable escape escapes escaped nicht kein keine nie niemals pas jamais nunca".split()
 )
 _EVEN = re.compile(
     r"\bnot\s+(?:only|merely|just|simply|alone|until|till)\b|\bno\s+(?:doubt|less|more|worse|\w+er)\b|\bnot\s+(?:less|fewer|more)\s+than\b"
