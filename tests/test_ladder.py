@@ -14,7 +14,7 @@ import pytest
 from studio import attempts
 from studio.creations import Picture
 from studio.device import Device
-from studio.engines import _economies, _ladder, _packing, _pipelines, diffusion
+from studio.engines import _economies, _keeping, _ladder, _packing, _pipelines, diffusion
 from studio.errors import NotEnoughMemory
 from studio.manager import Manager, Recipe, Way
 from studio.models import resolve
@@ -201,7 +201,7 @@ def test_what_lives_beside_a_gpu_is_not_loaded_into_a_full_machine(
     folders: Callable[[str], Path], cpu_as_gpu: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = recipe_of(folders(SD), device=cpu_as_gpu)
-    monkeypatch.setattr(_ladder, "Device", lambda _: SimpleNamespace(room=lambda _: 1000))
+    monkeypatch.setattr(_keeping, "Device", lambda _: SimpleNamespace(room=lambda _: 1000))
     for name in ("streamed", "processor"):
         with pytest.raises(NotEnoughMemory, match="machine's memory"):
             recipe.parts(way_of(recipe, name))["unet"].load(lambda _: None)

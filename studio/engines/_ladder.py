@@ -7,15 +7,14 @@ Knows the parts of a model and what each way makes of them; knows no task and ru
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from studio import components
 from studio.components import Weights
 from studio.creations import Report
 from studio.device import Device
-from studio.engines import _packing, _pipelines, _prompts, _streaming
-from studio.errors import NotEnoughMemory
+from studio.engines import _keeping, _packing, _pipelines, _prompts, _streaming
 from studio.manager import Component
 from studio.models import ModelCard
 from studio.recipes import First
@@ -25,7 +24,7 @@ SHRUNK = ("unet", "transformer", "transformer_2", *_pipelines.READERS)
 BITS = (("int8", "weights in 8 bits, so it looks slightly different"), ("int4", "weights in 4 bits, so it looks different"))
 APART = ("apart", "the words are read first")
 STREAMED = ("streamed", "layers come to the device one by one, which is slower")
-PROCESSOR = ("processor", "made by the processor, which is much slower")
+PROCESSOR = (_keeping.PROCESSOR, "made by the processor, which is much slower")
 
 Parts = Mapping[str, Component]
 Reads = Callable[[Parts], First | None]
@@ -87,16 +86,7 @@ def keepings(model: Model, parts: Parts, reads: Reads) -> tuple[Keeping, ...]:
 
 def processor(model: Model, parts: Parts) -> Keeping:
     """All of it in the machine's memory, and made there. `parts` are those of a recipe for the processor."""
-
-    def load(part: Component, report: Report) -> Any:
-        _check_room(model, part.bytes)
-        return part.load(report)
-
-    moved = {
-        role: replace(part, key=f"{part.key}+processor", bytes=0, load=lambda report, part=part: load(part, report))
-        for role, part in parts.items()
-    }
-    return Keeping(*PROCESSOR, moved, elsewhere=True)
+    return Keeping(*PROCESSOR, _keeping.beside(model.card, parts), elsewhere=True)
 
 
 def _apart(whole: Keeping, parts: Parts | None, reads: Reads) -> Keeping | None:
@@ -116,19 +106,8 @@ def _packed(model: Model, parts: Parts, sizes: Mapping[str, Mapping[str, int]], 
 
 
 def _shrunk(model: Model, role: str, name: str, size: int) -> Component:
-    """A part with packed weights; on a GPU they are packed once, and come back from pinned memory."""
-    plain, device, key = _on_host(model, role), model.device, _key(model, role, name)
-
-    def load(report: Report) -> Any:
-        with components.memory_in_words(f"{model.card.name} does not fit the memory that is free: unload another model."):
-            if device.pinned is not None and (kept := device.pinned.get(key, device.place)) is not None:
-                return kept
-            packed = _packing.pack(plain.load(report), name, device.place)
-            if device.pinned is not None:
-                device.pinned.keep_like(key, packed, size)
-            return packed
-
-    return Component(key, size, load, nearby=components.nearby(key, device))
+    """A part with packed weights."""
+    return _keeping.packed(model.card, _on_host(model, role), _key(model, role, name), name, size, model.device)
 
 
 def _streamed(model: Model, parts: Parts) -> Keeping:
@@ -144,7 +123,7 @@ def streamer(model: Model, role: str) -> Callable[[Report], Any]:
     plain = _on_host(model, role)
 
     def load(report: Report) -> Any:
-        free = _check_room(model, plain.bytes)
+        free = _keeping.check_room(model.card, plain.bytes)
         with components.memory_in_words(f"{model.card.name} does not fit the machine's memory: unload another model."):
             return _streaming.streamed(plain.load(report), model.device.place, pinned=free > 2.5 * plain.bytes)
 
@@ -152,7 +131,7 @@ def streamer(model: Model, role: str) -> Callable[[Report], Any]:
 
 
 def _on_host(model: Model, role: str) -> Component:
-    host = replace(model.device, wanted="cpu", index=None)
+    host = _keeping.on_host(model.device)
     return components.module(model.card, model.weights[role], role, model.layout.parts[role], model.dtype, host)
 
 
@@ -164,11 +143,3 @@ def _key(model: Model, role: str, kept: str) -> str:
 def _with_readings(parts: Parts) -> Parts:
     """What other readers say is kept apart."""
     return {**parts, "prompts": _prompts.component(parts)}
-
-
-def _check_room(model: Model, size: int) -> int:
-    """Bytes that the machine has left. Raises NotEnoughMemory where `size` more would not fit; the ledger counts the device's alone."""
-    free = Device("cpu").room(0)
-    if size > free:
-        raise NotEnoughMemory(f"{model.card.name} does not fit the machine's memory: unload another model, or choose a smaller one.")
-    return free

@@ -9,6 +9,7 @@ take alone (measured). Knows no manager, no download and no page.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -16,9 +17,9 @@ from pydantic import BaseModel, ConfigDict
 from studio import components
 from studio.creations import Passage, Progress, Report
 from studio.device import Device
-from studio.engines import _prefix, _takes, _words
+from studio.engines import _lean, _prefix, _takes, _words
 from studio.errors import InvalidInput
-from studio.manager import Component, Pipeline, Recipe
+from studio.manager import Component, Pipeline, Recipe, Way
 from studio.models import ModelCard
 from studio.tasks import Task, Write
 from studio.writing import context, structured
@@ -68,18 +69,22 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     config = components.read_json(card, folder / "config.json")
     dtype = components.number_format(device, options.dtype)
     weights = components.find_weights(card, folder, options.variant)
-    model = components.module(card, weights, "model", ("transformers", "AutoModelForCausalLM"), dtype, device)
-    most = min(PREFIX_TOKENS * _cache_numbers(config) * dtype.itemsize, max(PREFIX_BYTES, model.bytes // 4))
-    parts = {
-        "model": model,
-        "words": _tokenizer(card),
-        "prefix": Component(components.key(card, weights.files, "prefix", dtype, weights.packed), most, lambda _: _prefix.Prefix(most)),
-    }
+    own, tokenizer = _lean.whole(card, weights, dtype, device), _tokenizer(card)
 
     def build(values: Mapping[str, Any]) -> Pipeline:
         return lambda task, report: _passages(values["model"], values["words"], values["prefix"], card, options, task, report)
 
-    return Recipe(parts, build, lambda task: _working_bytes(task, config, dtype.itemsize))
+    def parts(kept: _lean.Kept) -> dict[str, Component]:
+        return {"model": kept.model, "words": tokenizer, "prefix": _read_before(card, weights, kept, config)}
+
+    def needed(task: Task, kept: _lean.Kept) -> int:
+        return 0 if kept.elsewhere else kept.extra + _working_bytes(task, config, dtype.itemsize)
+
+    def way(kept: _lean.Kept) -> Way:
+        return Way(kept.name, kept.title, partial(needed, kept=kept), build, parts(kept))
+
+    ways = tuple(map(way, _lean.ways(card, config, weights, dtype, device)))
+    return Recipe(parts(own), build, partial(needed, kept=own), ways)
 
 
 def check(card: ModelCard, task: Task) -> None:
@@ -167,6 +172,13 @@ def _context(config: Any, options: _Options) -> int:
     """Tokens the model can hold, prompt and answer together."""
     own = getattr(config.get_text_config(), "max_position_embeddings", None) or 2048
     return min(own, options.max_context or own)
+
+
+def _read_before(card: ModelCard, weights: components.Weights, kept: _lean.Kept, config: Mapping[str, Any]) -> Component:
+    """What the model read last; other weights read otherwise. It lies where they do."""
+    most = min(PREFIX_TOKENS * _cache_numbers(config) * kept.dtype.itemsize, max(PREFIX_BYTES, kept.model.bytes // 4))
+    key = components.key(card, weights.files, "prefix", kept.dtype, kept.name or weights.packed)
+    return Component(key, 0 if kept.elsewhere else most, lambda _: _prefix.Prefix(most))
 
 
 def _tokenizer(card: ModelCard) -> Component:
