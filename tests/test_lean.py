@@ -188,7 +188,7 @@ def test_a_gpu_gives_way_to_the_processor_last(folder: Path, monkeypatch: pytest
     vars(device)["dtype"] = torch.float32
     recipe, here = language.recipe(card_of(folder), task_of(), device), language.recipe(card_of(folder), task_of(), CPU)
     assert [way.name for way in here.ways] == ["int8", "int4"]
-    assert [way.name for way in recipe.ways] == ["int8", "int4", "processor"]
+    assert [way.name for way in recipe.ways] == ["unrecorded", "int8", "int4", "processor"]
     last = recipe.ways[-1]
     assert last.working_bytes(task_of()) == 0
     assert {role: part.bytes for role, part in recipe.parts(last).items() if role != "words"} == {"model": 0, "prefix": 0}

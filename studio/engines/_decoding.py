@@ -1,7 +1,8 @@
 """Token after token out of a model that has read its prompt: what scores go through before one is chosen, and how the choice is kept.
 
-The chosen token is the only one left among the scores, so that transformers' `generate` runs the model and draws nothing itself.
-Knows samplers, bans and forms by what they offer, and no tokenizer and no page.
+The chosen token is the only one left among the scores, so that transformers' `generate` runs the model and draws nothing itself; where
+_graphs.py runs it, it is asked for the next scores and no more. Knows samplers, bans and forms by what they offer, and no tokenizer and
+no page.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from studio.errors import InvalidInput
 
 OTHERS = 9
 """Tokens that are told beside the chosen one."""
+
+
+Step = Callable[[int], Any]
+"""Scores (1, vocabulary) float32 of the token that follows the one given."""
 
 
 class Sampler(Protocol):
@@ -85,17 +90,20 @@ class Choice:
 class Guide:
     """Classifier-free guidance (Sanchez et al. 2023): away from what the model would say after the negative prompt, which was `read`.
 
-    Scores become log probabilities: negative + scale * (own - negative). It runs the model a second time for each token.
+    Scores become log probabilities: negative + scale * (own - negative). It runs the model a second time for each token, by `step` where
+    there is one that has begun with `read`.
     """
 
-    def __init__(self, model: Any, read: Read, scale: float) -> None:
-        self._model, self._read, self._scale, self._begun = model, read.fork(), scale, False
+    def __init__(self, model: Any, read: Read, scale: float, step: Step | None = None) -> None:
+        self._model, self._read, self._scale, self._begun, self._step = model, read.fork(), scale, False, step
 
     def __call__(self, ids: Any, scores: Any) -> Any:
         """See the class; called once a token."""
         import torch
 
-        if self._begun:
+        if self._begun and self._step is not None:
+            self._read.scores = self._step(int(ids[0, -1]))
+        elif self._begun:
             with torch.no_grad():
                 said = self._model(input_ids=ids[:, -1:], past_key_values=self._read.cache, use_cache=True).logits
             self._read.scores = said[:, -1].float()
@@ -112,10 +120,12 @@ def write(
     longest: int,
     choose: Callable[[Any, Any], int],
     watch: Callable[[int], bool],
+    step: Step | None = None,
 ) -> None:
     """Let the model go on after the tokens `ids` for at most `longest` more, or until one of `ends`, or until `watch(token)` says so.
 
-    `read` is what came of reading them; its cache is used up. Where it is None the model reads them itself.
+    `read` is what came of reading them; its cache is used up. Where it is None the model reads them itself. A `step` that has begun with
+    `read` runs the model in place of `generate`.
     """
     import torch
     from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
@@ -125,6 +135,9 @@ def write(
     if read is not None:
         token = choose(prompt, read.scores)
         if watch(token) or token in ends or longest == 1:
+            return
+        if step is not None:
+            _stepped(prompt, token, ends, longest - 1, choose, watch, step)
             return
         prompt = torch.cat((prompt, prompt.new_tensor([[token]])), dim=1)
         given, longest = {"past_key_values": read.cache}, longest - 1
@@ -149,6 +162,25 @@ def write(
         stopping_criteria=StoppingCriteriaList([_criterion(watch)]),
         **given,
     )
+
+
+def _stepped(
+    ids: Any,
+    token: int,
+    ends: Sequence[int],
+    longest: int,
+    choose: Callable[[Any, Any], int],
+    watch: Callable[[int], bool],
+    step: Step,
+) -> None:
+    """The same from the first token that was chosen, at most `longest` more."""
+    import torch
+
+    for _ in range(longest):
+        ids = torch.cat((ids, ids.new_tensor([[token]])), dim=1)
+        token = choose(ids, step(token))
+        if watch(token) or token in ends:
+            return
 
 
 def _chances(scores: Any, token: int) -> Chances:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from studio.creations import Json, Passage, Preview, Progress, Report
-from studio.engines import _decoding, _prefix, _samplers, _words
+from studio.engines import _decoding, _graphs, _prefix, _samplers, _words
 from studio.errors import Cancelled, InvalidInput
 from studio.tasks import SEED_LIMIT, Write
 from studio.writing import context, marking, structured
@@ -26,7 +26,10 @@ Finish = Literal["end", "length", "stop", "stopped"]
 
 @dataclass(frozen=True)
 class Run:
-    """What all takes of one run share; `seen` is when a preview was last shown, `mark` what the invisible mark is made with, if any."""
+    """What all takes of one run share; `seen` is when a preview was last shown, `mark` what the invisible mark is made with, if any.
+
+    `steps` and `steps_away` write on after what was read, where they are not None.
+    """
 
     model: Any
     vocabulary: _words.Vocabulary
@@ -39,12 +42,15 @@ class Run:
     report: Report
     seen: list[float]
     mark: Key | None = None
+    steps: _graphs.Steps | None = None
+    steps_away: _graphs.Steps | None = None
 
 
 def take(run: Run, item: int) -> Passage:
     """One answer, from the seed of the task and the number of the take (from 0). Raises Cancelled where nothing was written."""
     task, seed = run.task, ((run.task.seed or 0) + item) % (SEED_LIMIT + 1)
     facts: dict[str, Json] = {"dtype": str(run.model.dtype).removeprefix("torch."), **run.settings}
+    facts |= {"cache": "static"} if run.steps is not None else {}
     facts["context"] = {part.source: part.tokens for part in run.asked.parts if part.tokens}
     if run.asked.cut:
         facts["cut"] = run.asked.cut
@@ -90,7 +96,8 @@ def _written(run: Run, item: int, seed: int, form: structured.Constraint | None)
         return answer.stopped
 
     try:
-        _decoding.write(run.model, run.asked.tokens, run.read and run.read.fork(), ends, run.asked.room, choice, watch)
+        step = run.steps.begin(run.read) if run.steps is not None and run.read is not None else None
+        _decoding.write(run.model, run.asked.tokens, run.read and run.read.fork(), ends, run.asked.room, choice, watch, step)
     except Cancelled:
         if not answer.tokens:
             raise
@@ -110,11 +117,15 @@ def _choice(run: Run, seed: int, form: structured.Constraint | None, ends: list[
         held = structured.Held(form, run.vocabulary.trie(width, tuple(ends)), tuple(ends))
     return _decoding.Choice(
         _samplers.Chain(settings, seed, biases, run.vocabulary.breakers if settings["dry_multiplier"] else (), _marker(run)),
-        _decoding.Guide(run.model, run.away, settings["guidance_scale"]) if run.away is not None else None,
+        _guide(run, run.away, settings["guidance_scale"]) if run.away is not None else None,
         held,
         _words.Ban(tokenizer, task.ban) if task.ban else None,
         task.probabilities,
     )
+
+
+def _guide(run: Run, away: _prefix.Read, scale: float) -> _decoding.Guide:
+    return _decoding.Guide(run.model, away, scale, run.steps_away.begin(away) if run.steps_away is not None else None)
 
 
 def _marker(run: Run) -> Marker | None:

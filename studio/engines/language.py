@@ -9,6 +9,7 @@ take alone (measured). Knows no manager, no download and no page.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from studio import components
 from studio.creations import Passage, Progress, Report
 from studio.device import Device
-from studio.engines import _lean, _prefix, _takes, _words
+from studio.engines import _graphs, _lean, _prefix, _takes, _words
 from studio.errors import InvalidInput
 from studio.manager import Component, Pipeline, Recipe, Way
 from studio.models import ModelCard
@@ -31,6 +32,8 @@ FIXED_BYTES = 200_000_000
 PREFIX_TOKENS = 4096
 """Of earlier prompts that are kept at most, within a quarter of the weights or PREFIX_BYTES, whichever is more."""
 PREFIX_BYTES = 64_000_000
+UNRECORDED = "unrecorded"
+"""The way of a GPU that has no room for recorded steps."""
 SAMPLING: Mapping[str, float] = {
     "temperature": 0.7,
     "top_p": 0.9,
@@ -71,20 +74,23 @@ def recipe(card: ModelCard, task: Task, device: Device) -> Recipe:
     weights = components.find_weights(card, folder, options.variant)
     own, tokenizer = _lean.whole(card, weights, dtype, device), _tokenizer(card)
 
-    def build(values: Mapping[str, Any]) -> Pipeline:
-        return lambda task, report: _passages(values["model"], values["words"], values["prefix"], card, options, task, report)
+    def build(values: Mapping[str, Any], *, recorded: bool) -> Pipeline:
+        model, words, prefix = (values[role] for role in ("model", "words", "prefix"))
+        return lambda task, report: _passages(model, words, prefix, card, options, task, report, recorded=recorded)
 
     def parts(kept: _lean.Kept) -> dict[str, Component]:
         return {"model": kept.model, "words": tokenizer, "prefix": _read_before(card, weights, kept, config)}
 
-    def needed(task: Task, kept: _lean.Kept) -> int:
-        return 0 if kept.elsewhere else kept.extra + _working_bytes(task, config, dtype.itemsize)
+    def needed(task: Task, kept: _lean.Kept, *, recorded: bool) -> int:
+        return 0 if kept.elsewhere else kept.extra + _working_bytes(task, config, dtype.itemsize, recorded=recorded)
 
     def way(kept: _lean.Kept) -> Way:
-        return Way(kept.name, kept.title, partial(needed, kept=kept), build, parts(kept))
+        return Way(kept.name, kept.title, partial(needed, kept=kept, recorded=False), partial(build, recorded=False), parts(kept))
 
-    ways = tuple(map(way, _lean.ways(card, config, weights, dtype, device)))
-    return Recipe(parts(own), build, partial(needed, kept=own), ways)
+    recorded = device.kind in _graphs.KINDS
+    ways = [replace(own, name=UNRECORDED, title="token by token, which is slower")] if recorded else []
+    ways += _lean.ways(card, config, weights, dtype, device)
+    return Recipe(parts(own), partial(build, recorded=recorded), partial(needed, kept=own, recorded=recorded), tuple(map(way, ways)))
 
 
 def check(card: ModelCard, task: Task) -> None:
@@ -104,9 +110,17 @@ def words(card: ModelCard) -> tuple[_words.Words, int]:
 
 
 def _passages(
-    model: Any, vocabulary: _words.Vocabulary, prefix: _prefix.Prefix, card: ModelCard, options: _Options, task: Task, report: Report
+    model: Any,
+    vocabulary: _words.Vocabulary,
+    prefix: _prefix.Prefix,
+    card: ModelCard,
+    options: _Options,
+    task: Task,
+    report: Report,
+    *,
+    recorded: bool,
 ) -> Iterator[Passage]:
-    """A passage for each take; what was written before a stop is kept and yielded, too."""
+    """A passage for each take; what was written before a stop is kept and yielded, too. `recorded`: where steps can be (_graphs.py)."""
     assert isinstance(task, Write)
     words, settings = _words.Words(vocabulary.tokenizer, options.template), _sampling(task, vocabulary.settings)
     holds, longest = _context(model.config, options), task.max_new_tokens or context.LONGEST
@@ -123,13 +137,21 @@ def _passages(
             if away is None:
                 raise InvalidInput(f"{card.name} cannot be guided: set Guidance scale to 1 or choose another model.", "guidance_scale")
     # 3. Take after take; `report` raises to stop.
-    run = _takes.Run(model, vocabulary, words, task, settings, asked, read, away, report, [float("-inf")], _mark(task, card, settings))
-    for item in range(task.count):
-        with components.memory_in_words(full):
-            passage = _takes.take(run, item)
-        yield passage
-        if passage.finish == "stopped":
-            return
+    with components.memory_in_words(full):
+        own, other = (_graphs.steps(model, one, asked.room) if recorded else None for one in (read, away))
+    mark = _mark(task, card, settings)
+    run = _takes.Run(model, vocabulary, words, task, settings, asked, read, away, report, [float("-inf")], mark, own, other)
+    try:
+        for item in range(task.count):
+            with components.memory_in_words(full):
+                passage = _takes.take(run, item)
+            yield passage
+            if passage.finish == "stopped":
+                return
+    finally:
+        for steps in (own, other):
+            if steps is not None:
+                steps.close()
 
 
 def _mark(task: Write, card: ModelCard, settings: Mapping[str, float]) -> Any:
@@ -197,10 +219,11 @@ def _tokenizer(card: ModelCard) -> Component:
     return Component(components.key(card, files, "words", "text"), sum(path.stat().st_size for path in files), load)
 
 
-def _working_bytes(task: Task, config: Mapping[str, Any], itemsize: int) -> int:
+def _working_bytes(task: Task, config: Mapping[str, Any], itemsize: int, *, recorded: bool = False) -> int:
     """Keys and values of every layer, and one layer's activations, for a token per two characters of prompt and for the whole answer.
 
-    Takes go on from keys and values that stay for the next one; guidance keeps those of a second text.
+    Takes go on from keys and values that stay for the next one; guidance keeps those of a second text. Where steps are `recorded` those
+    of every text are there once more.
     """
     assert isinstance(task, Write)
     text: Mapping[str, Any] = config.get("text_config", config)
@@ -209,8 +232,9 @@ def _working_bytes(task: Task, config: Mapping[str, Any], itemsize: int) -> int:
     said = (task.prompt, task.system, task.document, task.notes, task.cards, task.passages, task.author_note, *(task.turns or ()))
     read = sum(map(len, said)) // 2 + 64
     tokens = min(read + (task.max_new_tokens or context.LONGEST), int(text.get("max_position_embeddings") or 2048))
-    copies = (1 + (task.count > 1)) * (1 + ((task.guidance_scale or 1) > 1))
-    return FIXED_BYTES + tokens * (copies * _cache_numbers(config) + active) * itemsize
+    texts, token_bytes = 1 + ((task.guidance_scale or 1) > 1), _cache_numbers(config) * itemsize
+    still = texts * _graphs.working_bytes(text, tokens, token_bytes) if recorded else 0
+    return FIXED_BYTES + tokens * ((1 + (task.count > 1)) * texts * token_bytes + active * itemsize) + still
 
 
 def _cache_numbers(config: Mapping[str, Any]) -> int:
