@@ -41,6 +41,8 @@ LEAST = 30_000_000
 """Bytes of weights below which translating is not worth its time."""
 NEEDED = 5
 """Times its own bytes that a part takes while it is translated: in float32, in both forms, and at work in each."""
+TRIAL = 2
+"""Raised when networks are run in another way: what an earlier trial found no quicker is tried again."""
 FACTS = "facts.json"
 """The file of a translation that says whether to use it."""
 
@@ -95,7 +97,7 @@ class _Part:
     def entry(self) -> str:
         """The name of its translation in the store."""
         files = (*self.weights.files, self.weights.folder / CONFIG)
-        return converted.name_of(f"{self.own.key} openvino {version('openvino')}", files)
+        return converted.name_of(f"{self.own.key} openvino {version('openvino')} {TRIAL}", files)
 
 
 def _load(part: _Part, store: Converted, device: Device, report: Report) -> Any:

@@ -30,7 +30,7 @@ LATENT = 64
 ODD, EVEN = (35, 45), (34, 46)
 """Rows and columns of the latents that it is translated with: no multiples of 2, so that the way for such sizes is in it, too. Those of a
 transformer must be even: it works on patches of 2."""
-TRIES = 2
+TRIES = 3
 
 
 def main() -> None:
@@ -79,9 +79,8 @@ def translated(request: Mapping[str, Any], out: Path) -> dict[str, Any]:
         if request["role"] != "transformer":
             own.to(memory_format=torch.channels_last)
         told = {name: value if name in POSITIONS else value.to(narrow) for name, value in example.items()}
-        theirs, torch_seconds = _tried(partial(wrapped, **told))
-        del own, wrapped
-        found, seconds = _tried(partial(Network(out, narrow == torch.float32), example))
+        both = partial(wrapped, **told), partial(Network(out, narrow == torch.float32), example)
+        (theirs, torch_seconds), (found, seconds) = _tried(*both)
     error, torch_error = (float((one.float() - right).norm() / right.norm()) for one in (found, theirs))
     use = error <= max(FAR, FURTHER * torch_error) and seconds < torch_seconds
     return {"use": use, "error": error, "torch_error": torch_error, "seconds": seconds, "torch_seconds": torch_seconds}
@@ -96,14 +95,16 @@ def _module(request: Mapping[str, Any], dtype: Any) -> tuple[Any, dict[str, Any]
     return own, {name: value for name, value in own.config.items() if name in names}
 
 
-def _tried(work: Callable[[], Any]) -> tuple[Any, float]:
-    """A result, and the CPU-seconds of the quickest of a few tries: other programs' work does not count."""
-    taken, found = float("inf"), None
+def _tried(*contenders: Callable[[], Any]) -> list[tuple[Any, float]]:
+    """What each gives, and the CPU-seconds of its quickest try. They take turns, so that other programs' work counts for neither."""
+    taken = [float("inf")] * len(contenders)
+    found: list[Any] = [None] * len(contenders)
     for _ in range(TRIES):
-        began = time.process_time()
-        found = work()
-        taken = min(taken, time.process_time() - began)
-    return found, taken
+        for number, work in enumerate(contenders):
+            began = time.process_time()
+            found[number] = work()
+            taken[number] = min(taken[number], time.process_time() - began)
+    return list(zip(found, taken, strict=True))
 
 
 if __name__ == "__main__":

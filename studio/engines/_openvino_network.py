@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.device import threads
+from studio.engines._openvino_upsampling import joined
 
 CONFIG, NETWORK = "config.json", "network.xml"
 """The files of a network: the settings of the class, and the network itself (its weights lie beside it as .bin)."""
@@ -66,6 +67,7 @@ class Network:
         if shapes is not None:
             model = model.clone()  # the one that is kept stays open to all
             model.reshape(dict(zip(self.inputs, map(list, shapes), strict=True)))
+            joined(model)
         precision = "f32" if self._exact or not narrow(self._core) else "bf16"
         options = {
             "INFERENCE_PRECISION_HINT": precision,
