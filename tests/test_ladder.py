@@ -120,6 +120,20 @@ def test_a_packed_layer_multiplies_as_before_within_its_bits(kind: str) -> None:
         assert (numbers - weight.float()).norm() <= ERRORS[kind] * weight.float().norm()
 
 
+def test_a_cpu_unpacks_some_rows_at_a_time_to_the_very_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    layer = torch.nn.Linear(96, 70, dtype=torch.bfloat16)
+    _packing.pack(torch.nn.Sequential(layer), "int4", "cpu")
+    packed: Any = layer  # its buffers are not known to the checker
+    bits = packed.weight.view(torch.uint8)
+    levels = torch.cat((bits & 15, bits >> 4), dim=1).to(torch.bfloat16).view(70, 3, 32)
+    at_once = torch.addcmul(packed.low, levels, packed.scale).view(70, 96)
+    for block in (1, 96 * 16, 1 << 18):
+        monkeypatch.setattr(_packing, "BLOCK", block)
+        assert torch.equal(_packing.unpacked(layer, 32, torch.bfloat16), at_once)
+
+
 @pytest.mark.parametrize("kind", _packing.BITS)
 def test_a_packed_convolution_keeps_its_stride_and_its_padding(kind: str) -> None:
     import torch

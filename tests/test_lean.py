@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from studio import attempts
+from studio import attempts, foresight
 from studio.creations import Passage
 from studio.device import Device
 from studio.engines import _keeping, _lean, _packing, language
@@ -124,7 +125,8 @@ def wide(tmp_path: Path) -> Path:
 def test_a_writer_that_does_not_fit_whole_says_in_which_way_it_wrote_and_does_so_again(wide: Path, kind: str) -> None:
     task, recipe = task_of(), language.recipe(card_of(wide), task_of(), CPU)
     title, manager = way_of(recipe, kind).title, tight(recipe, kind)
-    assert manager.plan(recipe, task).title == title
+    plan = manager.plan(recipe, task)
+    assert plan.title == title and title in foresight.in_words(replace(plan, loads=10**9)), "the page says it beforehand"
     [(first, _)] = attempts.made(manager, recipe, task, lambda _: None)
     assert isinstance(first, Passage) and first.tokens == 20
     assert first.facts[attempts.FACT] == title
