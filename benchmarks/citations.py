@@ -36,7 +36,7 @@ SEED = 20261122
 WORDS = {
     "two": "three", "three": "four", "seven": "nine", "nine": "seven", "ten": "twelve", "Forty-two": "Fifty-one",
     "five hundred": "three hundred", "a thousand": "two thousand", "thirty": "forty", "ten thousand": "four thousand",
-    "Three": "Seven", "thirty five": "twenty five", "twenty": "thirty", "third": "fifth", "a hundred": "two hundred",
+    "Three": "Seven", "four": "six", "thirty five": "twenty five", "twenty": "thirty", "third": "fifth", "a hundred": "two hundred",
 }  # fmt: skip
 """Another number in words for each that the claims hold; figures are drawn."""
 
@@ -53,12 +53,12 @@ class Pair:
     way: str = ""
 
 
-def pairs(*, held_out: bool, final: bool = False, fresh: bool = False) -> Iterator[Pair]:
-    """80 pairs, or the 40 that are held out; with `final` or `fresh` those of that run."""
-    file = retrieval.DATA / ("questions_fresh.toml" if fresh else "questions_final.toml" if final else "questions.toml")
+def pairs(*, held_out: bool, only: str = "") -> Iterator[Pair]:
+    """80 pairs, or the 40 that are held out; with `only` ("final", "fresh", "drawn") those of that set."""
+    file = retrieval.DATA / (f"questions_{only}.toml" if only else "questions.toml")
     every = [one for one in tomllib.loads(file.read_text("utf-8"))["question"] if "claim" in one]
     draw = random.Random(SEED)
-    sources = retrieval.sources(fresh=fresh)
+    sources = retrieval.sources(fresh=only in retrieval.SEVEN)
     order = list(range(len(every)))
     draw.shuffle(order)
     kept = set(order[: len(every) // 3] if held_out else order[len(every) // 3 :])
@@ -67,7 +67,7 @@ def pairs(*, held_out: bool, final: bool = False, fresh: bool = False) -> Iterat
         right = next(passage for passage in passages if retrieval.plain(one["quote"]) in retrieval.plain(passage.text))
         far = draw.choice([passage for passage in passages if abs(passage.number - right.number) > 3])
         way, wrong = contradicted(one, every, draw)
-        if final or fresh or number in kept:
+        if only or number in kept:
             yield Pair("supported", one["claim"], right)
             yield Pair("contradicted", wrong, right, way)
             yield Pair("unrelated", one["claim"], far)
@@ -102,13 +102,12 @@ def main() -> None:
     """Measure and print."""
     options = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     options.add_argument("--held-out", action="store_true")
-    options.add_argument("--final", action="store_true")
-    options.add_argument("--fresh", action="store_true")
+    for only in retrieval.SETS:
+        options.add_argument(f"--{only}", action="store_const", const=only, dest="only", default="")
     options.add_argument("--written", choices=("development", "last"))
     chosen = options.parse_args()
-    told = not (chosen.held_out or chosen.final)
-    of_set = pairs(held_out=chosen.held_out, final=chosen.final, fresh=chosen.fresh)
-    made = list(written(chosen.written) if chosen.written else of_set)
+    told = not (chosen.held_out or chosen.only == "final")
+    made = list(written(chosen.written) if chosen.written else pairs(held_out=chosen.held_out, only=chosen.only))
     found: list[str] = []
 
     def work() -> None:

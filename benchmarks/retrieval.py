@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import lzma
+import math
 import random
 import re
 import sys
@@ -26,6 +27,7 @@ import _measure
 
 from studio import embedding
 from studio.studio import places
+from studio.writing import retrieval as search
 from studio.writing.passages import Passage, passages
 from studio.writing.passages import plain as joined
 from studio.writing.retrieval import Embed, Index
@@ -36,7 +38,9 @@ SEED = 20261122
 DATA = Path(__file__).resolve().parent.parent / "training" / "writing"
 TEXTS = ("alice", "as_you_like_it", "paradise_lost", "constitution", "jargon", "pride_and_prejudice")
 FRESH = "electronic_texts"
-"""A seventh text, which the last set alone looks into."""
+"""A seventh text, which the sets `SEVEN` alone look into."""
+SETS = ("final", "fresh", "drawn")
+SEVEN = ("fresh", "drawn")
 
 
 @dataclass(frozen=True)
@@ -64,10 +68,10 @@ def _blocks(name: str) -> list[Paragraph]:
     return [Paragraph(part.strip("\n")) for part in re.split(r"\n[ \t]*\n", text) if part.strip()]
 
 
-def questions(*, held_out: bool, final: bool = False, fresh: bool = False) -> list[Mapping[str, Any]]:
-    """Two thirds of the questions, or the third that is held out; with `final` or `fresh` those of that run."""
-    if final or fresh:
-        return list(tomllib.loads((DATA / f"questions_{'fresh' if fresh else 'final'}.toml").read_text("utf-8"))["question"])
+def questions(*, held_out: bool, only: str = "") -> list[Mapping[str, Any]]:
+    """Two thirds of the questions, or the third that is held out; with `only` ("final", "fresh", "drawn") those of that set."""
+    if only:
+        return list(tomllib.loads((DATA / f"questions_{only}.toml").read_text("utf-8"))["question"])
     every = tomllib.loads((DATA / "questions.toml").read_text("utf-8"))["question"]
     order = list(range(len(every)))
     random.Random(SEED).shuffle(order)
@@ -103,13 +107,13 @@ def main() -> None:
     """Measure and print."""
     options = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     options.add_argument("--held-out", action="store_true")
-    options.add_argument("--final", action="store_true")
-    options.add_argument("--fresh", action="store_true")
+    for only in SETS:
+        options.add_argument(f"--{only}", action="store_const", const=only, dest="only", default="")
     options.add_argument("--meaning", action="store_true")
     chosen = options.parse_args()
-    asked = questions(held_out=chosen.held_out, final=chosen.final, fresh=chosen.fresh)
-    told = not (chosen.held_out or chosen.final)
-    everything = [passage for found in sources(fresh=chosen.fresh).values() for passage in found]
+    asked = questions(held_out=chosen.held_out, only=chosen.only)
+    told = not (chosen.held_out or chosen.only == "final")
+    everything = [passage for found in sources(fresh=chosen.only in SEVEN).values() for passage in found]
     made: list[Index] = []
     seconds = _measure.seconds(lambda: made.append(Index(everything)))
     index = made[0]
@@ -119,8 +123,13 @@ def main() -> None:
     share = report(asked, ranks, "by words", told=told)
     print(f"{seconds / len(asked) * 1000:.1f} ms a question; {_measure.machine()}")
     if chosen.meaning:
+        search.PATIENCE = math.inf  # the figure is of the search, not of how busy the machine is; how long it takes is told
         embed = embedding.Embedder(places(_measure.settings()))
-        report(asked, [rank(index, question, embed) for question in asked], "by words and meaning", told=told)
+        embed(["The first call loads the model."])
+        ranks.clear()
+        seconds = _measure.cpu_seconds(lambda: ranks.extend(rank(index, question, embed) for question in asked))
+        share = report(asked, ranks, "by words and meaning", told=told)
+        print(f"{seconds / len(asked):.1f} CPU-seconds a question, most of them for vectors that are kept; {_measure.machine()}")
     if share < GOAL:
         sys.exit("the goal is missed")
 
