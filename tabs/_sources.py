@@ -191,10 +191,11 @@ class SourcesPanel:
                 return _status.message("There is no source to look into: drop a file first.", "error")
             if not asked:
                 return _status.message("Ask something first: the question is empty.", "error")
+            by = self._by()
             page.given = sources.with_numbers(self._search(page.document, asked, sources))
         except StudioError as error:
             return _status.message(str(error), "error")
-        return _sources_view.found(page.given, asked)
+        return _sources_view.found(page.given, asked, by)
 
     def _quote(self, event: gr.EventData, request: gr.Request, id: str) -> tuple[str, str]:
         page = self._page(request)
@@ -275,6 +276,13 @@ class SourcesPanel:
 
     def _sources(self, page: Page, request: gr.Request) -> Sources:
         return _sources_kept.opened(self._manuscripts, page.document, *self._seen(request))
+
+    def _by(self) -> str:
+        """What the next search goes by, to stand after the number of passages found."""
+        if self._embedder.loaded:
+            return " by words and meaning"
+        loading = embedding.here(self.form.studio.places)
+        return " by words; the search by meaning is being loaded, ask again in a moment" if loading else " by words"
 
     def _search(self, document: str, question: str, sources: Sources) -> list[Passage]:
         if embedding.here(self.form.studio.places) and not self._embedder.loaded:

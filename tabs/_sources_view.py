@@ -27,8 +27,8 @@ def listed(rows: Sequence[SourceRow]) -> str:
     return f'<ul class="source-list" aria-label="Sources">{"".join(map(_row, rows))}</ul>' if rows else ""
 
 
-def found(passages: Mapping[int, Passage], question: str) -> str:
-    """Passages that a search found, each a fold that opens to its text, with a button to quote it."""
+def found(passages: Mapping[int, Passage], question: str, by: str = "") -> str:
+    """Passages that a search found, each a fold that opens to its text, with a button to quote it. `by` says what they were found by."""
     if not passages:
         return '<p role="status">No passage speaks of this: try other words, or drop another source.</p>'
     asked = {term for thing in looked_for(question) for term, weight in thing.items() if weight >= 1}
@@ -38,7 +38,7 @@ def found(passages: Mapping[int, Passage], question: str) -> str:
         f'<button type="button" data-quote="{number}" aria-label="Insert passage {number} as a quote">Insert as a quote</button></details>'
         for number, passage in sorted(passages.items())
     )
-    said = f"{len(passages)} passage{'s' if len(passages) != 1 else ''} found"
+    said = f"{len(passages)} passage{'s' if len(passages) != 1 else ''} found{escape(by)}"
     return f'<p role="status">{said}</p><div class="passages" role="group" aria-label="Passages found">{drawn}</div>'
 
 

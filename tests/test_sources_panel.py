@@ -202,6 +202,17 @@ def test_an_empty_question_takes_the_instruction(panel: SourcesPanel, studio: St
     assert "No passage" in panel._find(visitor(), document, "zebra", "")
 
 
+def test_the_page_says_what_was_searched_with(panel: SourcesPanel, studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = studio.library.manuscripts.new("local").id
+    dropped(panel, tmp_path, document, report=REPORT)
+    assert "found by words</p>" in panel._find(visitor(), document, "lighthouse", "")
+    asked: list[str] = []
+    monkeypatch.setattr(_sources.embedding, "here", lambda _: True)
+    monkeypatch.setattr(studio.embedder, "load_aside", lambda: asked.append("load"))
+    assert "found by words; the search by meaning is being loaded" in panel._find(visitor(), document, "lighthouse", "")
+    assert asked == ["load"]
+
+
 def test_files_that_are_refused_say_so(studio: Studio, tmp_path: Path) -> None:
     manuscripts = studio.library.manuscripts
     document = manuscripts.new("local").id
