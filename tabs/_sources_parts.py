@@ -63,9 +63,7 @@ def laid_out() -> Parts:
     )  # fmt: skip
     said = gr.HTML(elem_classes="status", padding=False)
     listed = Pressed(elem_classes="source-rows")
-    question = gr.Textbox(
-        label="Question", lines=1, max_lines=3, placeholder="Empty: the instruction is the question", elem_classes="source-question"
-    )
+    question = gr.Textbox(label="Question", lines=1, max_lines=3, placeholder="Empty: the instruction", elem_classes="source-question")
     with gr.Row():
         find = gr.Button("Find passages", size="sm", min_width=120)
         answer = gr.Button("Answer from the sources", size="sm", min_width=120)
