@@ -131,6 +131,12 @@
     #listen() {
       const { field } = this;
       field.addEventListener("input", () => this.#typed());
+      // what will have no layer is laid out without one from the first
+      field.addEventListener("paste", ({ clipboardData }) => {
+        if (shared.Mirror.fits(clipboardData?.getData("text/plain") ?? "")) return;
+        this.root.classList.add("plain");
+        setTimeout(() => this.#layer());
+      });
       field.addEventListener("compositionstart", () => (this.composing = true));
       field.addEventListener("compositionend", () => {
         this.composing = false;
