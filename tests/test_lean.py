@@ -111,10 +111,13 @@ def small_work(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def wide(tmp_path: Path) -> Path:
-    """A model whose layers are large against what one of them takes unpacked."""
+    """A model whose layers are large against what one of them takes unpacked; it never ends by itself."""
+    torch.manual_seed(0)
     words = tiny.chat_model(tmp_path / "words")
     config = transformers.LlamaConfig.from_pretrained(words, hidden_size=64, intermediate_size=128, num_hidden_layers=12)
     model = transformers.LlamaForCausalLM(config)
+    with torch.no_grad():
+        model.lm_head.weight[config.eos_token_id] = 0  # never among the twenty likeliest
     folder = shutil.copytree(words, tmp_path / "wide")
     model.save_pretrained(folder)
     return folder
