@@ -276,3 +276,33 @@ def test_roman_numerals_and_years_count_as_numbers_that_the_passage_has() -> Non
 def test_at_once_is_no_number() -> None:
     assert [number.said for number in numbers("They left at once; once a year they came back.")] == ["once"]
     assert one("The boats leave Wick at once in April [1].", FISH).verdict == "supported"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "text", "supported"),
+    [
+        ("The state shall neither pay nor assume such debts [1].", "Neither the union nor any state shall assume or pay such debts.", True),
+        ("The state shall pay and assume such debts [1].", "The state shall neither assume nor pay such debts.", False),
+        (
+            "No new state may be formed without the consent of Congress [1].",
+            "No new state shall be formed, without consent of Congress.",
+            True,
+        ),
+        ("Sand is harder to read than clay [1].", "Clay is easier to read than sand.", True),
+        ("One third of them is chosen by a vote of three fifths [1].", "A third of them is chosen by a vote of three fifths.", True),
+        ("A vote of three fifths chooses them [1].", "A vote of two thirds chooses them within three days.", False),
+        (
+            "Hockey sees the network as the key to the archive [1].",
+            "For Lynch the network is the key to the archive, as Lynch said.",
+            False,
+        ),
+        (
+            "Nobody sees the network as the key to the archive [1].",
+            "No one sees the network as the key to the archive, as Lynch said.",
+            True,
+        ),
+    ],
+)
+def test_denials_comparisons_shares_and_opening_names(sentence: str, text: str, supported: bool) -> None:
+    found = one(sentence, text)
+    assert (found.verdict == "supported") is supported, found.why

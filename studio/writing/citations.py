@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from studio.writing.claims import Number, first_name, named, names, numbers, roman
+from studio.writing.claims import Number, first_name, named, names, numbers, opening_name, roman
 from studio.writing.denials import denied, opposite, outweighed, unanswered
 from studio.writing.passages import Passage
 from studio.writing.questions import alike
@@ -152,7 +152,7 @@ def _numbers(claim: str, said: str, near: str) -> tuple[Verdict, str] | None:
     known = numbers(said)
     values = {number.value for number in known}
     for number in numbers(claim):
-        if number.value in roman(said) - values:
+        if number.ordinal and number.value in roman(said) - values:
             continue
         if number.value in values:
             other = _other(number, known)
@@ -175,11 +175,12 @@ def _other(number: Number, known: Sequence[Number]) -> Number | None:
 
 def _names(claim: str, said: str, near: str, *, nearly: bool) -> tuple[Verdict, str] | None:
     held = set(terms(said, stop=False)) | {word.casefold() for word in names(said)}
-    missing = [name for name in names(claim) if not named(name, held) and not first_name(name, claim, said, held)]
-    if not missing:
-        return None
     mine = {name.casefold() for name in names(claim)}
     there = [name for name in names(near, verse=True) if name.casefold() not in mine]
+    opening = [opening_name(claim)] if there and opening_name(claim) else []
+    missing = [name for name in opening + names(claim) if not named(name, held) and not first_name(name, claim, said, held)]
+    if not missing:
+        return None
     if not there and nearly and all(re.search(rf"\b{re.escape(name)}['’]s\b", claim) for name in missing):
         return None
     if there:
@@ -198,7 +199,11 @@ def _turned(claim: str, near: str) -> bool:
     there = [denied(clause) for clause in re.split(r"[;:]\s|[.!?]\s+(?=[A-Z])", near)]
     held = {term for theirs in there for term in theirs[0] | theirs[1]}
     shared = (no | yes) & held
-    if not shared or count > 1:
+    if count > 1:
+        parts = re.split(r"[,;:]\s|\s(?=(?:and|but|which|who)\s)", claim)
+        fewer = sum(theirs[2] for theirs in there) < count
+        return fewer and len(parts) > 1 and any(denied(part)[2] == 1 and _turned(part, near) for part in parts)
+    if not shared:
         return False
     turned: set[str] = set()
     denials = 0
@@ -210,8 +215,9 @@ def _turned(claim: str, near: str) -> bool:
             denials += sum(theirs[2] for theirs in clauses)
     if any(term in no and any(term in theirs[0] for theirs in there) for term in shared):
         return False
-    enough = bool(turned) if count and not denials else len(turned) / len(shared) >= TURNED
-    opposed = any(opposite(term) & held - no - yes for term in (no | yes) - held)
+    enough = bool(turned) and 3 * len(turned) >= len(no) if count and not denials else len(turned) / len(shared) >= TURNED
+    compared = "than" in claim.split() and "than" in near.split()  # "A is easier than B" is no opposite of "B is harder than A"
+    opposed = not compared and any(opposite(term) & held - no - yes for term in (no | yes) - held)
     return enough != opposed
 
 

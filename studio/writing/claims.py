@@ -24,9 +24,16 @@ _ORDINALS = {
     "eleventh": 11, "twelfth": 12, "thirteenth": 13, "fourteenth": 14, "fifteenth": 15, "sixteenth": 16, "seventeenth": 17,
     "eighteenth": 18, "nineteenth": 19, "twentieth": 20, "once": 1, "twice": 2, "thrice": 3, "dozen": 12, "fourscore": 80,
 }  # fmt: skip
+_PARTS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "tenth": 10}
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_NO_NAMES = STOP_WORDS | set(
+    "nobody everybody somebody anybody nothing everything something anything never many much somewhere there".split()
+)
 _ONES = {one: count for count, one in enumerate(("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX"))}
 _ROMAN = re.compile(r"\b(?=[IVXL]{2})(XL|L?X{0,3})(IX|IV|V?I{0,3})\b")
+_OPENING = re.compile(
+    r"([A-Z][a-z]{2,})\s+(?:is|was|has|had|did|does|can|could|would|will|may|might|must|said|saw|began|left|came|went|gave|took|[a-z]{3,}(?:s|ed))\s"
+)
 _DIGITS = re.compile(r"\d[\d.,]*")
 _ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)\Z")
 TOKEN = re.compile(r"--|\d[\d.,]*\d(?:st|nd|rd|th)?|\d(?:st|nd|rd|th)?|[^\W\d_]+(?:['’][^\W\d_]+)*|[,;:.()!?%—]")
@@ -98,6 +105,13 @@ def names(text: str, *, verse: bool = False) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def opening_name(text: str) -> str:
+    """The first word of a sentence where it seems to be a name: alone before a verb, as no noun that can be counted is; else ''."""
+    match = _OPENING.match(text)
+    word = match.group(1) if match else ""
+    return "" if word.casefold() in _NO_NAMES or word.endswith(("s", "ing", "ly")) else word
+
+
 def named(name: str, held: set[str]) -> bool:
     """Whether a name is among the terms that a text holds."""
     one = next(iter(terms(name, stop=False)), stem(name.casefold()))
@@ -122,8 +136,15 @@ def _number(tokens: list[tuple[str, int, int]], at: int) -> tuple[float, int] | 
     follows = tokens[at + 1][0] if at + 1 < len(tokens) else ""
     if word in ("a", "an") and follows in _SCALES:
         return _scaled(1, tokens, at + 1)
-    if word == "one" and follows not in _SCALES:
+    if word in ("a", "one") and follows in _PARTS and (word == "one" or _at(tokens, at + 2) == "of"):
+        return 1 / _PARTS[follows], at + 2
+    if (word == "one" and follows not in _SCALES) or (word == "once" and at and tokens[at - 1][0] == "at"):
         return None
+    return _in_words(tokens, at)
+
+
+def _in_words(tokens: list[tuple[str, int, int]], at: int) -> tuple[float, int] | None:
+    word = tokens[at][0]
     total = 0.0
     part = 0.0
     over = at
@@ -137,12 +158,16 @@ def _number(tokens: list[tuple[str, int, int]], at: int) -> tuple[float, int] | 
             total += (part or 1) * scale
             part = 0.0
     if over == at:
-        if word == "once" and at and tokens[at - 1][0] == "at":
-            return None
         return (float(_ORDINALS[word]), at + 1) if word in _ORDINALS else None
     while tokens[over - 1][0] == "and":
         over -= 1
+    if share := _PARTS.get(_at(tokens, over).removesuffix("s")):
+        return (total + part) / share, over + 1
     return total + part, over
+
+
+def _at(tokens: list[tuple[str, int, int]], at: int) -> str:
+    return tokens[at][0] if at < len(tokens) else ""
 
 
 def _spelled(tokens: list[tuple[str, int, int]], at: int) -> Iterator[tuple[float, int]]:

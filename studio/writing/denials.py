@@ -63,7 +63,7 @@ for _one, _other in OPPOSITES:
 
 def denied(text: str) -> tuple[set[str], set[str], int]:
     """The terms of a text that it denies, those that it does not, and how many denying words it has."""
-    text = _INSTEAD.sub("not", _EVEN.sub(" ", text))
+    text = _INSTEAD.sub("without", _EVEN.sub(" ", text))
     reach = count = 0
     no: set[str] = set()
     yes: set[str] = set()
@@ -72,7 +72,7 @@ def denied(text: str) -> tuple[set[str], set[str], int]:
         if not word[0].isalnum() or word == "but":
             reach = 0
         elif word in _DENIALS or word.endswith("n't"):
-            reach, count = _REACH, count + 1
+            reach, count = _REACH, count + (word != "nor" or not count)
         elif word not in STOP_WORDS:
             (no if reach else yes).update(terms(word))
             reach = max(0, reach - 1)
@@ -130,10 +130,12 @@ class _Denial:
     scope: tuple[int, ...]
     words: int
     """Denying words that stand together here."""
+    behind: bool = False
+    """Whether it denies nothing that stands before it, as "without"."""
 
     def covers(self, at: int) -> bool:
         """Whether the term at an index stands where this may deny it."""
-        return at in self.scope or self.at - _BEFORE - 1 <= at < self.at + _REACH
+        return at in self.scope or self.at - (0 if self.behind else _BEFORE + 1) <= at < self.at + _REACH
 
 
 @dataclass(frozen=True)
@@ -154,25 +156,30 @@ def _spoken(text: str) -> _Spoken:
     clauses: list[int] = []  # of each term
     places: list[tuple[int, int]] = []  # of each denial, with its clause
     clause = 0
-    for match in TOKEN.finditer(_TITLE.sub(r"\1", _INSTEAD.sub("not", _EVEN.sub(" ", text)))):
+    behind: set[int] = set()  # denials that deny nothing before them
+    for match in TOKEN.finditer(_TITLE.sub(r"\1", _INSTEAD.sub("without", _EVEN.sub(" ", text)))):
         word = match.group().casefold().replace("’", "'")
         if not word[0].isalnum() or word == "but":
             clause += 1
+        elif word == "nor" and places and places[-1][1] == clause:
+            continue
         elif word in _DENIALS or word.endswith("n't"):
             places.append((len(found), clause))
+            if word == "without":
+                behind.add(len(found))
         elif word not in STOP_WORDS:
             for term in terms(word):
                 found.append(term)
                 clauses.append(clause)
     made: list[_Denial] = []
     for number, (at, its) in enumerate(places):
-        same = [there for there, clause in places[number:] if clause == its and there - at <= _SCOPE]
-        if any(clause == its and 0 <= at - there <= _SCOPE for there, clause in places[:number]):
+        same = [at, *(there for there, clause in places[number + 1 :] if clause == its and there - at <= _SCOPE and there not in behind)]
+        if at not in behind and any(clause == its and 0 <= at - there <= _SCOPE for there, clause in places[:number]):
             continue  # told with the one before
         last = same[-1]
         after = [i for i in range(last, min(last + _SCOPE, len(found))) if clauses[i] == its]
         before = [i for i in range(max(0, at - _BEFORE), at) if clauses[i] == its]
-        made.append(_Denial(last, tuple(after or before), len(same)))
+        made.append(_Denial(last, tuple(after or before), len(same), last in behind))
     return _Spoken(tuple(found), tuple(made))
 
 
