@@ -107,7 +107,7 @@ def main() -> None:
     options.add_argument("--held-out", action="store_true")
     for only in retrieval.SETS:
         options.add_argument(f"--{only}", action="store_const", const=only, dest="only", default="")
-    options.add_argument("--written", choices=("development", "last"))
+    options.add_argument("--written", choices=("development", "last", "again"))
     chosen = options.parse_args()
     told = not (chosen.held_out or chosen.only == "final")
     made = list(written(chosen.written) if chosen.written else pairs(held_out=chosen.held_out, only=chosen.only))
