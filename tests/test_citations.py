@@ -270,6 +270,7 @@ def test_roman_numerals_and_years_count_as_numbers_that_the_passage_has() -> Non
     assert one("The amendment was first proposed in a 1919 issue of the Gazette [1].", text).verdict == "supported"
     assert one("The amendment was ratified in August 1924 [1].", text).verdict == "unsupported"
     assert one("The eighteenth amendment was ratified in 1920 [1].", "Amendment XIX was ratified in 1920.").verdict != "supported"
+    assert one("The twenty-fourth amendment was ratified in 1964 [1].", "Amendment XXIV. Ratified January 23, 1964.").verdict == "supported"
     assert roman("Chapter IV, XL, LXIV; MIT, CD, I") == {4.0, 40.0, 64.0}
 
 

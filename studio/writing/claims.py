@@ -51,7 +51,7 @@ class Number:
     @property
     def ordinal(self) -> bool:
         """Whether it tells a place in an order."""
-        return self.said.casefold() in _ORDINALS or _ORDINAL.match(self.said.casefold()) is not None
+        return re.split(r"[\s-]", self.said.casefold())[-1] in _ORDINALS or _ORDINAL.match(self.said.casefold()) is not None
 
     @property
     def is_year(self) -> bool:
@@ -106,7 +106,9 @@ def names(text: str, *, verse: bool = False) -> list[str]:
 
 
 def opening_name(text: str) -> str:
-    """The first word of a sentence where it seems to be a name: alone before a verb, as no noun that can be counted is; else ''."""
+    """The first word of a sentence where it seems to be a name: alone before a verb, or in capitals; else ''."""
+    if letters := re.match(r"[A-Z]{2,}\b", text):
+        return letters.group()
     match = _OPENING.match(text)
     word = match.group(1) if match else ""
     return "" if word.casefold() in _NO_NAMES or word.endswith(("s", "ing", "ly")) else word
