@@ -176,6 +176,7 @@ def test_compiled_code_is_kept_in_the_cache_and_goes_when_it_is_too_much(tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.thorough
+@pytest.mark.timeout(1500)  # the compiler alone takes minutes on a busy machine
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 def test_the_compiler_itself_draws_the_same_picture(
     card: ModelCard, device: Device, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
