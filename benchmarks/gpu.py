@@ -4,7 +4,8 @@
 
 Claims measured, each beside its peer in the same run: warm steps against the bare diffusers pipeline, warm tokens against a bare
 `generate`, peak working memory against the estimate, of the recipe and of each of its ways to save some, seconds from Stop to a free
-device, seconds to load and to build again. Needs torch, diffusers, transformers, pydantic, psutil and a disk of 15 GB; no network.
+device, seconds to load and to build again; switch-in against a plain copy from pinned memory, eviction, and a change of tabs when all
+fits, with the bytes that each moves. Needs torch, diffusers, transformers, pydantic, psutil and a disk of 15 GB; no network.
 `--small` takes the tests' tiny models, to try it.
 """
 
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from benchmarks._gpu_residency import residency
 from studio.creations import Progress
 from studio.device import Device
 from studio.engines import diffusion, language
@@ -53,10 +55,11 @@ def main() -> None:
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="atelier-gpu-"))
     device = Device(asked.device)
     found: dict[str, Any] = {"device": device.name, "dtype": str(device.dtype)}
-    for name, build, side in (("sd15", _sd15, 512), ("sdxl", _sdxl, 1024)):
+    for name, build, full in (("sd15", _sd15, 512), ("sdxl", _sdxl, 1024)):
         small = tiny.stable_diffusion if name == "sd15" else tiny.stable_diffusion_xl
         path = _made(folder / name, small if asked.small else build, asked.device)
-        found[name] = _pictures(path, 64 if asked.small else side, device)
+        side = 64 if asked.small else full
+        found[name] = _pictures(path, side, device) | {"residency": residency(_card("diffusion", path), side, device)}
     path = _made(folder / "chat", tiny.chat_model if asked.small else _chat, asked.device)
     found["chat"] = _text(path, device)
     print(json.dumps(found))
@@ -308,9 +311,9 @@ def _chat(path: Path) -> Path:
 
 
 def _card(engine: str, path: Path) -> ModelCard:
-    serves = "text_to_image" if engine == "diffusion" else "write"
+    serves = ("text_to_image", "inpaint") if engine == "diffusion" else ("write",)
     source = Folder(path=str(path))
-    return ModelCard.model_validate({"name": path.name, "engine": engine, "serves": (serves,), "source": source, "files": path})
+    return ModelCard.model_validate({"name": path.name, "engine": engine, "serves": serves, "source": source, "files": path})
 
 
 def _task(side: int) -> dict[str, Any]:
