@@ -11,7 +11,7 @@ import pytest
 
 from studio.creations import Passage, Progress
 from studio.device import Device
-from studio.engines import _prefix, language
+from studio.engines import _prefix, _takes, language
 from studio.errors import Cancelled
 from studio.models import Folder, ModelCard
 from studio.tasks import Write
@@ -39,6 +39,12 @@ def values(card: ModelCard) -> dict[str, Any]:
     """Freshly loaded: nothing was read yet."""
     recipe = language.recipe(card, Write.checked({"prompt": "x"}), Device("cpu"))
     return {role: component.load(lambda _: None) for role, component in recipe.components.items()}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read is counted here, and guessed tokens are read along."""
+    monkeypatch.setattr(_takes, "_guesses", lambda _: False)
 
 
 def card_of(folder: Path) -> ModelCard:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from studio.engines._lookup import Lookup
 from studio.engines._prefix import Read
 from studio.errors import InvalidInput
 
@@ -121,11 +122,12 @@ def write(
     choose: Callable[[Any, Any], int],
     watch: Callable[[int], bool],
     step: Step | None = None,
+    guesses: Lookup | None = None,
 ) -> None:
     """Let the model go on after the tokens `ids` for at most `longest` more, or until one of `ends`, or until `watch(token)` says so.
 
     `read` is what came of reading them; its cache is used up. Where it is None the model reads them itself. A `step` that has begun with
-    `read` runs the model in place of `generate`.
+    `read` runs the model in place of `generate`; with `guesses`, which know `ids`, it reads several tokens at once where they are right.
     """
     import torch
     from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
@@ -138,6 +140,9 @@ def write(
             return
         if step is not None:
             _stepped(prompt, token, ends, longest - 1, choose, watch, step)
+            return
+        if guesses is not None:
+            _guessed(model, read.cache, prompt, token, ends, longest - 1, choose, watch, guesses)
             return
         prompt = torch.cat((prompt, prompt.new_tensor([[token]])), dim=1)
         given, longest = {"past_key_values": read.cache}, longest - 1
@@ -181,6 +186,38 @@ def _stepped(
         token = choose(ids, step(token))
         if watch(token) or token in ends:
             return
+
+
+def _guessed(
+    model: Any,
+    cache: Any,
+    ids: Any,
+    token: int,
+    ends: Sequence[int],
+    longest: int,
+    choose: Callable[[Any, Any], int],
+    watch: Callable[[int], bool],
+    guesses: Lookup,
+) -> None:
+    """The same, with what may follow read along: each token is chosen once, after exactly those before it, whatever was guessed."""
+    import torch
+
+    guesses.add(token)
+    while longest:
+        guess = guesses.guess(longest - 1)
+        with torch.no_grad():
+            scores = model(input_ids=ids.new_tensor([[token, *guess]]), past_key_values=cache, use_cache=True).logits.float()
+        for at in range(len(guess) + 1):
+            ids = torch.cat((ids, ids.new_tensor([[token]])), dim=1)
+            token = choose(ids, scores[:, at])
+            guesses.add(token)
+            longest -= 1
+            if watch(token) or token in ends or not longest:
+                return
+            if guess[at : at + 1] != [token]:
+                break
+        if (beyond := cache.get_seq_length() - ids.shape[1]) > 0:
+            cache.crop(-beyond)
 
 
 def _chances(scores: Any, token: int) -> Chances:

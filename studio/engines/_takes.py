@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from studio.creations import Json, Passage, Preview, Progress, Report
-from studio.engines import _decoding, _graphs, _prefix, _samplers, _words
+from studio.engines import _decoding, _graphs, _lookup, _prefix, _samplers, _words
 from studio.errors import Cancelled, InvalidInput
 from studio.tasks import SEED_LIMIT, Write
 from studio.writing import context, marking, structured
@@ -97,12 +97,18 @@ def _written(run: Run, item: int, seed: int, form: structured.Constraint | None)
 
     try:
         step = run.steps.begin(run.read) if run.steps is not None and run.read is not None else None
-        _decoding.write(run.model, run.asked.tokens, run.read and run.read.fork(), ends, run.asked.room, choice, watch, step)
+        read, guesses = run.read and run.read.fork(), _lookup.lookup(run.read, run.asked.tokens) if _guesses(run) else None
+        _decoding.write(run.model, run.asked.tokens, read, ends, run.asked.room, choice, watch, step, guesses)
     except Cancelled:
         if not answer.tokens:
             raise
         return answer, told, "stopped"
     return answer, told, "stop" if answer.stopped else "end" if answer.ended else "length"
+
+
+def _guesses(run: Run) -> bool:
+    """Whether guesses are tried: where the likeliest words are asked for, as in corrections, which repeat nearly all that they read."""
+    return run.settings["temperature"] == 0 and run.steps is None and run.away is None
 
 
 def _choice(run: Run, seed: int, form: structured.Constraint | None, ends: list[int]) -> _decoding.Choice:
