@@ -14,6 +14,7 @@ import random
 import re
 import sys
 import tomllib
+from collections.abc import Sequence
 
 import retrieval
 
@@ -23,10 +24,15 @@ APART = 4000
 """Characters, so that a passage and the unrelated one have no sentence in common and seldom a scene."""
 
 
-def seen() -> list[tuple[str, str]]:
-    """The text and the quote of every question that is already there."""
-    files = sorted(retrieval.DATA.glob("questions*.toml"))
+def seen(sets: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """The text and the quote of every question of these sets, by their names without an end; of all that are there where none is named."""
+    files = [retrieval.DATA / f"{name}.toml" for name in sets] or sorted(retrieval.DATA.glob("questions*.toml"))
     return [(one["text"], retrieval.plain(one["quote"])) for file in files for one in tomllib.loads(file.read_text("utf-8"))["question"]]
+
+
+def asked(name: str, passage: Passage, quotes: Sequence[tuple[str, str]]) -> bool:
+    """Whether a quote stands in a passage of the text of this name."""
+    return any(text == name and quote in retrieval.plain(passage.text) for text, quote in quotes)
 
 
 def taken() -> list[tuple[str, int, int]]:
@@ -53,7 +59,7 @@ def draw(seed: int, count: int) -> list[tuple[Passage, Passage]]:
             one
             for one in passages
             if prose(one.text)
-            and not any(text == name and quote in retrieval.plain(one.text) for text, quote in quotes)
+            and not asked(name, one, quotes)
             and not any(text == name and one.start < end and start < one.end for text, start, end in ranges)
         ]
         share = count // len(texts) + (number < count % len(texts))

@@ -8,12 +8,8 @@ A passage that any question of an earlier set asks about is left out. Knows no s
 from __future__ import annotations
 
 import random
-import sys
-import tomllib
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "benchmarks"))
-
+import _draw_passages
 import retrieval
 
 SEED = 20261124
@@ -25,12 +21,9 @@ def main() -> None:
     """Print the number of each passage and its text."""
     draw = random.Random(SEED)
     sources = retrieval.sources(fresh=True)
-    quotes: dict[str, list[str]] = {}
-    for name in SETS:
-        for one in tomllib.loads((retrieval.DATA / f"{name}.toml").read_text("utf-8"))["question"]:
-            quotes.setdefault(one["text"], []).append(retrieval.plain(one["quote"]))
+    quotes = _draw_passages.seen(SETS)
     for text in sorted(draw.sample(sorted(sources), TEXTS)):
-        free = [one for one in sources[text] if not any(quote in retrieval.plain(one.text) for quote in quotes.get(text, []))]
+        free = [one for one in sources[text] if not _draw_passages.asked(text, one, quotes)]
         for passage in draw.sample(free, EACH + SPARE):
             print(f"== {text} {passage.number}\n{passage.text}\n")
 

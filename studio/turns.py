@@ -1,8 +1,7 @@
 """Who has the device next: owners take turns, and each owner's own jobs keep their order. Knows no model and no memory.
 
-Jobs of one recipe are not run as one batch, however close together they come: a picture's pixels would then hang on whose job came beside
-it (of two in a batch of float32, 0.02 % of the values were not those of the picture alone: measured with a UNet of 90 million weights),
-and the record that comes with it would not make it again.
+Jobs of one recipe are not run as one batch, however close together they come: pixels would hang on whose job came beside, and no record
+could make them again (engines/_painting.py has the measure).
 """
 
 from __future__ import annotations
